@@ -1,0 +1,111 @@
+"""The definition of a quest: what a document says, checked, without its text.
+
+Durations are whole milliseconds. Templates are kept as text and rendered when a task is dispatched.
+The digest of a definition is the SHA-256 of its canonical bytes, so equal documents share one row.
+"""
+
+import hashlib
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+OnError = Literal["stop", "continue", "continue_with_input"]
+
+RESERVED_NAMES = (
+    "inputs",
+    "steps",
+    "item",
+    "index",
+    "round",
+    "feedback",
+    "result",
+    "quest",
+    "secrets",
+)
+STEP_KEY_PATTERN = r"[A-Za-z_][A-Za-z0-9_-]{0,127}"
+DEFAULT_TIMEOUT_MS = 600_000
+
+
+class RetryPolicy(Struct, frozen=True, omit_defaults=True):
+    """``attempts`` counts the first. The delay before attempt n+1 is min(delay · backoff^(n-1), max_delay) ± jitter."""
+
+    attempts: int = 3
+    delay_ms: int = 1_000
+    backoff: float = 2.0
+    max_delay_ms: int = 300_000
+    jitter: float = 0.1
+    no_retry_on: tuple[str, ...] = ("validation", "auth")
+
+
+class InputDefinition(Struct, frozen=True, omit_defaults=True):
+    """One declared input: a JSON Schema, and whether a default stands in when it is not given."""
+
+    schema: dict[str, Any] = {}
+    required: bool = True
+    default: Any = None
+
+
+class QuestLimits(Struct, frozen=True, omit_defaults=True):
+    """``parallel``: tasks that may run at once (None: no bound of its own). ``steps``: steps the quest may have."""
+
+    parallel: int | None = None
+    steps: int = 10_000
+
+
+class StepDefinition(Struct, frozen=True, omit_defaults=True):
+    """A node of the graph. At least one of ``agent`` and ``capabilities`` is set."""
+
+    key: str
+    agent: str | None = None
+    capabilities: tuple[str, ...] = ()
+    tool: str | None = None
+    prompt: str | None = None
+    arguments: dict[str, Any] | None = None
+    dependencies: tuple[str, ...] = ()
+    parallel: bool = True
+    timeout_ms: int | None = None
+    heartbeat_timeout_ms: int | None = None
+    total_timeout_ms: int | None = None
+    retry: RetryPolicy | None = None
+    on_error: OnError = "stop"
+    idempotent: bool = True
+    priority: int | None = None
+
+
+class QuestDefinition(Struct, frozen=True, omit_defaults=True):
+    """A whole quest. ``inputs`` is None where the document declares none (then every bare unknown name is one)."""
+
+    name: str
+    steps: tuple[StepDefinition, ...]
+    description: str = ""
+    version: str = "1"
+    project: str = "default"
+    labels: dict[str, str] = {}
+    priority: int = 5
+    deadline: str | None = None
+    total_timeout_ms: int | None = None
+    limits: QuestLimits = QuestLimits()
+    default_timeout_ms: int | None = None
+    default_retry: RetryPolicy | None = None
+    inputs: dict[str, InputDefinition] | None = None
+    output: Any = None
+
+
+_encoder = msgspec.msgpack.Encoder(order="deterministic")
+_decoder = msgspec.msgpack.Decoder(QuestDefinition)
+
+
+def encode_definition(definition: QuestDefinition) -> bytes:
+    """Canonical bytes: the same definition always gives the same bytes."""
+    return _encoder.encode(definition)
+
+
+def decode_definition(data: bytes) -> QuestDefinition:
+    """msgspec.ValidationError names the first field that does not fit."""
+    return _decoder.decode(data)
+
+
+def definition_digest(data: bytes) -> str:
+    """Hex SHA-256 of canonical bytes."""
+    return hashlib.sha256(data).hexdigest()

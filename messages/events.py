@@ -1,0 +1,235 @@
+"""The events of a quest: what the journal holds, the history projects and the quest core folds.
+
+Past tense, one Struct each, stable dotted tags. Structs are arrays on disk: a new field goes last and has a
+default, a tag is never used again, and the bytes of every released version decode for ever
+(tests/golden). Who, when and where in the journal is the envelope (``Record``), never the event.
+
+``epoch`` is the number n of the ``attempt.started`` event in its quest's journal: (quest, epoch) names one
+attempt for ever.
+"""
+
+import msgspec
+from msgspec import Struct
+
+from questd.messages.failure import Failure
+from questd.messages.payload import Payload
+
+EVENT_SCHEMA_VERSION = 1
+
+
+class QuestSubmitted(Struct, frozen=True, array_like=True, tag="quest.submitted"):
+    """Always n = 1. ``inputs`` is a JSON object; defaults are already filled in."""
+
+    definition: str
+    name: str
+    version: str
+    project: str
+    inputs: Payload
+    labels: dict[str, str] = {}
+    priority: int = 5
+    deadline_us: int | None = None
+    total_timeout_ms: int | None = None
+    key: str | None = None
+
+
+class QuestStarted(Struct, frozen=True, array_like=True, tag="quest.started"):
+    """From here on steps may run; the quest's total timeout counts from here."""
+
+
+class AttemptStarted(Struct, frozen=True, array_like=True, tag="attempt.started"):
+    """A task was given to an agent instance. Its own n is the epoch of the attempt."""
+
+    task: str
+    attempt: int
+    agent: str
+    instance: str
+    tool: str
+    idempotent: bool = True
+    timeout_ms: int | None = None
+
+
+class AttemptCompleted(Struct, frozen=True, array_like=True, tag="attempt.completed"):
+    """The tool returned. The task is completed with this result."""
+
+    task: str
+    epoch: int
+    result: Payload
+    duration_us: int = 0
+    tokens: int = 0
+    cost: float = 0.0
+    model: str | None = None
+    confidence: float | None = None
+
+
+class AttemptFailed(Struct, frozen=True, array_like=True, tag="attempt.failed"):
+    """The attempt failed or timed out. With ``retry_at_us`` the task is tried again then; without, it has failed."""
+
+    task: str
+    epoch: int
+    failure: Failure
+    retry_at_us: int | None = None
+    duration_us: int = 0
+
+
+class AttemptLost(Struct, frozen=True, array_like=True, tag="attempt.lost"):
+    """Its agent instance vanished. Its result still counts while no later attempt has started."""
+
+    task: str
+    epoch: int
+    reason: str
+
+
+class AttemptCancelled(Struct, frozen=True, array_like=True, tag="attempt.cancelled"):
+    """The attempt ended on request, or was abandoned when its grace was over."""
+
+    task: str
+    epoch: int
+    reason: str
+    abandoned: bool = False
+
+
+class AttemptRefused(Struct, frozen=True, array_like=True, tag="attempt.refused"):
+    """An outcome arrived that no longer counts; it changes nothing."""
+
+    task: str
+    epoch: int
+    outcome: str
+    reason: str
+
+
+class LogLine(Struct, frozen=True, array_like=True):
+    """One line that a tool wrote with ctx.log. ``fields`` is a JSON object."""
+
+    at_us: int
+    text: str
+    fields: bytes = b"{}"
+
+
+class AttemptLogged(Struct, frozen=True, array_like=True, tag="attempt.logged"):
+    """Lines of one attempt, in order."""
+
+    task: str
+    epoch: int
+    lines: tuple[LogLine, ...]
+
+
+class TaskFailed(Struct, frozen=True, array_like=True, tag="task.failed"):
+    """The task has failed for good. ``continued``: dependants run; ``result`` is then what they see (null or the input)."""
+
+    task: str
+    failure: Failure
+    continued: bool = False
+    result: Payload = b"null"
+
+
+class TaskCompleted(Struct, frozen=True, array_like=True, tag="task.completed"):
+    """A person gave the task its result in place of an agent."""
+
+    task: str
+    result: Payload
+    actor: str
+
+
+class BreakpointOpened(Struct, frozen=True, array_like=True, tag="breakpoint.opened"):
+    """The quest waits for a decision on this task. The breakpoint's id is its event number n."""
+
+    task: str
+    kind: str
+    question: str
+    options: tuple[str, ...]
+
+
+class BreakpointResolved(Struct, frozen=True, array_like=True, tag="breakpoint.resolved"):
+    """``breakpoint`` is the n of its opening; ``choice`` is one of its options."""
+
+    breakpoint: int
+    task: str
+    choice: str
+    actor: str
+
+
+class CancelRequested(Struct, frozen=True, array_like=True, tag="quest.cancel_requested"):
+    """Nothing new starts; running attempts are asked to end and abandoned after the grace."""
+
+    reason: str
+    actor: str
+
+
+class QuestStopping(Struct, frozen=True, array_like=True, tag="quest.stopping"):
+    """The quest has failed (a task with on_error: stop, or its total timeout) and lets running attempts end first."""
+
+    failure: Failure
+
+
+class QuestCompleted(Struct, frozen=True, array_like=True, tag="quest.completed"):
+    """``failed_steps`` are those whose failure was continued."""
+
+    output: Payload
+    failed_steps: tuple[str, ...] = ()
+
+
+class QuestFailed(Struct, frozen=True, array_like=True, tag="quest.failed"):
+    """The end of a quest that could not go on."""
+
+    failure: Failure
+
+
+class QuestCancelled(Struct, frozen=True, array_like=True, tag="quest.cancelled"):
+    """The end of a quest that somebody cancelled."""
+
+    reason: str
+
+
+Event = (
+    QuestSubmitted
+    | QuestStarted
+    | AttemptStarted
+    | AttemptCompleted
+    | AttemptFailed
+    | AttemptLost
+    | AttemptCancelled
+    | AttemptRefused
+    | AttemptLogged
+    | TaskFailed
+    | TaskCompleted
+    | BreakpointOpened
+    | BreakpointResolved
+    | CancelRequested
+    | QuestStopping
+    | QuestCompleted
+    | QuestFailed
+    | QuestCancelled
+)
+
+
+class Record(Struct, frozen=True, array_like=True):
+    """An event in its envelope, as the journal keeps it. ``body`` is the encoded event, ``kind`` its tag."""
+
+    seq: int
+    quest: str
+    n: int
+    at_us: int
+    kind: str
+    schema: int
+    body: bytes
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder: msgspec.msgpack.Decoder[Event] = msgspec.msgpack.Decoder(Event)
+
+
+def encode_event(event: Event) -> bytes:
+    """The bytes that the journal keeps."""
+    return _encoder.encode(event)
+
+
+def decode_event(body: bytes) -> Event:
+    """msgspec.ValidationError when the bytes are no event of this or an earlier version."""
+    return _decoder.decode(body)
+
+
+def kind_of(event: Event) -> str:
+    """The dotted tag of an event."""
+    tag = event.__struct_config__.tag
+    assert isinstance(tag, str)
+    return tag

@@ -1,0 +1,87 @@
+"""Heads: the one row a quest has beside its events, replaced with every append.
+
+A head says enough to list a quest, to find it by its idempotency key, and to know what it waits for without
+reading its events.
+"""
+
+from typing import Literal
+
+from msgspec import Struct
+
+QuestStatus = Literal[
+    "pending", "running", "waiting", "paused", "compensating", "completed", "failed", "cancelled"
+]
+TaskStatus = Literal[
+    "pending",
+    "ready",
+    "blocked",
+    "running",
+    "waiting",
+    "retrying",
+    "completed",
+    "failed",
+    "cancelled",
+    "skipped",
+]
+TERMINAL = frozenset({"completed", "failed", "cancelled"})
+
+
+class Want(Struct, frozen=True, array_like=True):
+    """A task that could run now and asks for a place on an agent.
+
+    ``agent`` empty means any agent with the capabilities. ``ready_us``: since when it could run (wall clock).
+    """
+
+    quest: str
+    task: str
+    agent: str
+    capabilities: tuple[str, ...]
+    tool: str | None
+    priority: int
+    ready_us: int
+
+
+class Wait(Struct, frozen=True, array_like=True):
+    """Why one task does not move: what it waits for, by name, since when and until when (None: no end)."""
+
+    task: str
+    what: Literal[
+        "dependency",
+        "agent",
+        "limit",
+        "exclusive",
+        "breaker",
+        "retry",
+        "timer",
+        "signal",
+        "breakpoint",
+    ]
+    name: str
+    since_us: int
+    until_us: int | None = None
+
+
+class Head(Struct, frozen=True, array_like=True):
+    """``version`` is the n of the quest's last event. ``wake_us``: the wall time at which a waiting quest has something to do.
+
+    ``wants`` and ``waits`` are what a quest without an actor needs others to know. ``parked``: why its actor is not
+    restarted any more (such a quest is shown as failed). ``deaths``: daemon starts it has not survived.
+    """
+
+    quest: str
+    version: int
+    status: QuestStatus
+    definition: str
+    name: str
+    template_version: str
+    project: str
+    labels: dict[str, str]
+    key: str | None
+    priority: int
+    created_us: int
+    finished_us: int | None = None
+    wake_us: int | None = None
+    wants: tuple[Want, ...] = ()
+    waits: tuple[Wait, ...] = ()
+    parked: str | None = None
+    deaths: int = 0

@@ -1,0 +1,1 @@
+"""questd: a durable runtime for multi-agent work."""

@@ -1,0 +1,101 @@
+"""Every error that questd raises on purpose.
+
+QuestdError
+├── CallerError             the caller asked for something wrong
+│   ├── BadSettings
+│   ├── BadExpression
+│   ├── NotFound
+│   └── Refused             conflict, overload, not allowed
+│       └── Busy
+├── PeerError               the other side of a socket broke the protocol
+│   └── BadFrame
+└── MachineError            disk, sockets, processes
+    ├── JournalError
+    │   ├── JournalLocked
+    │   ├── JournalForeign  another journal, an older copy, or a newer program's
+    │   ├── JournalBroken   a write failed: nothing may be acknowledged any more
+    │   └── BrokenChain     an event's bytes are not what was written
+    └── Unreachable
+"""
+
+
+class QuestdError(Exception):
+    """The root of the tree."""
+
+
+class CallerError(QuestdError):
+    """The caller's fault."""
+
+
+class BadSettings(CallerError):
+    """A setting that cannot be; the message names it and the nearest valid one."""
+
+
+class BadExpression(CallerError):
+    """An expression that cannot be evaluated, or must not be."""
+
+
+class NotFound(CallerError):
+    """Nothing has that name or id."""
+
+
+class Refused(CallerError):
+    """Understood, and not done."""
+
+    def __init__(self, message: str, *, kind: str = "conflict") -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class Busy(Refused):
+    """Too much at once; nothing of the request was kept."""
+
+    def __init__(self, message: str, *, retry_after_ms: int) -> None:
+        super().__init__(message, kind="busy")
+        self.retry_after_ms = retry_after_ms
+
+
+class PeerError(QuestdError):
+    """The peer's fault."""
+
+
+class BadFrame(PeerError):
+    """Bytes that are no frame of the protocol."""
+
+
+class MachineError(QuestdError):
+    """The machine's fault."""
+
+
+class JournalError(MachineError):
+    """The journal cannot be used."""
+
+
+class JournalLocked(JournalError):
+    """Another process holds this journal."""
+
+    def __init__(self, path: str, holder: str) -> None:
+        super().__init__(f"{path} is held by {holder}")
+        self.path = path
+        self.holder = holder
+
+
+class JournalForeign(JournalError):
+    """Not the journal that was here before."""
+
+
+class JournalBroken(JournalError):
+    """A write did not reach the disk."""
+
+
+class BrokenChain(JournalError):
+    """Stored bytes do not fit their checksum."""
+
+    def __init__(self, quest: str, n: int) -> None:
+        super().__init__(f"event {n} of {quest} is not what was written (checksum differs)")
+        self.quest = quest
+        self.n = n
+
+
+class Unreachable(MachineError):
+    """Nobody answers at that address."""

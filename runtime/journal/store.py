@@ -1,0 +1,152 @@
+"""What a journal is: a handful of domain verbs, one conformance suite (tests/journal), several implementations.
+
+The store is synchronous and knows no thread; ``service`` gives it a writer and a reader thread and speaks in
+messages. Exactly one process may hold a journal for writing.
+
+Invariants:
+- ``commit`` writes its whole batch in one transaction and returns when it is on disk. It refuses single items
+  (a ``Refusal`` in their place), never the batch; anything else that goes wrong raises ``JournalBroken`` and the
+  store takes no further write.
+- A quest's events are numbered 1, 2, … without a gap; ``seq`` grows over the whole journal and is never used twice.
+- Each event carries a CRC-32 chained to that of the quest's previous event; reading checks it.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from questd.messages.events import Record
+from questd.messages.heads import Head
+from questd.messages.payload import Blob
+
+
+class NewEvent(Struct, frozen=True, array_like=True):
+    """An event to append: its wall time, its tag, and its encoded body."""
+
+    at_us: int
+    kind: str
+    body: bytes
+
+
+class Append(Struct, frozen=True):
+    """Events to append to one quest, which must stand at ``expected_version``.
+
+    ``definition`` (digest, canonical bytes) and ``blobs`` are stored once, by digest, in the same transaction.
+    An Append without events replaces the head only.
+    """
+
+    quest: str
+    expected_version: int
+    events: tuple[NewEvent, ...]
+    head: Head
+    blobs: tuple[Blob, ...] = ()
+    definition: tuple[str, bytes] | None = None
+
+
+class Appended(Struct, frozen=True):
+    """The item is on disk; the quest now stands at ``version``."""
+
+    quest: str
+    version: int
+
+
+class VersionConflict(Struct, frozen=True):
+    """Somebody else appended first; ``actual`` is where the quest stands."""
+
+    quest: str
+    expected: int
+    actual: int
+
+
+class KeyTaken(Struct, frozen=True):
+    """The idempotency key belongs to another quest (or to one that is gone: then only its tombstone is left)."""
+
+    quest: str
+    key: str
+    holder: str
+
+
+Refusal = VersionConflict | KeyTaken
+
+
+class ListFilter(Struct, frozen=True):
+    """Which heads to list, newest first. ``after``: the id that ended the previous page. ``text``: part of name or id."""
+
+    status: tuple[str, ...] = ()
+    name: str | None = None
+    project: str | None = None
+    labels: dict[str, str] = {}
+    since_us: int | None = None
+    text: str | None = None
+    waiting_since_us: int | None = None
+    limit: int = 50
+    after: str | None = None
+
+
+class JournalStore(Protocol):
+    """The truth. Reading verbs see only what is durable."""
+
+    @property
+    def journal_id(self) -> str:
+        """Given at creation, never changed."""
+        ...
+
+    def commit(self, items: Sequence[Append]) -> list[Appended | Refusal]:
+        """One transaction; one answer an item, in order. Later items see earlier ones of the same batch."""
+        ...
+
+    def events(self, quest: str, after: int = 0, limit: int = 10_000) -> list[Record]:
+        """The quest's events with n > after, in order. BrokenChain when a CRC does not fit."""
+        ...
+
+    def follow(self, after_seq: int, limit: int = 10_000) -> list[Record]:
+        """Events of all quests with seq > after_seq, in order of seq: what the history reads."""
+        ...
+
+    def last_seq(self) -> int:
+        """The seq of the newest durable event; 0 when there is none."""
+        ...
+
+    def head(self, quest: str) -> Head | None:
+        """The quest's head."""
+        ...
+
+    def heads(self, *, open_only: bool = False) -> Iterator[Head]:
+        """All heads by id; with ``open_only`` those of quests that have not ended and are not parked."""
+        ...
+
+    def select(self, wanted: ListFilter) -> list[Head]:
+        """Heads that pass the filter, newest first."""
+        ...
+
+    def resolve_prefix(self, prefix: str) -> list[str]:
+        """Up to two quest ids that start so: none, the one, or proof that it is ambiguous."""
+        ...
+
+    def definition(self, digest: str) -> bytes | None:
+        """Canonical bytes of a definition."""
+        ...
+
+    def blob(self, digest: str) -> bytes | None:
+        """The text of a payload kept by digest."""
+        ...
+
+    def count_deaths(self) -> None:
+        """Add one to ``deaths`` of every open head: said at start, before anything runs."""
+        ...
+
+    def forgive_deaths(self) -> None:
+        """Set ``deaths`` to 0 everywhere: said when the daemon has lived for a while, or stops in order."""
+        ...
+
+    def retire(self, before_us: int, keep: int, watermark: int, limit: int = 1_000) -> int:
+        """Delete ended quests that finished before ``before_us`` or exceed ``keep``, oldest first; tombstone their keys.
+
+        Never one with events past ``watermark`` (the history's seq). At most about ``limit`` events a call; returns how many.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give everything back. Closing twice is fine."""
+        ...
