@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from questd.messages.events import Record
-from questd.messages.heads import Head, Wait
+from questd.messages.heads import Head, ListFilter, Wait
 
 
 class Ping(Struct, frozen=True, tag_field="type", tag="ping"):
@@ -56,15 +56,7 @@ class ReadBlobs(Struct, frozen=True, tag_field="type", tag="blobs"):
 class ListQuests(Struct, frozen=True, tag_field="type", tag="list"):
     """Heads, newest first. Answered by ``Heads``."""
 
-    status: tuple[str, ...] = ()
-    name: str | None = None
-    project: str | None = None
-    labels: dict[str, str] = {}
-    since_us: int | None = None
-    text: str | None = None
-    waiting_since_us: int | None = None
-    limit: int = 50
-    after: str | None = None
+    wanted: ListFilter = ListFilter()
 
 
 class CancelQuest(Struct, frozen=True, tag_field="type", tag="cancel"):

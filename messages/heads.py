@@ -85,3 +85,17 @@ class Head(Struct, frozen=True, array_like=True):
     waits: tuple[Wait, ...] = ()
     parked: str | None = None
     deaths: int = 0
+
+
+class ListFilter(Struct, frozen=True):
+    """Which heads to list, newest first. ``after``: the id that ended the previous page. ``text``: part of name or id."""
+
+    status: tuple[str, ...] = ()
+    name: str | None = None
+    project: str | None = None
+    labels: dict[str, str] = {}
+    since_us: int | None = None
+    text: str | None = None
+    waiting_since_us: int | None = None
+    limit: int = 50
+    after: str | None = None

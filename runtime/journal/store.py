@@ -17,7 +17,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from questd.messages.events import Record
-from questd.messages.heads import Head
+from questd.messages.heads import Head, ListFilter
 from questd.messages.payload import Blob
 
 
@@ -68,20 +68,6 @@ class KeyTaken(Struct, frozen=True):
 
 
 Refusal = VersionConflict | KeyTaken
-
-
-class ListFilter(Struct, frozen=True):
-    """Which heads to list, newest first. ``after``: the id that ended the previous page. ``text``: part of name or id."""
-
-    status: tuple[str, ...] = ()
-    name: str | None = None
-    project: str | None = None
-    labels: dict[str, str] = {}
-    since_us: int | None = None
-    text: str | None = None
-    waiting_since_us: int | None = None
-    limit: int = 50
-    after: str | None = None
 
 
 class JournalStore(Protocol):
