@@ -1,0 +1,187 @@
+"""The daemon's side of a socket: REP in raw mode, so that requests are answered in any order, whenever it suits.
+
+Invariants: one thread receives and calls back; nothing here blocks whoever sends; no exception and no peer's
+bytes end the receiving thread. Knows nothing of what the bytes mean.
+
+A send succeeds even when nng drops it (dead pipe, or 64 answers queued on it): who needs to be sure numbers its
+answers and waits for the acknowledgement.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from questd.runtime.errors import BadSettings, MachineError
+from questd.runtime.nng.address import TLSSettings, check_url, server_tls
+from questd.runtime.nng.library import (
+    ADDRESS_INVALID,
+    CLOSED,
+    HEADER_SLACK_BYTES,
+    NngError,
+    body_of,
+    check,
+    ffi,
+    header_of,
+    lib,
+    message,
+    pipe_handle,
+    pipe_of,
+    pipe_text,
+    pynng,
+)
+
+RECEIVE_BUFFER = 1024
+SEND_BUFFER = 1024
+RECEIVE_TIMEOUT_MS = 500
+SEND_TIMEOUT_MS = 100
+"""nng moves answers from the socket's buffer to the pipes and drops rather than waits there, so a full buffer is
+empty again within microseconds; dropping at once would lose answers to living peers in a burst."""
+
+log = logging.getLogger("questd.nng")
+
+
+class Route(NamedTuple):
+    """Where to answer: the pipe a request came by, and the header nng gave it."""
+
+    pipe: int
+    header: bytes
+
+
+def _ignore_pipe(_pipe: int) -> None:
+    """Stand in where nobody needs to know."""
+
+
+class Door:
+    """``receive(route, body)`` runs on the receiving thread, ``pipe_closed(pipe)`` on nng's: both must only post a message.
+
+    A pipe's last requests may be received after its ``pipe_closed``. Bodies longer than ``frame_max`` bytes close
+    their pipe unread.
+    """
+
+    def __init__(
+        self,
+        receive: Callable[[Route, bytes], None],
+        *,
+        pipe_closed: Callable[[int], None] = _ignore_pipe,
+        frame_max: int,
+        name: str,
+    ) -> None:
+        self.name = name
+        self.failures = 0
+        """How often a callback raised."""
+        self.unsent = 0
+        """Answers that nng did not take within SEND_TIMEOUT_MS; those it drops itself are not known."""
+        self._receive = receive
+        self._pipe_closed = pipe_closed
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._stopped = False
+        self._socket: Any = pynng.Socket(
+            opener=lib.nng_rep0_open_raw,
+            recv_max_size=frame_max + HEADER_SLACK_BYTES,
+            recv_buffer_size=RECEIVE_BUFFER,
+            send_buffer_size=SEND_BUFFER,
+            recv_timeout=RECEIVE_TIMEOUT_MS,
+            send_timeout=SEND_TIMEOUT_MS,
+        )
+        self._handle: Any = self._socket.socket
+        self._socket.add_post_pipe_remove_cb(self._on_pipe_closed)
+
+    def listen(self, url: str, *, tls: TLSSettings | None = None) -> str:
+        """Take calls at this address too; the answer is the bound URL (tcp port 0 resolved).
+
+        BadSettings for an address that cannot be, MachineError when it is taken.
+        """
+        check_url(url, tls)
+        config = None if tls is None else server_tls(tls)
+        slot = ffi.new("nng_listener *")
+        try:
+            check(lib.nng_listener_create(slot, self._handle, url.encode()))
+            return _start_listener(slot[0], url, config)
+        except NngError as error:
+            kind = BadSettings if error.code in ADDRESS_INVALID else MachineError
+            raise kind(f"cannot listen on {url}: {error}") from None
+
+    def start(self) -> None:
+        """Begin to receive. A door once stopped stays shut."""
+        with self._lock:
+            if self._thread is not None or self._stopped:
+                return
+            self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Close every pipe and end the thread; answers that nng still queues may be lost."""
+        with self._lock:
+            first, self._stopped = not self._stopped, True
+            thread = self._thread
+        if first:
+            self._socket.close()
+        if thread is not None and thread is not threading.current_thread():
+            thread.join()
+
+    def send(self, route: Route, body: bytes) -> None:
+        """Answer one request, from any thread. Nothing happens when its pipe is dead or the door stopped."""
+        reply = message(body, route.header)
+        if lib.nng_sendmsg(self._handle, reply, 0):
+            lib.nng_msg_free(reply)
+            self.unsent += 1
+
+    def close_pipe(self, pipe: int) -> None:
+        """Hang up on one peer; it may dial again."""
+        lib.nng_pipe_close(pipe_handle(pipe))
+
+    def certificate_name(self, pipe: int) -> str | None:
+        """Read the common name of the certificate that the peer showed; None without one."""
+        return pipe_text(pipe, b"tls-peer-cn")
+
+    def _run(self) -> None:
+        slot = ffi.new("nng_msg **")
+        handle, receive_message = self._handle, lib.nng_recvmsg
+        while not self._stopped:
+            code = receive_message(handle, slot, 0)
+            if code == CLOSED:
+                return
+            if not code:
+                self._take(slot[0])
+
+    def _take(self, received: Any) -> None:
+        route = Route(pipe_of(received), header_of(received))
+        body = body_of(received)
+        lib.nng_msg_free(received)
+        try:
+            self._receive(route, body)
+        except Exception:
+            self.failures += 1
+            log.exception("door.receive_failed", extra={"door": self.name, "pipe": route.pipe})
+
+    def _on_pipe_closed(self, pipe: Any) -> None:
+        try:
+            self._pipe_closed(int(pipe.id))
+        except Exception:
+            self.failures += 1
+            log.exception("door.pipe_closed_failed", extra={"door": self.name})
+
+
+def _start_listener(listener: Any, url: str, tls_config: Any) -> str:
+    over_tcp = not url.startswith(("ipc:", "inproc:"))
+    try:
+        if over_tcp:
+            check(lib.nng_listener_set_bool(listener, b"tcp-keepalive", True))
+        if tls_config is not None:
+            check(lib.nng_listener_set_ptr(listener, b"tls-config", tls_config._tls_config))  # noqa: SLF001
+        check(lib.nng_listener_start(listener, 0))
+    except NngError:
+        lib.nng_listener_close(listener)
+        raise
+    return _with_port(url, listener) if over_tcp else url
+
+
+def _with_port(url: str, listener: Any) -> str:
+    slot = ffi.new("int *")
+    check(lib.nng_listener_get_int(listener, b"tcp-bound-port", slot))
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition(":")[0]
+    return parts._replace(netloc=f"{host}:{slot[0]}").geturl()
