@@ -83,7 +83,7 @@ class JournalStore(Protocol):
         ...
 
     def events(self, quest: str, after: int = 0, limit: int = 10_000) -> list[Record]:
-        """The quest's events with n > after, in order. BrokenChain when a CRC does not fit."""
+        """Events of the quest with n > after, in order. BrokenChain when a CRC does not fit."""
         ...
 
     def follow(self, after_seq: int, limit: int = 10_000) -> list[Record]:
@@ -91,11 +91,11 @@ class JournalStore(Protocol):
         ...
 
     def last_seq(self) -> int:
-        """The seq of the newest durable event; 0 when there is none."""
+        """Newest durable event's seq; 0 when there never was one."""
         ...
 
     def head(self, quest: str) -> Head | None:
-        """The quest's head."""
+        """Head of the quest."""
         ...
 
     def heads(self, *, open_only: bool = False) -> Iterator[Head]:
@@ -115,7 +115,7 @@ class JournalStore(Protocol):
         ...
 
     def blob(self, digest: str) -> bytes | None:
-        """The text of a payload kept by digest."""
+        """Text of a payload, by its digest."""
         ...
 
     def count_deaths(self) -> None:
