@@ -18,7 +18,7 @@ def is_open(head: Head) -> bool:
 
 
 def is_ended(head: Head) -> bool:
-    """Ended for good: it may be retired."""
+    """Whether the quest has ended for good and may be retired."""
     return head.finished_us is not None and head.status in TERMINAL
 
 
