@@ -76,7 +76,7 @@ def _known(line: str) -> Iterator[Secret]:
     for kind, pattern in _KNOWN:
         for match in pattern.finditer(line):
             start, end = match.span(match.lastindex or 0)
-            if not _PLACEHOLDER.match(line[start:end]):
+            if not match.lastindex or not _PLACEHOLDER.match(line[start:end]):
                 yield Secret(kind, start, end, "high")
 
 

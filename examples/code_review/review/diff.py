@@ -16,7 +16,7 @@ from .text import printable, valid
 
 MAX_DIFF_CHARACTERS = 16 * 1024 * 1024
 MAX_SOURCE_CHARACTERS = 400_000
-MAX_LINE_CHARACTERS = 2_000
+MAX_LINE_CHARACTERS = 1_000
 MAX_FILES = 1_000
 MAX_NOTES = 20
 
@@ -72,7 +72,7 @@ def language_of(path: str) -> str:
 def _patches(diff: str) -> list[PatchedFile]:
     """Parse; a diff whose last empty context lines were stripped on its way here is still taken."""
     complaint = ""
-    for missing in range(4):
+    for missing in range(5):
         try:
             return list(PatchSet.from_string(diff + "\n" * missing))
         except UnidiffParseError as error:

@@ -80,56 +80,56 @@ def _repaired(hunk: Hunk) -> Iterator[_Line]:
     for _ in range(max(3, min(MAX_TRIES, MAX_CHARACTERS // (len(hunk.source) + 1)))):
         if not rest:
             return
-        whole, error = _closed(_framed(rest))
+        framed = _framed(rest)
+        whole, error = _closed(framed)
         if error is None:
             yield from whole
             return
-        good = _before(rest, whole, error.lineno or 1)
+        good = _before(rest, framed, error.lineno or 1)
         head, error = _closed(_framed(rest[:good]))
-        if error is None:
-            yield from head
+        yield from head
         rest = rest[good + 1 if error is None else 1 :]
 
 
 def _closed(lines: list[_Line]) -> tuple[list[_Line], SyntaxError | None]:
-    """The lines with the brackets and the text closed that are open at their end; or the error that remains."""
-    error: SyntaxError | None = None
+    """The lines with what is open at their end closed: brackets, text, a ``try``; or the error that remains."""
+    first = error = _fault(lines)
     for _ in range(MAX_OPEN):
-        tree = _parsed(_text(lines))
-        if isinstance(tree, ast.Module):
+        if error is None:
             return lines, None
-        error = error or tree
-        closing = _closing(tree, lines)
-        if closing is None:
-            return lines, error
-        longer = ([*lines, (0, tail)] for tail in closing)
-        better = next((more for more in longer if _progress(_parsed(_text(more)), tree)), None)
-        if better is None:
-            return lines, error
-        lines = better
-    return lines, error
+        longer = [[*lines, (0, tail)] for tail in _closing(error, lines)]
+        lines = next((more for more in longer if _helps(more, error)), [])
+        if not lines:
+            break
+        error = _fault(lines)
+    return [], first
 
 
-def _closing(error: SyntaxError, lines: list[_Line]) -> tuple[str, ...] | None:
-    """What could close that which Python found open at the end; None when the fault is another."""
-    if error.msg.startswith("expected 'except'"):
-        heads = [text for _number, text in reversed(lines) if text.strip() == "try:"]
-        return tuple(
-            dict.fromkeys(" " * _indent(head) + "finally: pass" for head in heads[:MAX_OPEN])
-        )
+def _fault(lines: list[_Line]) -> SyntaxError | None:
+    parsed = _parsed(_text(lines))
+    return parsed if isinstance(parsed, SyntaxError) else None
+
+
+def _closing(error: SyntaxError, lines: list[_Line]) -> list[str]:
+    """What could close that which Python found open at the end; nothing when the fault is another."""
     if match := _OPEN_BRACKET.match(error.msg):
         bracket = _BRACKETS[match[1]]
-        return bracket, f"{bracket}: pass"
+        return [bracket, f"{bracket}: pass"]
     if "unterminated triple-quoted" in error.msg:
-        return '"""', "'''"
-    return None
+        return ['"""', "'''"]
+    if error.msg.startswith("expected 'except'"):
+        leads = [_lead(text) for _number, text in reversed(lines) if text.strip() == "try:"]
+        return [lead + "finally: pass" for lead in dict.fromkeys(leads)][:MAX_OPEN]
+    return []
 
 
-def _progress(tree: ast.Module | SyntaxError, before: SyntaxError) -> bool:
-    """Whether closing helped: it parses, or what is open now is something else."""
-    if isinstance(tree, ast.Module):
+def _helps(more: list[_Line], before: SyntaxError) -> bool:
+    """Whether the closing left nothing open, or only something else that can be closed."""
+    error = _fault(more)
+    if error is None:
         return True
-    return (tree.msg, tree.lineno, tree.offset) != (before.msg, before.lineno, before.offset)
+    moved = (error.lineno, error.offset) != (before.lineno, before.offset)
+    return moved and bool(_closing(error, more))
 
 
 def _before(rest: list[_Line], framed: list[_Line], error: int) -> int:
@@ -163,21 +163,26 @@ def _heads(code: list[str]) -> list[str]:
     if _indent(levels[-1]):
         heads.insert(0, "if True:")
     if levels[0].lstrip().startswith(_CONTINUES):
-        heads += [_head(levels[0]), " " * (_indent(levels[0]) + 1) + "pass"]
+        heads += [_head(levels[0]), _lead(levels[0]) + " pass"]
     return heads
 
 
 def _head(dedented: str) -> str:
     """What must have stood before the block that ends at this line."""
     head = "try:" if dedented.lstrip().startswith(("except", "finally")) else "if True:"
-    return " " * _indent(dedented) + head
+    return _lead(dedented) + head
 
 
 def _tail(last: str) -> list[str]:
     """What a hunk needs that ends with a decorator, or with the head of a block."""
     if last.lstrip().startswith("@"):
-        return [" " * _indent(last) + "def _(): pass"]
-    return [" " * (_indent(last) + 1) + "pass"] if _OPENS.search(last) else []
+        return [_lead(last) + "def _(): pass"]
+    return [_lead(last) + " pass"] if _OPENS.search(last) else []
+
+
+def _lead(text: str) -> str:
+    """The indent as it is written: mixing tabs and spaces would not parse."""
+    return text[: len(text) - len(text.lstrip())]
 
 
 def _indent(text: str) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 
 from .fragments import Program
 
-TIMEOUT_S = 60.0
+TIMEOUT_S = 30.0
 
 
 class CheckerError(Exception):
