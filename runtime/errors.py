@@ -32,7 +32,31 @@ class BadSettings(CallerError):
 
 
 class BadExpression(CallerError):
-    """An expression that cannot be evaluated, or must not be."""
+    """An expression that cannot be evaluated, or must not be. Never holds a value, which may be a secret.
+
+    ``source``: the text it stands in; ``offset``: where in it, in characters from 0 (None: nowhere in particular);
+    ``where``: the place in a nested value ("files[0].name"); ``hint``: what to do instead.
+    """
+
+    def __init__(
+        self, message: str, *, source: str = "", offset: int | None = None, hint: str = ""
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.source = source
+        self.offset = offset
+        self.hint = hint
+        self.where = ""
+
+    def __str__(self) -> str:
+        place = f"{self.where}: " if self.where else ""
+        at = "" if self.offset is None else f" (character {self.offset + 1}{self._excerpt()})"
+        return f"{place}{self.message}{at}{'; ' if self.hint else ''}{self.hint}"
+
+    def _excerpt(self) -> str:
+        start = max(0, (self.offset or 0) - 20)
+        excerpt = self.source[start : start + 60].replace("\n", " ").strip()
+        return f" of `{excerpt}`" if excerpt else ""
 
 
 class NotFound(CallerError):
