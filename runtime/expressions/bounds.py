@@ -11,6 +11,7 @@ import msgspec
 
 from questd.messages.payload import PAYLOAD_MAX_BYTES
 from questd.runtime.errors import BadExpression
+from questd.runtime.expressions.kinds import is_list, is_object
 
 EXPRESSION_MAX_CHARACTERS: Final = 8_192
 """The source of one expression."""
@@ -44,7 +45,7 @@ def weigh(value: Any) -> int:
     """The bytes of a value as JSON; of a text its characters. BadExpression when it is no JSON or nests too deep."""
     if isinstance(value, str):
         return len(value)
-    if isinstance(value, (list, dict, tuple)):
+    if is_list(value) or is_object(value):
         return len(to_json(value))
     return 8
 
@@ -71,7 +72,7 @@ class Meter:
 
     def weight(self, value: Any) -> int:
         """As ``weigh``; keeps the value alive, so that its identity stays its own."""
-        if not isinstance(value, (list, dict, tuple)):
+        if not is_list(value) and not is_object(value):
             return weigh(value)
         known = self._known.get(id(value))
         if known is None:

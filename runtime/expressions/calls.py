@@ -5,16 +5,17 @@ one by name (``map``, ``select`` …) take it as a literal text: what runs is kn
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from questd.runtime.errors import BadExpression
 from questd.runtime.expressions.bounds import Meter
 from questd.runtime.expressions.filters import FILTERS, REQUIRED, follow
 from questd.runtime.expressions.names import Missing, did_you_mean
-from questd.runtime.expressions.operations import count_range, need_list
+from questd.runtime.expressions.operations import count_range, is_truthy, need_list
 from questd.runtime.expressions.syntax import Apply, Constant, Default, Defined, Native, Node
 from questd.runtime.expressions.value_tests import TESTS
 
+T = TypeVar("T")
 _PER_ELEMENT: Final = 16
 _FORMS: Final = ("default", "d", "map", "select", "reject", "selectattr", "rejectattr")
 FILTER_NAMES: Final = tuple(sorted({*FILTERS, *_FORMS}))
@@ -47,7 +48,7 @@ def filter_node(name: str, subject: Node, arguments: Arguments, offset: int) -> 
         case "selectattr" | "rejectattr":
             operation, rest = _select_attribute(name, arguments)
         case _:
-            chosen = _known("filter", name, FILTERS, FILTER_NAMES)
+            chosen = known(name, FILTERS, FILTER_NAMES, "filter")
             operation, rest = chosen.function, _fitted(name, chosen.arguments, arguments)
     return Apply(operation, (subject, *rest), offset)
 
@@ -56,7 +57,7 @@ def test_arity(name: str) -> int:
     """How many arguments the test takes. BadExpression when there is no such test."""
     if name in ("defined", "undefined"):
         return 0
-    return _known("test", name, TESTS, TEST_NAMES).arguments
+    return known(name, TESTS, TEST_NAMES, "test").arguments
 
 
 def test_node(name: str, subject: Node, arguments: Arguments, offset: int) -> Node:
@@ -71,7 +72,8 @@ def test_node(name: str, subject: Node, arguments: Arguments, offset: int) -> No
             return Apply(TESTS[name].function, (subject, *operands), offset)
 
 
-def _known(what: str, name: str, table: Mapping[str, Any], names: Sequence[str]) -> Any:
+def known(name: str, table: Mapping[str, T], names: Sequence[str], what: str) -> T:
+    """What the table has under a name. BadExpression with the nearest one, or all."""
     if name not in table:
         hint = did_you_mean(name, names) or f"there are {', '.join(names)}"
         raise BadExpression(f"there is no {what} `{name}`", hint=hint)
@@ -119,7 +121,7 @@ def _map(arguments: Arguments) -> tuple[Operation, tuple[Node, ...]]:
     if not arguments.placed:
         raise BadExpression("`map` needs a filter's name or attribute=")
     name = _literal("map", arguments.placed[0], str)
-    chosen = _known("filter", name, FILTERS, tuple(sorted(FILTERS)))
+    chosen = known(name, FILTERS, sorted(FILTERS), "filter")
     inner = Arguments(arguments.placed[1:], arguments.named)
 
     def mapped(meter: Meter, value: Any, *rest: Any) -> list[Any]:
@@ -156,11 +158,11 @@ def _followed(value: Any, attribute: Any, default: Any, *, forgiving: bool) -> A
 def _test_of(name: str, placed: Sequence[Node]) -> tuple[Operation, tuple[Node, ...]]:
     """The test named by the first argument, with the rest as its own; truth where none is named."""
     if not placed:
-        return lambda _meter, value: bool(value), ()
+        return is_truthy, ()
     test = _literal(name, placed[0], str)
     if test in ("defined", "undefined"):
         raise BadExpression(f"`{name}` cannot take `{test}`: elements are always there")
-    chosen = _known("test", test, TESTS, tuple(sorted(TESTS)))
+    chosen = known(test, TESTS, sorted(TESTS), "test")
     return chosen.function, _tested(test, chosen.arguments, Arguments(placed[1:]))
 
 

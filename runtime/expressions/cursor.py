@@ -36,12 +36,16 @@ class Cursor:
         """The token read last."""
         return self._tokens[self._at - 1]
 
+    def at_end(self) -> bool:
+        """True when all has been read."""
+        return self.next.kind == "end"
+
     def after(self, count: int) -> Token:
         """The token ``count`` places behind the next one."""
         return self._tokens[min(self._at + count, len(self._tokens) - 1)]
 
     def is_next(self, *values: str) -> bool:
-        """Is the next token one of these operators or words?"""
+        """True when the next token is one of these operators or words."""
         token = self.next
         return token.kind in ("operator", "name") and token.value in values
 

@@ -6,23 +6,24 @@ Python (``pprint``, ``format``), what is for HTML (``escape``, ``safe``, ``urlen
 
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from questd.runtime.errors import BadExpression
 from questd.runtime.expressions.bounds import Meter, to_json
-from questd.runtime.expressions.names import Missing, member
-from questd.runtime.expressions.operations import (
-    in_range,
+from questd.runtime.expressions.kinds import (
+    is_list,
     is_number,
+    is_object,
     kind_of,
     need_integer,
-    need_list,
     need_number,
     need_text,
-    text_of,
 )
+from questd.runtime.expressions.names import Missing, member
+from questd.runtime.expressions.operations import in_range, is_truthy, need_list, text_of
 
+_DIGITS_MAX: Final = 400
 REQUIRED: Final = object()
 """In place of a default: the argument must be given."""
 
@@ -104,14 +105,14 @@ def _json(meter: Meter, value: Any) -> str:
 
 
 def _length(_meter: Meter, value: Any) -> int:
-    if not isinstance(value, (str, list, tuple, dict)):
+    if not (isinstance(value, str) or is_list(value) or is_object(value)):
         raise BadExpression(f"{kind_of(value)} has no length")
     return len(value)
 
 
 def _end(name: str, index: int) -> Filter:
     def end(_meter: Meter, value: Any) -> Any:
-        if not isinstance(value, (str, list, tuple)):
+        if not (isinstance(value, str) or is_list(value)):
             raise BadExpression(f"{name} needs a list, not {kind_of(value)}")
         if not value:
             raise Missing(f"{name} of an empty list", hint="`default` can stand in for it")
@@ -185,7 +186,7 @@ def _reverse(meter: Meter, value: Any) -> Any:
 
 
 def _list(meter: Meter, value: Any) -> list[Any]:
-    return list(value) if isinstance(value, dict) else need_list(meter, value, "list")
+    return list(value) if is_object(value) else need_list(meter, value, "list")
 
 
 def _batch(meter: Meter, value: Any, size: Any) -> list[list[Any]]:
@@ -197,18 +198,33 @@ def _batch(meter: Meter, value: Any, size: Any) -> list[list[Any]]:
 
 
 def _object(meter: Meter, value: Any, who: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
+    if not is_object(value):
         raise BadExpression(f"{who} needs an object, not {kind_of(value)}")
     meter.charge(meter.weight(value))
-    return value  # pyright: ignore[reportUnknownVariableType]
+    return value
 
 
-def _pairs(who: str, pick: Callable[[dict[str, Any]], Iterable[Any]]) -> Filter:
-    return Filter(lambda meter, value: list(pick(_object(meter, value, who))))
+def _pairs(who: str, pick: Callable[[dict[str, Any]], list[Any]]) -> Filter:
+    def listed(meter: Meter, value: Any) -> list[Any]:
+        return pick(_object(meter, value, who))
+
+    return Filter(listed)
 
 
-def _folded_key(pair: tuple[str, Any]) -> str:
-    return pair[0].lower()
+def _keys(value: dict[str, Any]) -> list[Any]:
+    return list(value)
+
+
+def _values(value: dict[str, Any]) -> list[Any]:
+    return list(value.values())
+
+
+def _items(value: dict[str, Any]) -> list[Any]:
+    return [list(pair) for pair in value.items()]
+
+
+def _sorted_items(value: dict[str, Any]) -> list[Any]:
+    return [[key, value[key]] for key in sorted(value, key=str.lower)]
 
 
 def _attribute(_meter: Meter, value: Any, name: Any) -> Any:
@@ -217,9 +233,8 @@ def _attribute(_meter: Meter, value: Any, name: Any) -> Any:
 
 def _integer(_meter: Meter, value: Any) -> int:
     try:
-        if isinstance(value, str) and len(value) > 40:
-            raise ValueError
-        return int(in_range(int(in_range(value))))
+        short = value[:_DIGITS_MAX] if isinstance(value, str) else value
+        return int(in_range(int(in_range(short))))
     except (TypeError, ValueError):
         raise BadExpression(f"int cannot read {kind_of(value)}") from None
 
@@ -255,19 +270,17 @@ FILTERS: Final[dict[str, Filter]] = {
     "abs": Filter(_absolute),
     "attr": Filter(_attribute, (("name", REQUIRED),)),
     "batch": Filter(_batch, (("size", REQUIRED),)),
-    "bool": Filter(lambda _meter, value: bool(value)),
+    "bool": Filter(is_truthy),
     "capitalize": _cased("capitalize", str.capitalize),
     "count": Filter(_length),
-    "dictsort": _pairs(
-        "dictsort", lambda each: [list(pair) for pair in sorted(each.items(), key=_folded_key)]
-    ),
+    "dictsort": _pairs("dictsort", _sorted_items),
     "first": _end("first", 0),
     "float": Filter(_float),
     "indent": Filter(_indent, (("width", 4), ("first", False), ("blank", False))),
     "int": Filter(_integer),
-    "items": _pairs("items", lambda each: [list(pair) for pair in each.items()]),
+    "items": _pairs("items", _items),
     "join": Filter(_join, (("d", ""), ("attribute", None))),
-    "keys": _pairs("keys", dict.keys),
+    "keys": _pairs("keys", _keys),
     "last": _end("last", -1),
     "length": Filter(_length),
     "lines": Filter(_lines),
@@ -288,6 +301,6 @@ FILTERS: Final[dict[str, Filter]] = {
     "truncate": Filter(_truncate, (("length", 255), ("end", "..."))),
     "unique": Filter(_unique, (("case_sensitive", False), *_ATTRIBUTE)),
     "upper": _cased("upper", str.upper),
-    "values": _pairs("values", dict.values),
+    "values": _pairs("values", _values),
 }
 """Beside these: ``default`` (``d``), a form of the language, and map, select, reject, selectattr, rejectattr (parse.py)."""

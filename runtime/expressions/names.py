@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from questd.messages.definition import RESERVED_NAMES
 from questd.runtime.errors import BadExpression
+from questd.runtime.expressions.kinds import is_list, is_object
 
 STEP_ATTRIBUTES: Final = ("result", "status", "error", "attempts", "agent", "tool", "rounds")
 KEYWORDS: Final = frozenset(
@@ -88,18 +89,15 @@ class Reference:
     def value(self, values: Values) -> Any:
         """The value itself, unchanged. ``Missing`` when it is not there."""
         try:
-            found = getattr(values, self.kind)[self.name]
+            found: Any = getattr(values, self.kind)[self.name]
             for part in self.parts:
-                if type(found) is dict and type(part) is str:
-                    found = found[part]
-                else:
-                    found = member(found, part)
+                found = member(found, part)
         except KeyError:
             raise self._missing() from None
         return found
 
     def is_given(self, values: Values) -> bool:
-        """Is something there, even null?"""
+        """True when something is there, even null."""
         try:
             self.value(values)
         except Missing:
@@ -113,13 +111,13 @@ class Reference:
 
 def member(value: Any, part: Any) -> Any:
     """An attribute of an object, or an element of a list or text, and nothing else. KeyError when it is not there."""
-    if isinstance(value, Mapping):
-        if isinstance(part, str):
-            return value[part]
-    elif isinstance(value, (list, tuple, str)) and type(part) is int:
-        if -len(value) <= part < len(value):
-            return value[part]
-    raise KeyError
+    if is_object(value):
+        return value[part]
+    if type(part) is not int or not (is_list(value) or isinstance(value, str)):
+        raise KeyError
+    if not -len(value) <= part < len(value):
+        raise KeyError
+    return value[part]
 
 
 def check_name(names: Names, word: str, written: str, *, bare: bool) -> Kind:

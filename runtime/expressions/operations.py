@@ -11,51 +11,21 @@ from typing import Any, Final
 
 from questd.runtime.errors import BadExpression
 from questd.runtime.expressions.bounds import INTEGER_MAX, RANGE_MAX, Meter, to_json
+from questd.runtime.expressions.kinds import (
+    is_list,
+    is_number,
+    is_object,
+    kind_of,
+    need_integer,
+    need_number,
+    need_text,
+)
 from questd.runtime.expressions.names import Missing, member
-
-
-def kind_of(value: Any) -> str:
-    """A value's kind in the words of JSON, for errors."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true or false"
-    if isinstance(value, (int, float)):
-        return "a number"
-    if isinstance(value, str):
-        return "a text"
-    return "a list" if isinstance(value, (list, tuple)) else "an object"
-
-
-def is_number(value: Any) -> bool:
-    """An int or float; true and false are none."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def need_number(value: Any, who: str) -> Any:
-    """The value, if it is a number."""
-    if not is_number(value):
-        raise BadExpression(f"{who} needs a number, not {kind_of(value)}")
-    return value
-
-
-def need_integer(value: Any, who: str) -> int:
-    """The value, if it is a whole number."""
-    if not is_number(value) or value != value or value in (math.inf, -math.inf) or value % 1:
-        raise BadExpression(f"{who} needs a whole number, not {kind_of(value)}")
-    return int(value)
-
-
-def need_text(value: Any, who: str) -> str:
-    """The value, if it is a text."""
-    if not isinstance(value, str):
-        raise BadExpression(f"{who} needs a text, not {kind_of(value)}")
-    return value
 
 
 def need_list(meter: Meter, value: Any, who: str) -> list[Any]:
     """The elements of a list, or the characters of a text; charged."""
-    if not isinstance(value, (list, tuple, str)):
+    if not is_list(value) and not isinstance(value, str):
         raise BadExpression(f"{who} needs a list, not {kind_of(value)}")
     meter.charge(meter.weight(value))
     return list(value)
@@ -78,6 +48,11 @@ def in_range(value: Any) -> Any:
     return value
 
 
+def is_truthy(_meter: Meter, value: Any) -> bool:
+    """Neither null, false, 0 nor empty."""
+    return bool(value)
+
+
 def add(meter: Meter, *values: Any) -> Any:
     """Numbers are added, texts and lists are joined."""
     total = values[0]
@@ -92,7 +67,7 @@ def _add(meter: Meter, left: Any, right: Any) -> Any:
     if isinstance(left, str) and isinstance(right, str):
         meter.built(len(left) + len(right))
         return left + right
-    if isinstance(left, (list, tuple)) and isinstance(right, (list, tuple)):
+    if is_list(left) and is_list(right):
         meter.built(meter.weight(left) + meter.weight(right))
         return [*left, *right]
     hint = "`~` joins anything as text" if isinstance(left, str) or isinstance(right, str) else ""
@@ -116,7 +91,7 @@ def multiply(_meter: Meter, left: Any, right: Any) -> Any:
 
 def equals(meter: Meter, left: Any, right: Any) -> bool:
     """Equal as JSON: 1 and 1.0 are, 1 and "1" are not."""
-    if isinstance(left, (list, dict)) and isinstance(right, (list, dict)):
+    if (is_list(left) and is_list(right)) or (is_object(left) and is_object(right)):
         meter.charge(meter.weight(left) + meter.weight(right))
     return bool(left == right)
 
@@ -138,12 +113,12 @@ def _ordering(compare: Callable[[Any, Any], bool]) -> Callable[..., bool]:
 
 def contains(meter: Meter, wanted: Any, container: Any) -> bool:
     """``wanted in container``: a part of a text, an element of a list, a key of an object."""
-    if isinstance(container, dict):
+    if is_object(container):
         return isinstance(wanted, str) and wanted in container
     if isinstance(container, str):
         meter.charge(len(container))
         return need_text(wanted, "`in` a text") in container
-    if isinstance(container, (list, tuple)):
+    if is_list(container):
         meter.charge(meter.weight(container))
         return wanted in container
     raise BadExpression(f"`in` needs a list, a text or an object, not {kind_of(container)}")
@@ -164,14 +139,13 @@ def element(_meter: Meter, subject: Any, part: Any) -> Any:
 
 def cut(meter: Meter, subject: Any, *bounds: Any) -> Any:
     """``subject[start:stop:step]`` of a text or list."""
-    if not isinstance(subject, (str, list, tuple)):
+    if not is_list(subject) and not isinstance(subject, str):
         raise BadExpression(f"only a text or a list can be cut, not {kind_of(subject)}")
     numbers = [None if bound is None else need_integer(bound, "`[:]`") for bound in bounds]
     if numbers[2] == 0:
         raise BadExpression("`[::0]` never ends")
     meter.charge(meter.weight(subject))
-    part = subject[slice(*numbers)]
-    return list(part) if isinstance(part, tuple) else part
+    return subject[slice(*numbers)]
 
 
 def make_list(meter: Meter, *elements: Any) -> list[Any]:

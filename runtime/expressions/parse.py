@@ -61,10 +61,10 @@ _BINDING: Final[dict[str, int]] = {
 def parse(source: str, tokens: list[Token], names: Names) -> Node:
     """The tree of one whole expression. BadExpression, with the offset of what is wrong."""
     cursor = Cursor(source, tokens)
-    if cursor.next.kind == "end":
+    if cursor.at_end():
         raise cursor.error("an expression is missing")
     node = _Parser(cursor, names).choice(top=True)
-    if cursor.next.kind != "end":
+    if not cursor.at_end():
         raise cursor.unexpected()
     return node
 

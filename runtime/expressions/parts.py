@@ -12,7 +12,7 @@ from questd.runtime.expressions.program import Program
 class Part(Protocol):
     """Something that gives a value."""
 
-    def build(self, values: Values, meter: Meter) -> Any:
+    def build(self, values: Values, meter: Meter, /) -> Any:
         """The value, for these values. BadExpression."""
         ...
 

@@ -152,8 +152,8 @@ def _is_there(run: Run, subject: Any) -> bool:
     return subject is not _ABSENT
 
 
-def _keep(run: Run, slot: int, also_false: bool, subject: Any) -> bool:  # noqa: FBT001
-    """Remember what ``default`` looks at; does it stand?"""
+def _keep(run: Run, slot: int, also_false: bool, subject: Any) -> bool:
+    """Remember what ``default`` looks at; true when it stands."""
     if not _is_there(run, subject):
         return False
     found = run.kept[slot] = _opened(run, (subject,))[0]

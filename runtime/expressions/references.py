@@ -38,8 +38,10 @@ def _read_path(cursor: Cursor, names: Names) -> tuple[Kind, str, tuple[Part, ...
 def _read_root(cursor: Cursor, names: Names) -> tuple[Kind, str]:
     root = cursor.skip()
     word = str(root.value)
-    if word == "steps" or word == "inputs":
-        return word, _read_scoped(cursor, names, word)
+    if word == "steps":
+        return "steps", _read_scoped(cursor, names, "steps")
+    if word == "inputs":
+        return "inputs", _read_scoped(cursor, names, "inputs")
     bare = not cursor.is_next(".", "[")
     if word not in names.steps:
         _refuse_almost_a_key(names, root)

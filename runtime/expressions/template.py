@@ -4,7 +4,7 @@ A lone reference or a constant never reaches MiniJinja: it keeps its type and va
 microseconds. A value is put into text and never read as a template again.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from questd.runtime.errors import BadExpression
@@ -14,6 +14,7 @@ from questd.runtime.expressions.bounds import (
     VALUE_DEPTH_MAX,
     Meter,
 )
+from questd.runtime.expressions.kinds import is_list, is_object
 from questd.runtime.expressions.names import Names, Reference, Values
 from questd.runtime.expressions.parse import parse
 from questd.runtime.expressions.parts import (
@@ -62,7 +63,7 @@ class Template:
         BadExpression, without any value in it, when something is missing or does not fit.
         """
         part = self._part
-        if type(part) is Fixed:
+        if isinstance(part, Fixed):
             return part.constant
         return part.build(Values(steps, inputs, extras), Meter())
 
@@ -140,14 +141,14 @@ class _Compiler:
             match value:
                 case str():
                     return self._leaf(_checked(value))
-                case list() | tuple():
+                case _ if is_list(value):
                     return self._list(value, where, depth + 1)
-                case dict():
+                case _ if is_object(value):
                     return self._object(value, where, depth + 1)
                 case None | bool() | int() | float():
                     return Fixed(value)
                 case _:
-                    raise BadExpression("this is not plain JSON data")
+                    return _refused(value)
         except BadExpression as error:
             error.where = error.where or where
             raise
@@ -161,7 +162,7 @@ class _Compiler:
             return self._expression(text, segments[0].tokens, segments[0].start)
         return self._mixed(text)
 
-    def _list(self, value: Any, where: str, depth: int) -> Part:
+    def _list(self, value: Sequence[Any], where: str, depth: int) -> Part:
         _check_depth(depth)
         parts = [self.nested(each, f"{where}[{at}]", depth) for at, each in enumerate(value)]
         if all(isinstance(part, Fixed) for part in parts):
@@ -218,6 +219,10 @@ def _bounded(part: Part) -> Part:
 
 
 _NO_VALUES: Final = Values({}, {}, {})
+
+
+def _refused(value: object) -> Part:
+    raise BadExpression(f"a {type(value).__name__} is not plain JSON data")
 
 
 def _part_of(node: Node, source: str, start: int) -> Part:

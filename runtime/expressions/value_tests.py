@@ -8,11 +8,9 @@ from typing import Any, Final, NamedTuple
 
 from questd.runtime.errors import BadExpression
 from questd.runtime.expressions.bounds import Meter
+from questd.runtime.expressions.kinds import is_number, need_integer, need_text
 from questd.runtime.expressions.operations import (
     COMPARISONS,
-    is_number,
-    need_integer,
-    need_text,
 )
 
 
@@ -24,11 +22,28 @@ class ValueTest(NamedTuple):
 
 
 def _kind(*types: type) -> ValueTest:
-    return ValueTest(lambda _meter, value: isinstance(value, types))
+    def of_kind(_meter: Meter, value: Any) -> bool:
+        return isinstance(value, types)
+
+    return ValueTest(of_kind)
+
+
+def _same(wanted: Any) -> ValueTest:
+    def same(_meter: Meter, value: Any) -> bool:
+        return value is wanted
+
+    return ValueTest(same)
+
+
+def _number(_meter: Meter, value: Any) -> bool:
+    return is_number(value)
 
 
 def _parity(wanted: int) -> ValueTest:
-    return ValueTest(lambda _meter, value: need_integer(value, "odd or even") % 2 == wanted)
+    def of_parity(_meter: Meter, value: Any) -> bool:
+        return need_integer(value, "odd or even") % 2 == wanted
+
+    return ValueTest(of_parity)
 
 
 def _divisible(_meter: Meter, value: Any, divisor: Any) -> bool:
@@ -72,7 +87,7 @@ TESTS: Final[dict[str, ValueTest]] = {
     "eq": ValueTest(COMPARISONS["=="], 1),
     "equalto": ValueTest(COMPARISONS["=="], 1),
     "even": _parity(0),
-    "false": ValueTest(lambda _meter, value: value is False),
+    "false": _same(False),
     "float": _kind(float),
     "ge": ValueTest(COMPARISONS[">="], 1),
     "gt": ValueTest(COMPARISONS[">"], 1),
@@ -84,12 +99,12 @@ TESTS: Final[dict[str, ValueTest]] = {
     "lt": ValueTest(COMPARISONS["<"], 1),
     "mapping": _kind(dict),
     "ne": ValueTest(COMPARISONS["!="], 1),
-    "none": ValueTest(lambda _meter, value: value is None),
-    "number": ValueTest(lambda _meter, value: is_number(value)),
+    "none": _same(None),
+    "number": ValueTest(_number),
     "odd": _parity(1),
     "sequence": _kind(list, tuple),
     "startingwith": ValueTest(_starts, 1),
     "string": _kind(str),
-    "true": ValueTest(lambda _meter, value: value is True),
+    "true": _same(True),
     "upper": _cased("upper", str.isupper),
 }
