@@ -66,8 +66,8 @@ class SqliteReader:
     def _identify(self) -> str:
         try:
             (application,), (version,) = (
-                self._ask("pragma application_id")[0],
-                self._ask("pragma user_version")[0],
+                self.ask("pragma application_id")[0],
+                self.ask("pragma user_version")[0],
             )
         except JournalBroken as error:
             raise JournalForeign(
@@ -81,15 +81,15 @@ class SqliteReader:
                 f"{self.path} has schema {version}; this program knows {SCHEMA_VERSION}: "
                 "it was written by a newer questd. Install that version"
             )
-        return str(self._ask("select id from journal")[0][0])
+        return str(self.ask("select id from journal")[0][0])
 
     @property
     def journal_id(self) -> str:
         """Given at creation, never changed."""
         return self._id
 
-    def _ask(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
-        """All rows of one statement. JournalBroken when the disk or a page fails."""
+    def ask(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
+        """All rows of one statement, for this package only. JournalBroken when the disk or a page fails."""
         if self._closed:
             raise JournalError(f"{self.path} is closed")
         try:
@@ -126,7 +126,7 @@ class SqliteReader:
 
     def events(self, quest: str, after: int = 0, limit: int = 10_000) -> list[Record]:
         """Events of the quest with n > after, in order. BrokenChain when a CRC does not fit."""
-        head = self._ask("select version, crc from heads where quest = ?", (quest,))
+        head = self.ask("select version, crc from heads where quest = ?", (quest,))
         if not head or after >= head[0][0]:
             return []
         version, last_crc = head[0]
@@ -142,13 +142,13 @@ class SqliteReader:
     def _crc(self, quest: str, n: int) -> int:
         if n == 0:
             return 0
-        rows = self._ask("select crc from events where quest = ? and n = ?", (quest, n))
+        rows = self.ask("select crc from events where quest = ? and n = ?", (quest, n))
         if not rows:
             raise BrokenChain(quest, n)
         return int(rows[0][0])
 
     def _event_page(self, quest: str, start: int, end: int, links: Links) -> list[Record]:
-        rows = self._ask(
+        rows = self.ask(
             f"select {EVENT_COLUMNS} from events where quest = ? and n > ? and n <= ? order by n",  # noqa: S608
             (quest, start, end),
         )
@@ -163,7 +163,7 @@ class SqliteReader:
         records: list[Record] = []
         while len(records) < limit:
             size = min(PAGE_ROWS, limit - len(records))
-            rows = self._ask(
+            rows = self.ask(
                 f"select {EVENT_COLUMNS} from events where seq > ? order by seq limit ?",  # noqa: S608
                 (records[-1].seq if records else after_seq, size),
             )
@@ -174,17 +174,17 @@ class SqliteReader:
 
     def last_seq(self) -> int:
         """Newest durable event's seq; 0 when there never was one."""
-        rows = self._ask("select seq from sqlite_sequence where name = 'events'")
+        rows = self.ask("select seq from sqlite_sequence where name = 'events'")
         return int(rows[0][0]) if rows else 0
 
     def newest_event(self) -> tuple[int, int] | None:
         """Seq and CRC of the newest event that is still there."""
-        rows = self._ask("select seq, crc from events order by seq desc limit 1")
+        rows = self.ask("select seq, crc from events order by seq desc limit 1")
         return tuple(rows[0]) if rows else None
 
     def crc_of(self, seq: int) -> int | None:
         """CRC of the event with this seq; None when it was retired, or never was."""
-        rows = self._ask("select crc from events where seq = ?", (seq,))
+        rows = self.ask("select crc from events where seq = ?", (seq,))
         return int(rows[0][0]) if rows else None
 
     def head(self, quest: str) -> Head | None:
@@ -194,7 +194,7 @@ class SqliteReader:
 
     def _heads(self, sql: str, parameters: Sequence[Any]) -> list[Head]:
         try:
-            return [head_of(row) for row in self._ask(sql, parameters)]
+            return [head_of(row) for row in self.ask(sql, parameters)]
         except msgspec.DecodeError as error:
             raise JournalBroken(
                 f"a head in {self.path} is damaged ({error}): run `quest doctor`"
@@ -220,7 +220,7 @@ class SqliteReader:
         return list(islice(self._matching(wanted, rows), limit)) if limit else []
 
     def _matching(self, wanted: ListFilter, rows: int) -> Iterator[Head]:
-        place: Place | None = anchor_after(wanted.after, self._ask)
+        place: Place | None = anchor_after(wanted.after, self.ask)
         while place is not None:
             page = self._heads(*page_query(wanted, place, rows))
             yield from (head for head in page if passes_scan(head, wanted))
@@ -229,7 +229,7 @@ class SqliteReader:
 
     def resolve_prefix(self, prefix: str) -> list[str]:
         """Up to two quest ids that start so: none, the one, or proof that it is ambiguous."""
-        rows = self._ask(
+        rows = self.ask(
             "select quest from heads where quest >= ? and quest < ? order by quest limit 2",
             (prefix, prefix + "\U0010ffff"),
         )
@@ -244,7 +244,7 @@ class SqliteReader:
         return self._content("blobs", digest)
 
     def _content(self, table: str, digest: str) -> bytes | None:
-        rows = self._ask(f"select body from {table} where digest = ?", (digest,))  # noqa: S608
+        rows = self.ask(f"select body from {table} where digest = ?", (digest,))  # noqa: S608
         if not rows:
             return None
         body: bytes = rows[0][0]

@@ -86,7 +86,7 @@ class SqliteStore(SqliteReader):
             self._writable()
             try:
                 return self._commit(items)
-            except (sqlite3.Error, OSError, BrokenChain) as error:
+            except Exception as error:
                 raise self._fail("a commit", error) from error
 
     def _commit(self, items: Sequence[Append]) -> list[Appended | Refusal]:
@@ -172,7 +172,7 @@ class SqliteStore(SqliteReader):
                 self._writer.execute("begin immediate")
                 done = work(self._writer)
                 self._writer.execute("commit")
-            except sqlite3.Error as error:
+            except Exception as error:
                 raise self._fail(what, error) from error
             return done
 

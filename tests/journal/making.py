@@ -1,0 +1,45 @@
+"""Appends made from nothing: what the tests of the journal write."""
+
+import hashlib
+from typing import Any
+
+from questd.messages.events import kind_of, encode_event, QuestStarted
+from questd.messages.heads import Head
+from questd.runtime.journal.store import Append, NewEvent
+
+DEFINITION = b"a definition"
+DIGEST = hashlib.sha256(DEFINITION).hexdigest()
+STARTED = QuestStarted()
+BODY = encode_event(STARTED)
+KIND = kind_of(STARTED)
+
+
+def make_head(quest: str, version: int, **changes: Any) -> Head:
+    values: dict[str, Any] = {
+        "status": "running",
+        "definition": DIGEST,
+        "name": "review",
+        "template_version": "1",
+        "project": "default",
+        "labels": {},
+        "key": None,
+        "priority": 5,
+        "created_us": 1_000,
+    }
+    return Head(quest=quest, version=version, **(values | changes))
+
+
+def make_append(
+    quest: str, expected: int, events: int = 1, *, body: bytes = BODY, **changes: Any
+) -> Append:
+    """``events`` events after ``expected``; ``changes`` are fields of the head, or blobs and definition."""
+    own = {name: changes.pop(name) for name in ("blobs", "definition") if name in changes}
+    if expected == 0:
+        own.setdefault("definition", (DIGEST, DEFINITION))
+    return Append(
+        quest,
+        expected,
+        tuple(NewEvent(1_000 + n, KIND, body) for n in range(expected + 1, expected + events + 1)),
+        make_head(quest, expected + events, **changes),
+        **own,
+    )
