@@ -1,0 +1,184 @@
+"""A definition made ready to run: its graph, and each step's expressions compiled.
+
+Compiling decides what a step names; whether it *may* is ``checks``. A quest actor compiles once a definition
+(by digest) and renders when it dispatches.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from msgspec import Struct
+
+from questd.actors.graph.graph import Graph, graph_of
+from questd.actors.graph.plain import walk
+from questd.actors.graph.problems import HINTED_MAX, At, nearest_name
+from questd.messages.definition import QuestDefinition, StepDefinition
+from questd.runtime.errors import BadExpression
+from questd.runtime.expressions import Names, Template, compile_text, compile_value
+from questd.runtime.expressions.names import Kind
+
+STEP_EXTRAS = frozenset({"round", "feedback"})
+"""Reserved names that the expressions of a step may use; who renders must give each a value."""
+
+Report = Callable[[At, BadExpression], None]
+
+
+class CompiledStep(Struct, frozen=True):
+    """``prompt`` and ``arguments`` are None where the document has none; both None: the implicit input.
+
+    ``dependencies`` are in document order, whatever order they were written in: the implicit input is so.
+    """
+
+    key: str
+    number: int
+    dependencies: tuple[str, ...]
+    prompt: Template | None = None
+    arguments: Template | None = None
+
+    @property
+    def templates(self) -> tuple[Template, ...]:
+        """Those that there are."""
+        return tuple(t for t in (self.prompt, self.arguments) if t is not None)
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """Keys of the steps its expressions name."""
+        return tuple(dict.fromkeys(key for t in self.templates for key in t.steps))
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Inputs its expressions name."""
+        return tuple(dict.fromkeys(name for t in self.templates for name in t.inputs))
+
+    def render(
+        self, *, steps: Mapping[str, Any], inputs: Mapping[str, Any], extras: Mapping[str, Any]
+    ) -> dict[str, Any] | None:
+        """The tool's arguments by name, or None for the implicit input. BadExpression when a name has no such value."""
+        if self.prompt is None and self.arguments is None:
+            return None
+        rendered: dict[str, Any] = {}
+        if self.arguments is not None:
+            rendered.update(self.arguments.render(steps=steps, inputs=inputs, extras=extras))
+        if self.prompt is not None:
+            rendered["prompt"] = self.prompt.render(steps=steps, inputs=inputs, extras=extras)
+        return rendered
+
+
+class CompiledQuest(Struct, frozen=True):
+    """``steps`` in document order. ``inputs``: names of inputs in expressions, in order of first mention.
+
+    ``names``: what the expressions of its steps may name.
+    """
+
+    graph: Graph
+    steps: dict[str, CompiledStep]
+    output: Template | None
+    inputs: tuple[str, ...]
+    names: Names
+
+
+def compile_steps(definition: QuestDefinition) -> CompiledQuest:
+    """Of a definition that passed ``check``. BadExpression otherwise, or ValueError where a key stands twice."""
+    compiled = compile_reporting(definition, _raise)
+    if len(compiled.steps) != len(definition.steps):
+        raise ValueError("two steps have the same key")
+    return compiled
+
+
+def compile_reporting(definition: QuestDefinition, report: Report) -> CompiledQuest:
+    """The same, telling each bad expression; it is then left out. Of steps with the same key the last stays."""
+    graph = graph_of(definition.steps)
+    names = names_of(definition, STEP_EXTRAS)
+    steps = {
+        step.key: _compile_step(number, step, graph, names, report)
+        for number, step in enumerate(definition.steps)
+    }
+    output = None
+    if definition.output is not None:
+        output = _compile_value(definition.output, ("output",), names_of(definition), report)
+    inputs = _inputs_of(steps, output)
+    return CompiledQuest(graph, steps, output, inputs, names)
+
+
+@dataclass(frozen=True)
+class _DocumentNames(Names):
+    """Names of a document that may have 10,000 of them: only the first misspelt ones are compared with all."""
+
+    hints_left: list[int] = field(default_factory=lambda: [HINTED_MAX], compare=False)
+
+    def nearest(self, word: str, kinds: Iterable[Kind] = ("steps", "inputs", "extras")) -> str:
+        """As always, while hints are left."""
+        if self.hints_left[0] == 0:
+            return ""
+        self.hints_left[0] -= 1
+        found = nearest_name(word, {name for kind in kinds for name in getattr(self, kind) or ()})
+        return f"did you mean `{found}`?" if found else ""
+
+
+def names_of(definition: QuestDefinition, extras: frozenset[str] = frozenset()) -> Names:
+    """What expressions may name, as far as the expression alone can tell."""
+    declared = None if definition.inputs is None else frozenset(definition.inputs)
+    keys = frozenset(step.key for step in definition.steps)
+    return _DocumentNames(steps=keys, inputs=declared, extras=extras)
+
+
+def required_inputs(definition: QuestDefinition) -> tuple[str, ...]:
+    """Inputs that a quest cannot start without: declared without a default, or, where none are declared, named in expressions."""
+    if definition.inputs is not None:
+        return tuple(name for name, wanted in definition.inputs.items() if wanted.required)
+    return compile_reporting(definition, _ignore).inputs
+
+
+def _inputs_of(steps: Mapping[str, CompiledStep], output: Template | None) -> tuple[str, ...]:
+    names = dict.fromkeys(name for step in steps.values() for name in step.inputs)
+    names.update(dict.fromkeys(output.inputs if output is not None else ()))
+    return tuple(names)
+
+
+def _compile_step(
+    number: int, step: StepDefinition, graph: Graph, names: Names, report: Report
+) -> CompiledStep:
+    prompt = arguments = None
+    at: At = ("steps", number)
+    if step.prompt is not None:
+        try:
+            prompt = compile_text(step.prompt, names)
+        except BadExpression as error:
+            report((*at, "prompt"), error)
+    if step.arguments is not None:
+        arguments = _compile_value(step.arguments, (*at, "with"), names, report)
+    needed = sorted(step.dependencies, key=lambda key: graph.numbers.get(key, number))
+    return CompiledStep(step.key, number, tuple(needed), prompt, arguments)
+
+
+def _compile_value(value: Any, at: At, names: Names, report: Report) -> Template | None:
+    try:
+        return compile_value(value, names)
+    except BadExpression as error:
+        # The whole says only that something in it is bad: ask each text, so that all are told with their place.
+        told = False
+        for place, text in walk(value, at):
+            if isinstance(text, str) and "{{" in text:
+                told = _tell(text, place, names, report) or told
+        if not told:
+            report(at, error)
+    return None
+
+
+def _tell(text: str, at: At, names: Names, report: Report) -> bool:
+    try:
+        compile_value(text, names)
+    except BadExpression as error:
+        report(at, error)
+        return True
+    return False
+
+
+def _raise(at: At, error: BadExpression) -> None:
+    del at
+    raise error
+
+
+def _ignore(at: At, error: BadExpression) -> None:
+    del at, error

@@ -1,0 +1,324 @@
+"""Quests built in Python: the same definition that a document gives.
+
+A reference (``parse.result["files"]``) prints as ``{{ … }}``, so it may stand in any text; the steps that a step's
+texts name become its dependencies. Building runs nothing and loads neither the daemon, the journal nor DuckDB.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from questd.actors.graph.checks import check
+from questd.actors.graph.compiled import compile_reporting
+from questd.actors.graph.durations import parse_duration
+from questd.actors.graph.plain import DEPTH_MAX
+from questd.actors.graph.problems import At
+from questd.documents.export import to_json, to_yaml
+from questd.documents.faults import InvalidDocument, faults_of
+from questd.messages.definition import (
+    InputDefinition,
+    OnError,
+    QuestDefinition,
+    QuestLimits,
+    RetryPolicy,
+    StepDefinition,
+)
+from questd.runtime.errors import BadExpression
+
+_ATTRIBUTE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+class Reference:
+    """A value that there will be when the quest runs. ``ref["name"]``, ``ref.name`` and ``ref[0]`` go into it."""
+
+    __slots__ = ("_expression",)
+    __hash__ = object.__hash__
+    __iter__ = None
+    __contains__ = None
+
+    def __init__(self, expression: str) -> None:
+        self._expression = expression
+
+    def __getitem__(self, name: str | int) -> "Reference":
+        if isinstance(name, int):
+            return Reference(f"{self._expression}[{name}]")
+        if _ATTRIBUTE.fullmatch(name):
+            return Reference(f"{self._expression}.{name}")
+        return Reference(f"{self._expression}[{msgspec.json.encode(name).decode()}]")
+
+    def __getattr__(self, name: str) -> "Reference":
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return self[name]
+
+    def __str__(self) -> str:
+        return f"{{{{ {self._expression} }}}}"
+
+    def __format__(self, spec: str) -> str:
+        if spec:
+            raise ValueError(f"{self} has no value yet and cannot be formatted with {spec!r}")
+        return str(self)
+
+    def __repr__(self) -> str:
+        return f"<Reference {self}>"
+
+    def __bool__(self) -> bool:
+        raise TypeError(f"{self} has no value until the quest runs: it cannot decide anything here")
+
+
+class StepReference:
+    """A step of a quest being built: ``result`` is what it will give."""
+
+    __slots__ = ("key",)
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+
+    def __repr__(self) -> str:
+        return f"<StepReference {self.key}>"
+
+    @property
+    def result(self) -> Reference:
+        """What its tool will return."""
+        return Reference(f"{self.key}.result")
+
+    @property
+    def status(self) -> Reference:
+        """How it will end: completed, failed, skipped."""
+        return Reference(f"{self.key}.status")
+
+    @property
+    def error(self) -> Reference:
+        """Why it will have failed, if it does and the quest goes on."""
+        return Reference(f"{self.key}.error")
+
+    @property
+    def attempts(self) -> Reference:
+        """How many attempts it will have taken."""
+        return Reference(f"{self.key}.attempts")
+
+    @property
+    def agent(self) -> Reference:
+        """Who will have done it."""
+        return Reference(f"{self.key}.agent")
+
+    @property
+    def tool(self) -> Reference:
+        """With which tool."""
+        return Reference(f"{self.key}.tool")
+
+    @property
+    def rounds(self) -> Reference:
+        """Its rounds: ``rounds[0].result`` is the first one's."""
+        return Reference(f"{self.key}.rounds")
+
+
+class Retry(Struct, frozen=True, kw_only=True):
+    """A step's retries. What is not given is as in the quest's ``retry``. ``attempts`` counts the first; delays as in "30s"."""
+
+    attempts: int | None = None
+    delay: str | None = None
+    backoff: float | None = None
+    max_delay: str | None = None
+    jitter: float | None = None
+    no_retry_on: Sequence[str] | None = None
+
+    def over(self, base: RetryPolicy, at: At = ("retry",)) -> RetryPolicy:
+        """The policy: what is given here, the rest from ``base``."""
+        given: dict[str, Any] = {
+            "attempts": self.attempts,
+            "delay_ms": _length(self.delay, (*at, "delay")),
+            "backoff": None if self.backoff is None else float(self.backoff),
+            "max_delay_ms": _length(self.max_delay, (*at, "max_delay")),
+            "jitter": None if self.jitter is None else float(self.jitter),
+            "no_retry_on": None if self.no_retry_on is None else tuple(self.no_retry_on),
+        }
+        return replace(base, **{name: value for name, value in given.items() if value is not None})
+
+
+class _Step(Struct):
+    """A step as it was given, before the quest's defaults are known."""
+
+    definition: StepDefinition
+    retry: Retry | None
+
+
+class Quest:
+    """A quest being built. ``timeout`` and ``retry`` are what steps have that say nothing else; durations as in "5m".
+
+    ``parallel`` and ``steps`` bound the quest: tasks at once, and steps in all.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        version: str = "1",
+        description: str = "",
+        project: str = "default",
+        labels: Mapping[str, str] | None = None,
+        priority: int = 5,
+        deadline: str | None = None,
+        total_timeout: str | None = None,
+        timeout: str | None = None,
+        retry: Retry | None = None,
+        parallel: int | None = None,
+        steps: int = 10_000,
+    ) -> None:
+        self._base = QuestDefinition(
+            name=name,
+            steps=(),
+            description=description,
+            version=version,
+            project=project,
+            labels=dict(labels or {}),
+            priority=priority,
+            deadline=deadline,
+            total_timeout_ms=_length(total_timeout, ("total_timeout",)),
+            limits=QuestLimits(parallel, steps),
+            default_timeout_ms=_length(timeout, ("defaults", "timeout")),
+            default_retry=None
+            if retry is None
+            else retry.over(RetryPolicy(), ("defaults", "retry")),
+        )
+        self._steps: list[_Step] = []
+        self._inputs: dict[str, InputDefinition] = {}
+        self._output: Any = None
+
+    def input(self, name: str, schema: Any = Any, **default: Any) -> Reference:
+        """Declare an input. ``schema``: a type, or JSON Schema. With ``default=…`` it need not be given."""
+        if name in self._inputs:
+            raise ValueError(f"the input {name} is declared already")
+        if unknown := set(default) - {"default"}:
+            raise TypeError(f"input() has no argument {', '.join(sorted(unknown))}")
+        written = dict(schema) if isinstance(schema, Mapping) else msgspec.json.schema(schema)
+        required = "default" not in default
+        value = None if required else _plain(default["default"], ("inputs", name, "default"))
+        self._inputs[name] = InputDefinition(written, required, value)
+        return Reference(name)
+
+    def step(
+        self,
+        key: str,
+        *,
+        agent: str | None = None,
+        capability: str | Sequence[str] | None = None,
+        tool: str | None = None,
+        prompt: str | Reference | None = None,
+        args: Mapping[str, Any] | None = None,
+        dependencies: Iterable[str | StepReference] = (),
+        parallel: bool = True,
+        timeout: str | None = None,
+        heartbeat_timeout: str | None = None,
+        total_timeout: str | None = None,
+        retry: Retry | None = None,
+        on_error: OnError = "stop",
+        idempotent: bool = True,
+        priority: int | None = None,
+    ) -> StepReference:
+        """Add a step. ``args`` are the tool's arguments (``with`` in a document). Steps that its texts name are added to ``dependencies``."""
+        at: At = ("steps", len(self._steps))
+        wanted = (capability,) if isinstance(capability, str) else tuple(capability or ())
+        needed = [one.key if isinstance(one, StepReference) else one for one in dependencies]
+        definition = StepDefinition(
+            key=key,
+            agent=agent,
+            capabilities=wanted,
+            tool=tool,
+            prompt=None if prompt is None else str(prompt),
+            arguments=None if args is None else _plain(args, (*at, "with")),
+            dependencies=tuple(dict.fromkeys(needed)),
+            parallel=parallel,
+            timeout_ms=_length(timeout, (*at, "timeout")),
+            heartbeat_timeout_ms=_length(heartbeat_timeout, (*at, "heartbeat_timeout")),
+            total_timeout_ms=_length(total_timeout, (*at, "total_timeout")),
+            on_error=on_error,
+            idempotent=idempotent,
+            priority=priority,
+        )
+        self._steps.append(_Step(definition, retry))
+        return StepReference(key)
+
+    @property
+    def output(self) -> Any:
+        """The quest's result: a reference, a text, or any plain value with references in it. None: what the only last step gives."""
+        return self._output
+
+    @output.setter
+    def output(self, value: Any) -> None:
+        self._output = value
+
+    def definition(self) -> QuestDefinition:
+        """The checked definition. InvalidDocument with every fault."""
+        definition = self._with_dependencies(self._assembled())
+        if problems := check(definition):
+            raise InvalidDocument(faults_of(problems), source=self._base.name)
+        return definition
+
+    def check(self) -> None:
+        """InvalidDocument with every fault, if there is any."""
+        self.definition()
+
+    def to_yaml(self) -> str:
+        """The quest as a YAML document."""
+        return to_yaml(self.definition())
+
+    def to_json(self) -> str:
+        """The quest as a JSON document."""
+        return to_json(self.definition())
+
+    def _assembled(self) -> QuestDefinition:
+        base = self._base.default_retry or RetryPolicy()
+        steps = tuple(
+            step.definition
+            if step.retry is None
+            else replace(step.definition, retry=step.retry.over(base, ("steps", n, "retry")))
+            for n, step in enumerate(self._steps)
+        )
+        output = None if self._output is None else _plain(self._output, ("output",))
+        return replace(self._base, steps=steps, inputs=self._inputs or None, output=output)
+
+    def _with_dependencies(self, definition: QuestDefinition) -> QuestDefinition:
+        compiled = compile_reporting(definition, _left_to_the_checks)
+        steps: list[StepDefinition] = []
+        for number, step in enumerate(definition.steps):
+            one = compiled.steps[step.key]
+            named = one.steps if one.number == number else ()
+            extra = [key for key in named if key not in (step.key, *step.dependencies)]
+            extra.sort(key=compiled.graph.numbers.__getitem__)
+            steps.append(replace(step, dependencies=(*step.dependencies, *extra)))
+        return replace(definition, steps=tuple(steps))
+
+
+def _left_to_the_checks(at: At, error: BadExpression) -> None:
+    """Bad expressions are told by ``check``, with all else."""
+    del at, error
+
+
+def _length(text: str | None, at: At) -> int | None:
+    if text is None:
+        return None
+    try:
+        return parse_duration(text)
+    except (ValueError, TypeError) as error:
+        reason = f"{text!r} {error}" if isinstance(error, ValueError) else "must be text, as in 30s"
+        raise ValueError(f"{at[-1]}: {reason}") from error
+
+
+def _plain(value: Any, at: At, depth: int = 0) -> Any:
+    """A copy in plain data, references printed. What is no plain data stays, and the checks tell it."""
+    if isinstance(value, Reference):
+        return str(value)
+    if isinstance(value, StepReference):
+        raise TypeError(f"{at[-1]}: write {value.key}.result, not the step itself")
+    if depth > DEPTH_MAX:
+        raise ValueError(f"{at[-1]}: is nested deeper than {DEPTH_MAX}")
+    if isinstance(value, Mapping):
+        return {key: _plain(inner, at, depth + 1) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner, at, depth + 1) for inner in value]
+    return value

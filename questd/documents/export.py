@@ -1,0 +1,168 @@
+"""From a definition back to text. Loading the text gives the same definition, and exporting that the same text.
+
+Only what differs from the defaults is written. YAML is written so that readers of 1.1 and 1.2 agree on it: a text
+that either would take for something else is quoted.
+"""
+
+import json
+import re
+from typing import Any
+
+import yaml
+
+from questd.actors.graph.durations import format_duration
+from questd.messages.definition import (
+    InputDefinition,
+    QuestDefinition,
+    QuestLimits,
+    RetryPolicy,
+    StepDefinition,
+)
+
+
+def to_yaml(definition: QuestDefinition) -> str:
+    """The document as YAML."""
+    return yaml.dump(
+        as_document(definition),
+        Dumper=_Dumper,
+        sort_keys=False,
+        allow_unicode=True,
+        default_flow_style=False,
+        width=100,
+    )
+
+
+def to_json(definition: QuestDefinition) -> str:
+    """The document as JSON."""
+    return json.dumps(as_document(definition), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def as_document(definition: QuestDefinition) -> dict[str, Any]:
+    """The document as plain data, in the order in which people write it."""
+    plain = QuestDefinition(name="", steps=())
+    document: dict[str, Any] = {"name": definition.name}
+    if definition.description:
+        document["description"] = definition.description
+    document["version"] = definition.version
+    for field in ("project", "labels", "priority", "deadline"):
+        if (value := getattr(definition, field)) != getattr(plain, field):
+            document[field] = value
+    _put_length(document, "total_timeout", definition.total_timeout_ms)
+    if definition.limits != QuestLimits():
+        document["limits"] = _limits(definition.limits)
+    if defaults := _defaults(definition):
+        document["defaults"] = defaults
+    if definition.inputs is not None:
+        document["inputs"] = {name: _input(one) for name, one in definition.inputs.items()}
+    base = definition.default_retry or RetryPolicy()
+    document["steps"] = [_step(step, base) for step in definition.steps]
+    if definition.output is not None:
+        document["output"] = definition.output
+    return document
+
+
+def _put_length(document: dict[str, Any], name: str, length_ms: int | None) -> None:
+    if length_ms is not None:
+        document[name] = format_duration(length_ms)
+
+
+def _limits(limits: QuestLimits) -> dict[str, Any]:
+    written: dict[str, Any] = {} if limits.parallel is None else {"parallel": limits.parallel}
+    return {**written, "steps": limits.steps}
+
+
+def _defaults(definition: QuestDefinition) -> dict[str, Any]:
+    defaults: dict[str, Any] = {}
+    _put_length(defaults, "timeout", definition.default_timeout_ms)
+    if definition.default_retry is not None:
+        defaults["retry"] = _retry(definition.default_retry, RetryPolicy())
+    return defaults
+
+
+def _input(declared: InputDefinition) -> dict[str, Any]:
+    return (
+        declared.schema if declared.required else {**declared.schema, "default": declared.default}
+    )
+
+
+def _retry(policy: RetryPolicy, base: RetryPolicy) -> dict[str, Any]:
+    """What differs from ``base``, which a step's policy inherits from; ``attempts`` always, since it says the most."""
+    retry: dict[str, Any] = {"attempts": policy.attempts}
+    if policy.delay_ms != base.delay_ms:
+        retry["delay"] = format_duration(policy.delay_ms)
+    if policy.backoff != base.backoff:
+        retry["backoff"] = policy.backoff
+    if policy.max_delay_ms != base.max_delay_ms:
+        retry["max_delay"] = format_duration(policy.max_delay_ms)
+    if policy.jitter != base.jitter:
+        retry["jitter"] = policy.jitter
+    if policy.no_retry_on != base.no_retry_on:
+        retry["no_retry_on"] = _Inline(policy.no_retry_on)
+    return retry
+
+
+def _step(step: StepDefinition, base: RetryPolicy) -> dict[str, Any]:
+    plain = StepDefinition(key="")
+    written: dict[str, Any] = {"key": step.key}
+    if step.agent is not None:
+        written["agent"] = step.agent
+    if step.capabilities:
+        one = len(step.capabilities) == 1
+        written["capability"] = step.capabilities[0] if one else _Inline(step.capabilities)
+    for field, attribute in (("tool", "tool"), ("prompt", "prompt"), ("with", "arguments")):
+        if (value := getattr(step, attribute)) is not None:
+            written[field] = value
+    if step.dependencies:
+        written["dependencies"] = _Inline(step.dependencies)
+    if not step.parallel:
+        written["parallel"] = False
+    for field in ("timeout", "heartbeat_timeout", "total_timeout"):
+        _put_length(written, field, getattr(step, f"{field}_ms"))
+    if step.retry is not None:
+        written["retry"] = _retry(step.retry, base)
+    for field in ("on_error", "idempotent", "priority"):
+        if (value := getattr(step, field)) != getattr(plain, field):
+            written[field] = value
+    return written
+
+
+class _Inline(list[str]):
+    """A list that YAML writes in brackets, on one line."""
+
+
+def _ignore_aliases(dumper: Any, data: object) -> bool:
+    del dumper, data
+    return True
+
+
+_base: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+_Dumper: Any = type("_Dumper", (_base,), {"ignore_aliases": _ignore_aliases})
+
+
+def _represent_inline(dumper: Any, data: _Inline) -> Any:
+    return dumper.represent_sequence("tag:yaml.org,2002:seq", data, flow_style=True)
+
+
+def _represent_text(dumper: Any, data: str) -> Any:
+    # A block shows many lines as they are; the emitter quotes where a block cannot hold them.
+    style = "|" if "\n" in data.strip("\n") and _fits_block(data) else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", data, style=style)
+
+
+def _fits_block(text: str) -> bool:
+    lines = text.split("\n")
+    ragged = any(line != line.rstrip() for line in lines)
+    return not ragged and text[:1] not in (" ", "\n") and text.replace("\n", "").isprintable()
+
+
+_Dumper.add_representer(_Inline, _represent_inline)
+_Dumper.add_representer(str, _represent_text)
+_Dumper.add_implicit_resolver(
+    "tag:questd,2026:core",
+    re.compile(
+        r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+"
+        r"|[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?"
+        r"|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
+    ),
+    list("0123456789+-."),
+)

@@ -1,0 +1,323 @@
+"""The fields of a document: how each is read, what it becomes in the definition, and what JSON Schema says of it.
+
+One table a mapping, so that reading, "did you mean" and the schema for editors cannot differ. Only shapes are decided
+here; whether a value is allowed (bounds, names, references) is for the checks of ``actors.graph``.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, get_args
+
+from msgspec import Struct
+
+from questd.actors.graph.checks import ATTEMPTS_MAX, BACKOFF_MAX, NAME_MAX, PARALLEL_MAX, STEPS_MAX
+from questd.actors.graph.durations import DURATION_PATTERN, parse_duration
+from questd.actors.graph.problems import At, nearest_name, shorten
+from questd.documents.faults import Fault, fault
+from questd.documents.tree import Node, Place, plain
+from questd.messages.definition import STEP_KEY_PATTERN, OnError
+
+
+class _Absent:
+    """Stands for a value that was refused."""
+
+
+ABSENT: Any = _Absent()
+
+
+class Sheet:
+    """What is wrong so far, and which places have been refused already."""
+
+    def __init__(self, settled: set[At]) -> None:
+        self.faults: list[Fault] = []
+        self.settled = settled
+
+    def refuse(self, at: At, place: Place, message: str, hint: str = "") -> Any:
+        """Note a fault. Gives ABSENT."""
+        if at not in self.settled:
+            self.settled.add(at)
+            self.faults.append(fault(at, place, message, hint))
+        return ABSENT
+
+
+class Kind(Struct, frozen=True):
+    """``read`` gives the value of a node, or refuses it on the sheet and gives ABSENT."""
+
+    read: Callable[[Sheet, Node, At], Any]
+    schema: dict[str, Any]
+
+
+class Field(Struct, frozen=True):
+    """``attribute``: its name in the definition."""
+
+    attribute: str
+    kind: Kind
+    description: str
+
+
+Fields = Mapping[str, Field]
+
+
+def say(node: Node) -> str:
+    """What stands there, for a message."""
+    if isinstance(node.value, dict):
+        return "a mapping"
+    if isinstance(node.value, list):
+        return "a list"
+    if isinstance(node.value, str):
+        return f"the text {shorten(node.value, 40)}"
+    return shorten(node.text or "null", 40).strip('"')
+
+
+def read_text(sheet: Sheet, node: Node, at: At) -> Any:
+    """Text; anything else should have been quoted."""
+    if isinstance(node.value, str):
+        return node.value
+    scalar = not isinstance(node.value, dict | list | None)
+    hint = f'to mean text, write "{node.text}"' if scalar else ""
+    return sheet.refuse(at, node.place, f"must be text, not {say(node)}", hint)
+
+
+def read_as_written(sheet: Sheet, node: Node, at: At) -> Any:
+    """Text, or a number or boolean as it was written."""
+    if isinstance(node.value, dict | list | None):
+        return sheet.refuse(at, node.place, f"must be text, not {say(node)}")
+    return node.value if isinstance(node.value, str) else node.text
+
+
+def read_boolean(sheet: Sheet, node: Node, at: At) -> Any:
+    """True or false, and not one of the eleven words of YAML 1.1."""
+    if isinstance(node.value, bool):
+        return node.value
+    return sheet.refuse(at, node.place, f"must be true or false, not {say(node)}")
+
+
+def read_integer(sheet: Sheet, node: Node, at: At) -> Any:
+    """A whole number."""
+    if isinstance(node.value, int) and not isinstance(node.value, bool):
+        return node.value
+    return sheet.refuse(at, node.place, f"must be a whole number, not {say(node)}")
+
+
+def read_number(sheet: Sheet, node: Node, at: At) -> Any:
+    """A number, as a float."""
+    if isinstance(node.value, int | float) and not isinstance(node.value, bool):
+        return float(node.value)
+    return sheet.refuse(at, node.place, f"must be a number, not {say(node)}")
+
+
+def read_duration(sheet: Sheet, node: Node, at: At) -> Any:
+    """Milliseconds."""
+    if isinstance(node.value, int) and not isinstance(node.value, bool):
+        hint = f"write {node.value}s or {node.value}ms"
+        return sheet.refuse(at, node.place, "is a number without a unit", hint)
+    if not isinstance(node.value, str):
+        return sheet.refuse(at, node.place, f"must be a duration, as in 30s, not {say(node)}")
+    try:
+        return parse_duration(node.value)
+    except ValueError as error:
+        return sheet.refuse(at, node.place, f"{shorten(node.value, 40)} {error}")
+
+
+def read_texts(sheet: Sheet, node: Node, at: At) -> Any:
+    """A list of texts."""
+    if not isinstance(node.value, list):
+        hint = "write it in brackets: […]" if isinstance(node.value, str) else ""
+        return sheet.refuse(at, node.place, f"must be a list, not {say(node)}", hint)
+    found = [read_text(sheet, inner, (*at, n)) for n, inner in enumerate(node.value)]
+    return tuple(text for text in found if text is not ABSENT)
+
+
+def read_text_or_texts(sheet: Sheet, node: Node, at: At) -> Any:
+    """One text, or a list of them."""
+    if isinstance(node.value, list):
+        if not node.value:
+            return sheet.refuse(at, node.place, "is an empty list")
+        return read_texts(sheet, node, at)
+    text = read_text(sheet, node, at)
+    return text if text is ABSENT else (text,)
+
+
+def read_labels(sheet: Sheet, node: Node, at: At) -> Any:
+    """Texts by name; a number keeps the look it was given."""
+    if not isinstance(node.value, dict):
+        return sheet.refuse(at, node.place, f"must be a mapping, not {say(node)}")
+    found = {n: read_as_written(sheet, inner, (*at, n)) for n, inner in node.value.items()}
+    return {name: text for name, text in found.items() if text is not ABSENT}
+
+
+def read_arguments(sheet: Sheet, node: Node, at: At) -> Any:
+    """Any plain values by name."""
+    if not isinstance(node.value, dict):
+        return sheet.refuse(at, node.place, f"must be a mapping of arguments, not {say(node)}")
+    return plain(node)
+
+
+def leave(sheet: Sheet, node: Node, at: At) -> Any:
+    """The node itself, for who reads it with more knowledge."""
+    del sheet, at
+    return node
+
+
+def read_anything(sheet: Sheet, node: Node, at: At) -> Any:
+    """Any plain value."""
+    del sheet, at
+    return plain(node)
+
+
+def read_on_error(sheet: Sheet, node: Node, at: At) -> Any:
+    """One of the three policies."""
+    policies = get_args(OnError)
+    if node.value in policies and isinstance(node.value, str):
+        return node.value
+    near = nearest_name(node.value, policies) if isinstance(node.value, str) else None
+    hint = f"did you mean {near}?" if near else ""
+    return sheet.refuse(
+        at, node.place, f"must be one of {', '.join(policies)}, not {say(node)}", hint
+    )
+
+
+def read_fields(sheet: Sheet, node: Node, at: At, fields: Fields, later: str = "") -> Any:
+    """A mapping with only these fields; gives values by attribute. ``later``: names that are not supported yet."""
+    if not isinstance(node.value, dict):
+        return sheet.refuse(at, node.place, f"must be a mapping, not {say(node)}")
+    found: dict[str, Any] = {}
+    postponed = later.split()
+    for name, inner in node.value.items():
+        field = fields.get(name)
+        if field is None:
+            _refuse_field(sheet, node, (*at, name), fields, postponed)
+        elif (value := field.kind.read(sheet, inner, (*at, name))) is not ABSENT:
+            found[field.attribute] = value
+    return found
+
+
+def _refuse_field(sheet: Sheet, node: Node, at: At, fields: Fields, postponed: list[str]) -> None:
+    name = str(at[-1])
+    place = node.keys[name]
+    if name in postponed:
+        sheet.refuse(at, place, f"{name} is not yet supported", "remove it")
+        return
+    # Fifty suggestions are enough to find a habit; each costs a comparison with every field.
+    near = nearest_name(name, list(fields)) if len(sheet.faults) < 50 else None
+    hint = f"did you mean {near}?" if near else f"known: {', '.join(fields)}"
+    sheet.refuse(at, place, f"there is no field {shorten(name, 40)}", hint)
+    if near is not None and near not in node.keys:
+        sheet.settled.add((*at[:-1], near))
+
+
+TEXT = Kind(read_text, {"type": "string"})
+NAME = Kind(read_text, {"type": "string", "minLength": 1, "maxLength": NAME_MAX})
+KEY = Kind(read_text, {"type": "string", "pattern": f"^{STEP_KEY_PATTERN}$"})
+AS_WRITTEN = Kind(read_as_written, {"type": ["string", "number"]})
+BOOLEAN = Kind(read_boolean, {"type": "boolean"})
+ANYTHING = Kind(read_anything, {})
+LEFT = Kind(leave, {})
+DURATION = Kind(read_duration, {"type": "string", "pattern": f"^{DURATION_PATTERN}$"})
+TEXTS = Kind(read_texts, {"type": "array", "items": {"type": "string"}})
+KEYS = Kind(read_texts, {"type": "array", "items": KEY.schema, "uniqueItems": True})
+NAMES = Kind(
+    read_text_or_texts,
+    {"anyOf": [NAME.schema, {"type": "array", "items": NAME.schema, "minItems": 1}]},
+)
+LABELS = Kind(
+    read_labels,
+    {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}},
+)
+ARGUMENTS = Kind(read_arguments, {"type": "object"})
+ON_ERROR = Kind(read_on_error, {"enum": list(get_args(OnError))})
+PRIORITY = Kind(read_integer, {"type": "integer", "minimum": 1, "maximum": 10})
+
+
+def _integer(low: int, high: int) -> Kind:
+    return Kind(read_integer, {"type": "integer", "minimum": low, "maximum": high})
+
+
+def _number(low: float, high: float) -> Kind:
+    return Kind(read_number, {"type": "number", "minimum": low, "maximum": high})
+
+
+def _object(fields: Fields, later: str = "") -> Kind:
+    def read(sheet: Sheet, node: Node, at: At) -> Any:
+        return read_fields(sheet, node, at, fields, later)
+
+    return Kind(read, object_schema(fields))
+
+
+def object_schema(fields: Fields, required: tuple[str, ...] = ()) -> dict[str, Any]:
+    """JSON Schema of a mapping with these fields and no others."""
+    properties = {
+        name: {"description": field.description, **field.kind.schema}
+        for name, field in fields.items()
+    }
+    schema: dict[str, Any] = {"type": "object", "properties": properties}
+    if required:
+        schema["required"] = list(required)
+    return {**schema, "additionalProperties": False}
+
+
+RETRY_FIELDS: Fields = {
+    "attempts": Field(
+        "attempts", _integer(1, ATTEMPTS_MAX), "How often in all, the first included."
+    ),
+    "delay": Field("delay_ms", DURATION, "Before the second attempt."),
+    "backoff": Field(
+        "backoff", _number(1, BACKOFF_MAX), "What each further delay is multiplied by."
+    ),
+    "max_delay": Field("max_delay_ms", DURATION, "No delay is longer."),
+    "jitter": Field("jitter", _number(0, 1), "The part of a delay that is left to chance."),
+    "no_retry_on": Field("no_retry_on", TEXTS, "Kinds of failure that are final."),
+}
+LIMITS_FIELDS: Fields = {
+    "parallel": Field("parallel", _integer(1, PARALLEL_MAX), "Tasks that may run at once."),
+    "steps": Field("steps", _integer(1, STEPS_MAX), "Steps that the quest may have."),
+}
+RETRY = _object(RETRY_FIELDS)
+LIMITS = _object(LIMITS_FIELDS, "rounds tokens cost")
+DEFAULTS_FIELDS: Fields = {
+    "timeout": Field("default_timeout_ms", DURATION, "One attempt's, where its step has none."),
+    "retry": Field("default_retry", RETRY, "The retries of a step that says nothing else."),
+}
+DEFAULTS = _object(DEFAULTS_FIELDS)
+
+STEP_FIELDS: Fields = {
+    "key": Field("key", KEY, "The step's own name in this document."),
+    "agent": Field("agent", NAME, "Who does it."),
+    "capability": Field(
+        "capabilities", NAMES, "What who does it must be able to do; of a list, all."
+    ),
+    "tool": Field("tool", NAME, "Which of the agent's tools."),
+    "prompt": Field("prompt", TEXT, "The argument prompt, as text with {{ expressions }}."),
+    "with": Field("arguments", ARGUMENTS, "The tool's arguments by name."),
+    "dependencies": Field("dependencies", KEYS, "Keys of steps that must be done before."),
+    "needs": Field("dependencies", KEYS, "The same as dependencies."),
+    "parallel": Field("parallel", BOOLEAN, "false: nothing else of this quest runs meanwhile."),
+    "timeout": Field("timeout_ms", DURATION, "The longest that one attempt may take."),
+    "heartbeat_timeout": Field(
+        "heartbeat_timeout_ms", DURATION, "The longest silence of the tool."
+    ),
+    "total_timeout": Field("total_timeout_ms", DURATION, "The step with its retries and waits."),
+    "retry": Field("retry", RETRY, "What is not given here is as in defaults.retry."),
+    "on_error": Field("on_error", ON_ERROR, "What the quest does when the step has failed."),
+    "idempotent": Field("idempotent", BOOLEAN, "false: a lost attempt waits for a decision."),
+    "priority": Field("priority", PRIORITY, "10 goes first."),
+}
+STEP_LATER = (
+    "when for_each max_parallel partial fallback compensate repeat allow_skipped breakpoint gate use wait_for "
+    "sleep ask plan route labels affinity default inputs"
+)
+QUEST_FIELDS: Fields = {
+    "name": Field("name", NAME, "What the quest is called."),
+    "description": Field("description", TEXT, "What it is for."),
+    "version": Field("version", AS_WRITTEN, "Kept as it is written."),
+    "project": Field("project", NAME, "Fairness, limits and statistics are per project."),
+    "labels": Field("labels", LABELS, "Filterable texts by name."),
+    "priority": Field("priority", PRIORITY, "10 goes first."),
+    "deadline": Field("deadline", TEXT, "When it is due: a duration after submit, or RFC 3339."),
+    "total_timeout": Field("total_timeout_ms", DURATION, "The quest as a whole."),
+    "limits": Field("limits", LIMITS, "Bounds of this quest."),
+    "defaults": Field("defaults", DEFAULTS, "What steps have that say nothing else."),
+    "inputs": Field("inputs", LEFT, "JSON Schema by input, each with an optional default."),
+    "steps": Field("steps", LEFT, "The steps, in any order that reads well."),
+    "output": Field("output", ANYTHING, "The quest's result; any value with {{ expressions }}."),
+}
+QUEST_LATER = "concurrency rate hooks decide"

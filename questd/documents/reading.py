@@ -1,0 +1,208 @@
+"""From text to a checked ``QuestDefinition``, or to ``InvalidDocument`` with every fault at once.
+
+Text → tree (places) → fields (shapes) → definition → checks (meaning). Each stage tells all it finds; a later one is
+silent about what an earlier one refused. The document is a stranger's: size, depth, nodes and characters are bounded.
+"""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from msgspec.structs import replace
+
+from questd.actors.graph.checks import check
+from questd.actors.graph.problems import At
+from questd.documents.faults import Fault, InvalidDocument, fault
+from questd.documents.fields import (
+    ABSENT,
+    QUEST_FIELDS,
+    QUEST_LATER,
+    STEP_FIELDS,
+    STEP_LATER,
+    Sheet,
+    read_fields,
+    say,
+)
+from questd.documents.json_text import read_json
+from questd.documents.tree import Node, TreeBuilder, Unreadable, place_of, plain
+from questd.documents.yaml_text import read_yaml
+from questd.messages.definition import (
+    InputDefinition,
+    QuestDefinition,
+    QuestLimits,
+    RetryPolicy,
+    StepDefinition,
+)
+
+DOCUMENT_MAX_BYTES = 8 * 1024 * 1024
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
+_OTHER_KINDS = frozenset({"use", "wait_for", "sleep", "ask"})
+
+
+def load_file(path: str | Path) -> QuestDefinition:
+    """The definition in a file. InvalidDocument also when the file cannot be read."""
+    try:
+        with Path(path).open("rb") as file:
+            data = file.read(DOCUMENT_MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise InvalidDocument(
+            [Fault("", 0, 0, f"cannot be read: {reason}")], source=str(path)
+        ) from error
+    return load(data, name_hint=str(path))
+
+
+def load(text: bytes | str, *, name_hint: str | None = None) -> QuestDefinition:
+    """The definition that a text says. ``name_hint``: the file's name; ``.json`` or ``.yaml`` decides, else the content.
+
+    InvalidDocument carries every fault.
+    """
+    source = name_hint or ""
+    try:
+        tree, builder = _parse(_decode(text), source)
+    except Unreadable as error:
+        raise InvalidDocument([error.fault], source=source) from error
+    sheet = Sheet(builder.settled)
+    sheet.faults.extend(builder.faults)
+    definition = _read_quest(sheet, tree)
+    if definition is not None:
+        for problem in check(definition, settled=sheet.settled):
+            at = _in_the_text(problem.at, tree)
+            sheet.faults.append(fault(at, place_of(tree, at), problem.message, problem.hint))
+    if sheet.faults or definition is None:
+        raise InvalidDocument(sheet.faults, source=source)
+    return definition
+
+
+def _decode(text: bytes | str) -> str:
+    try:
+        data = text.encode() if isinstance(text, str) else text
+    except UnicodeEncodeError as error:
+        raise Unreadable(Fault("", 1, 1, "contains half of a surrogate pair")) from error
+    if len(data) > DOCUMENT_MAX_BYTES:
+        message = f"is larger than {DOCUMENT_MAX_BYTES} bytes"
+        raise Unreadable(Fault("", 1, 1, message, "pass data as inputs, not in the document"))
+    try:
+        decoded = data.decode().removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        line, column = _line_and_column(data[: error.start].decode())
+        message = f"is not UTF-8 (byte 0x{data[error.start]:02x})"
+        raise Unreadable(Fault("", line, column, message, "save it as UTF-8")) from error
+    if (control := _CONTROL.search(decoded)) is not None:
+        place = _line_and_column(decoded[: control.start()])
+        message = f"contains the control character U+{ord(control[0]):04X}"
+        raise Unreadable(Fault("", *place, message, "remove it"))
+    return decoded
+
+
+def _line_and_column(before: str) -> tuple[int, int]:
+    return before.count("\n") + 1, len(before) - before.rfind("\n")
+
+
+def _parse(text: str, source: str) -> tuple[Node, TreeBuilder]:
+    extension = Path(source).suffix.lower()
+    guessed = extension not in (".json", ".yaml", ".yml") and text.lstrip()[:1] == "{"
+    builder = TreeBuilder()
+    if extension == ".json":
+        read_json(text, builder)
+    elif guessed:
+        builder = _parse_braces(text)
+    else:
+        read_yaml(text, builder)
+    if builder.root is None or (builder.root.value is None and not builder.faults):
+        raise Unreadable(Fault("", 1, 1, "is empty", "a quest needs a name and steps"))
+    return builder.root, builder
+
+
+def _parse_braces(text: str) -> TreeBuilder:
+    """JSON, or YAML that begins like it."""
+    builder = TreeBuilder()
+    try:
+        read_json(text, builder)
+    except Unreadable as json_error:
+        builder = TreeBuilder()
+        try:
+            read_yaml(text, builder)
+        except Unreadable:
+            raise json_error from None
+    return builder
+
+
+def _read_quest(sheet: Sheet, tree: Node) -> QuestDefinition | None:
+    if not isinstance(tree.value, dict):
+        sheet.refuse((), tree.place, f"must be a mapping with name and steps, not {say(tree)}")
+        return None
+    found = read_fields(sheet, tree, (), QUEST_FIELDS, QUEST_LATER)
+    defaults = found.pop("defaults", {})
+    retry = defaults.get("default_retry")
+    if retry is not None:
+        defaults["default_retry"] = RetryPolicy(**retry)
+    base = defaults.get("default_retry") or RetryPolicy()
+    found.update(defaults)
+    if "limits" in found:
+        found["limits"] = QuestLimits(**found["limits"])
+    for name in ("name", "steps"):
+        if name not in tree.value:
+            sheet.refuse((name,), tree.place, "is missing")
+    found["steps"] = _read_steps(sheet, found.get("steps"), base)
+    if "inputs" in found:
+        found["inputs"] = _read_inputs(sheet, found["inputs"])
+    found.setdefault("name", "")
+    return QuestDefinition(**found)
+
+
+def _read_steps(sheet: Sheet, node: Node | None, base: RetryPolicy) -> tuple[StepDefinition, ...]:
+    if node is None:
+        return ()
+    if not isinstance(node.value, list):
+        sheet.refuse(("steps",), node.place, f"must be a list of steps, not {say(node)}")
+        return ()
+    return tuple(_read_step(sheet, n, inner, base) for n, inner in enumerate(node.value))
+
+
+def _read_step(sheet: Sheet, number: int, node: Node, base: RetryPolicy) -> StepDefinition:
+    at: At = ("steps", number)
+    found = read_fields(sheet, node, at, STEP_FIELDS, STEP_LATER)
+    if found is ABSENT:
+        return StepDefinition(key="")
+    written = node.value
+    if "needs" in written and "dependencies" in written:
+        message = "is the same as dependencies, which is given too"
+        sheet.refuse((*at, "needs"), written["needs"].place, message, "keep one")
+    if not _OTHER_KINDS.isdisjoint(written) or (*at, "capability") in sheet.settled:
+        sheet.settled.add((*at, "agent"))
+    if "retry" in found:
+        found["retry"] = replace(base, **found["retry"])
+    return StepDefinition(**{"key": "", **found})
+
+
+def _read_inputs(sheet: Sheet, node: Node) -> dict[str, InputDefinition] | None:
+    if not isinstance(node.value, dict):
+        sheet.refuse(("inputs",), node.place, f"must be a mapping, not {say(node)}")
+        return None
+    return {name: _read_input(sheet, name, inner) for name, inner in node.value.items()}
+
+
+def _read_input(sheet: Sheet, name: str, node: Node) -> InputDefinition:
+    at: At = ("inputs", name)
+    if not isinstance(node.value, dict):
+        hint = f"write {{type: {node.value}}}" if isinstance(node.value, str) else ""
+        sheet.refuse(at, node.place, f"must be JSON Schema, not {say(node)}", hint)
+        return InputDefinition()
+    if "secret" in node.value:
+        sheet.refuse((*at, "secret"), node.keys["secret"], "secret is not yet supported")
+    schema: dict[str, Any] = plain(node)
+    schema.pop("secret", None)
+    if "default" not in schema:
+        return InputDefinition(schema)
+    default = schema.pop("default")
+    return InputDefinition(schema, required=False, default=default)
+
+
+def _in_the_text(at: At, tree: Node) -> At:
+    """The definition does not know whether ``needs`` was written for dependencies."""
+    if len(at) < 3 or at[2] != "dependencies":
+        return at
+    alias: At = (*at[:2], "needs", *at[3:])
+    step = tree.value["steps"].value[at[1]] if at[0] == "steps" else tree
+    return alias if isinstance(step.value, dict) and "needs" in step.value else at

@@ -1,0 +1,45 @@
+"""JSON Schema of the document, for editors: made from the tables that the reader uses.
+
+``schema.json`` beside this file is what ships; a test compares the two. To write it anew:
+``python -m questd.documents.schema > questd/documents/schema.json``.
+"""
+
+import json
+import sys
+from typing import Any
+
+from questd.actors.graph.checks import LABELS_MAX
+from questd.actors.graph.inputs import INPUTS_MAX
+from questd.documents.fields import QUEST_FIELDS, STEP_FIELDS, object_schema
+from questd.messages.definition import STEP_KEY_PATTERN
+
+
+def document_schema() -> dict[str, Any]:
+    """The schema, draft 2020-12. It knows shapes and bounds; references, cycles and expressions are checked by loading."""
+    quest = object_schema(QUEST_FIELDS, ("name", "steps"))
+    properties = quest["properties"]
+    properties["labels"]["maxProperties"] = LABELS_MAX
+    properties["inputs"] |= {
+        "type": "object",
+        "propertyNames": {"pattern": f"^{STEP_KEY_PATTERN}$"},
+        "additionalProperties": {"$ref": "https://json-schema.org/draft/2020-12/schema"},
+        "maxProperties": INPUTS_MAX,
+    }
+    properties["steps"] |= {"type": "array", "items": {"$ref": "#/$defs/step"}, "minItems": 1}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "questd quest document",
+        **quest,
+        "$defs": {"step": _step_schema()},
+    }
+
+
+def _step_schema() -> dict[str, Any]:
+    step = object_schema(STEP_FIELDS, ("key",))
+    step["anyOf"] = [{"required": ["agent"]}, {"required": ["capability"]}]
+    step["not"] = {"required": ["dependencies", "needs"]}
+    return step
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(document_schema(), indent=2, ensure_ascii=False) + "\n")

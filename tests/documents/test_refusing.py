@@ -1,0 +1,435 @@
+"""Every way in which a document can be bad, told all at once, with its place."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from questd.documents import DOCUMENT_MAX_BYTES, Fault, InvalidDocument, load, load_file
+
+GOOD = "name: x\nsteps:\n- key: a\n  agent: b\n"
+
+
+def faults(text: bytes | str, name_hint: str | None = None) -> tuple[Fault, ...]:
+    with pytest.raises(InvalidDocument) as caught:
+        load(text, name_hint=name_hint)
+    return caught.value.faults
+
+
+def only(text: bytes | str, name_hint: str | None = None) -> Fault:
+    (found,) = faults(text, name_hint)
+    return found
+
+
+def places(text: str) -> list[tuple[str, int, int]]:
+    return [(fault.path, fault.line, fault.column) for fault in faults(text)]
+
+
+BAD = """\
+name: 5
+nmae: x
+priority: 50
+deadline: tomorrow
+inputs:
+  a: string
+  b: {type: strin}
+  c: {type: integer, default: x}
+  round: {}
+steps:
+  - key: a b
+    agnet: backend
+  - key: x
+    agent: 5
+    dependencies: [x, yy, z, z]
+    prompt: "{{ nope }}"
+    retry: {attempts: 0, attemts: 3, delay: 10m, jitter: 2}
+    timeout: 30
+    parallel: no
+  - key: x
+    agent: q
+    with: {prompt: 5, d: ["{{ z.result }}"]}
+    prompt: hi
+  - key: z
+    agent: q
+    needs: [last]
+  - key: last
+    agent: q
+    dependencies: [z]
+    on_error: stpo
+  - key: one
+    key: two
+    agent: q
+  - 7
+"""
+
+
+def test_every_error_is_told_at_once_with_its_place() -> None:
+    assert places(BAD) == [
+        ("name", 1, 7),
+        ("nmae", 2, 1),
+        ("priority", 3, 11),
+        ("deadline", 4, 11),
+        ("inputs.a", 6, 6),
+        ("inputs.b.type", 7, 13),
+        ("inputs.c.default", 8, 31),
+        ("inputs.round", 9, 10),
+        ("steps[0].key", 11, 10),
+        ("steps[0].agnet", 12, 5),
+        ("steps[1].agent", 14, 12),
+        ("steps[1].dependencies[0]", 15, 20),
+        ("steps[1].dependencies[1]", 15, 23),
+        ("steps[1].dependencies[3]", 15, 30),
+        ("steps[1].prompt", 16, 13),
+        ("steps[1].retry.attempts", 17, 23),
+        ("steps[1].retry.attemts", 17, 26),
+        ("steps[1].retry.delay", 17, 45),
+        ("steps[1].retry.jitter", 17, 58),
+        ("steps[1].timeout", 18, 14),
+        ("steps[1].parallel", 19, 15),
+        ("steps[2].key", 20, 10),
+        ("steps[2].with.prompt", 22, 20),
+        ("steps[2].with.d[0]", 22, 27),
+        ("steps[3].needs", 26, 12),
+        ("steps[4].on_error", 30, 15),
+        ("steps[5].key", 32, 5),
+        ("steps[6]", 34, 5),
+    ]
+
+
+def test_a_fault_says_what_where_and_what_to_do() -> None:
+    with pytest.raises(InvalidDocument) as caught:
+        load(
+            GOOD + "  promt: hi\n- {key: c, agent: b, prompt: '{{ a.result }}'}\n",
+            name_hint="q.yaml",
+        )
+    assert str(caught.value).splitlines() == [
+        'q.yaml:5:3: steps[0].promt: there is no field "promt" (did you mean prompt?)',
+        'q.yaml:6:30: steps[1].prompt: names "a", which need not be done before it '
+        "(add a to dependencies)",
+    ]
+
+
+def test_json_faults_have_places_too() -> None:
+    text = '{\n  "name": "x",\n\t"steps": [\n  {"key": "a", "agent": "é", "timeout": 3}\n]}'
+    assert only(text) == Fault(
+        "steps[0].timeout", 4, 41, "is a number without a unit", "write 3s or 3ms"
+    )
+
+
+LATER_OF_STEP = (
+    "when for_each max_parallel partial fallback compensate repeat allow_skipped breakpoint gate "
+    "use wait_for sleep ask plan route labels affinity"
+)
+
+
+@pytest.mark.parametrize("name", LATER_OF_STEP.split())
+def test_what_a_step_cannot_do_yet_is_refused_by_name(name: str) -> None:
+    fault = only(f"name: x\nsteps:\n- key: a\n  agent: b\n  {name}: 1\n")
+    assert (fault.path, fault.message) == (f"steps[0].{name}", f"{name} is not yet supported")
+
+
+@pytest.mark.parametrize("name", ["use", "wait_for", "sleep", "ask"])
+def test_a_step_of_a_later_kind_is_told_once(name: str) -> None:
+    assert only(f"name: x\nsteps:\n- key: a\n  {name}: 1\n").path == f"steps[0].{name}"
+
+
+@pytest.mark.parametrize("name", ["concurrency", "rate", "hooks", "decide"])
+def test_what_a_quest_cannot_do_yet_is_refused_by_name(name: str) -> None:
+    assert only(f"{GOOD}{name}: []\n").message == f"{name} is not yet supported"
+
+
+@pytest.mark.parametrize("name", ["rounds", "tokens", "cost"])
+def test_limits_of_later_are_refused_by_name(name: str) -> None:
+    assert only(f"{GOOD}limits: {{{name}: 5}}\n").path == f"limits.{name}"
+
+
+def test_secret_inputs_are_refused_by_name() -> None:
+    fault = only(GOOD + "inputs:\n  k: {type: string, secret: true}\n")
+    assert (fault.path, fault.line) == ("inputs.k.secret", 6)
+    assert fault.message == "secret is not yet supported"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "is empty"),
+        ("# nothing\n", "is empty"),
+        ("--- \n...\n", "is empty"),
+        ("null", "is empty"),
+        ("42", "must be a mapping"),
+        ("- a", "must be a mapping"),
+        ("just words", "must be a mapping"),
+        ("a: [1\nb: 2", "is not YAML"),
+        ("\tname: x", "is not YAML"),
+        ("a: b: c", "is not YAML"),
+        ("a: 'open", "is not YAML"),
+        ("%YAML 9.9\n---\na: 1", "is not YAML"),
+        (GOOD + "---\n" + GOOD, "one document"),
+        (GOOD + "output: *ghost\n", "has no anchor"),
+        (GOOD + "output: &o [*o]\n", "contains itself"),
+        (GOOD + "output: " + "[" * 200 + "]" * 200, "nested deeper"),
+        (GOOD + "output:\n" + "- " * 200 + "x", "nested deeper"),
+        (GOOD + "output: " + "[" * 100_000, "nested deeper"),
+        (b"name: \xff", "not UTF-8"),
+        ("name: x".encode("utf-16"), "not UTF-8"),
+        ("name: \udc80", "surrogate"),
+        (b"name: x\0", r"U\+0000"),
+        ("name: x\x1b[2J", r"U\+001B"),
+        ("x" * (DOCUMENT_MAX_BYTES + 1), "larger than"),
+        ('{"a": 1,}', "must be a mapping|missing"),
+    ],
+)
+def test_a_text_that_is_no_document_is_refused(text: bytes | str, says: str) -> None:
+    with pytest.raises(InvalidDocument, match=says):
+        load(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        "[",
+        "}",
+        '{"a"}',
+        '{"a": }',
+        '{"a": 1,}',
+        '{"a": 1 "b": 2}',
+        '{"a": [1,]}',
+        '{"a": 01}',
+        '{"a": 1.}',
+        '{"a": .5}',
+        '{"a": +1}',
+        '{"a": NaN}',
+        '{"a": -Infinity}',
+        '{"a": True}',
+        "{'a': 1}",
+        '{"a": "\n"}',
+        '{"a": "\\x"}',
+        '{"a": "open',
+        '{"a": 1} x',
+        '{"a": 1} {}',
+        '{"a": 1]',
+        "// c\n{}",
+        "{a: 1}",
+        "\x00",
+    ],
+)
+def test_what_is_no_json_is_refused_in_a_json_file(text: str) -> None:
+    fault = only(text, "x.json")
+    assert fault.line == (2 if text.startswith('{"a": "\\n') else 1)
+
+
+def test_deep_json_is_no_recursion() -> None:
+    assert "nested deeper" in only('{"a":' * 100_000, "x.json").message
+
+
+def test_laughing_aliases_are_counted_expanded() -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10)]
+    assert "aliases expanded" in only("\n".join(lines)).message
+    long = f"a: &a {'x' * 100_000}\nb: [{', '.join(['*a'] * 1_000)}]"
+    assert "characters, aliases expanded" in only(long).message
+    deep = "a0: &a0 " + "[" * 90 + "]" * 90 + "\na1: " + "[" * 90 + "*a0" + "]" * 90
+    assert "nested deeper" in only(deep).message
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [
+        "!!python/object:os.system",
+        "!!python/name:os.system",
+        "!mine",
+        "!!binary",
+        "!!set",
+        "!!timestamp",
+    ],
+)
+@pytest.mark.parametrize("value", ["x", "[x]", "{x: y}"])
+def test_tags_make_no_objects(tag: str, value: str) -> None:
+    fault = only(f"{GOOD}output: {tag} {value}\n")
+    assert (fault.path, fault.line, fault.column) == ("output", 5, 9)
+    assert "is not allowed" in fault.message
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        (".nan", "JSON can say"),
+        ("-.inf", "JSON can say"),
+        ("1e999", "JSON can say"),
+        ("18446744073709551616", "64 bits"),
+        ("9" * 5_000, "64 bits"),
+        ("0x" + "f" * 300, "64 bits"),
+        (r'"\0"', "NUL"),
+        ("!!int x", "is not int"),
+        ("{1: 2}", "must be text"),
+        ("{~: 2}", "must be text"),
+        ("{true: 2}", "must be text"),
+        ("{[a]: 2}", "must be text"),
+        ("{? {a: b} : 2}", "must be text"),
+        ("{a: 1, a: 2}", "twice"),
+        (r'{"\0": 1}', "NUL"),
+    ],
+)
+def test_values_that_are_no_plain_data_are_refused(value: str, says: str) -> None:
+    fault = only(f"{GOOD}output: {value}\n")
+    assert says in fault.message
+    assert fault.path.startswith("output")
+
+
+@pytest.mark.parametrize(
+    ("field", "says"),
+    [
+        ("agent: [a]", "must be text, not a list"),
+        ("agent: null", "must be text, not null"),
+        ("agent: 5", 'write "5"'),
+        ("prompt: 1.0", 'write "1.0"'),
+        ("dependencies: a", r"write it in brackets"),
+        ("dependencies: [1]", "must be text"),
+        ("capability: []", "empty list"),
+        ("capability: {a: b}", "must be text"),
+        ("with: [a]", "must be a mapping of arguments"),
+        ("parallel: 'true'", "must be true or false"),
+        ("idempotent: yes", "must be true or false"),
+        ("timeout: 30", "write 30s or 30ms"),
+        ("timeout: 1.5h", "whole number and ms, s, m, h or d"),
+        ("timeout: 0s", "longer than 0s"),
+        ("timeout: [1s]", "must be a duration"),
+        ("retry: 3", "must be a mapping"),
+        ("retry: {attempts: 1.5}", "must be a whole number"),
+        ("retry: {attempts: true}", "must be a whole number"),
+        ("retry: {backoff: fast}", "must be a number"),
+        ("retry: {delay: 10m}", r"max_delay \(5m\)"),
+        ("on_error: continue_with_inputs", "did you mean continue_with_input"),
+        ("priority: high", "must be a whole number"),
+    ],
+)
+def test_fields_of_a_wrong_shape_are_told_how_to_write_them(field: str, says: str) -> None:
+    lines = ["name: x", "steps:", "- key: a", f"  {field}"]
+    if not field.startswith(("agent", "capability")):
+        lines.append("  agent: b")
+    with pytest.raises(InvalidDocument, match=says) as caught:
+        load("\n".join(lines))
+    assert [fault.line for fault in caught.value.faults] == [4]
+
+
+def test_needs_and_dependencies_together_are_an_error() -> None:
+    text = "name: x\nsteps:\n- {key: a, agent: b}\n- {key: c, agent: b, needs: [a], dependencies: [a]}\n"
+    assert only(text).path == "steps[1].needs"
+
+
+def test_faults_of_needs_stand_where_needs_stands() -> None:
+    text = "name: x\nsteps:\n- key: a\n  agent: b\n  needs:\n  - ghost\n"
+    fault = only(text)
+    assert (fault.path, fault.line, fault.column) == ("steps[0].needs[0]", 6, 5)
+
+
+def test_missing_name_steps_and_key_are_told() -> None:
+    assert [fault.path for fault in faults("description: x")] == ["name", "steps"]
+    assert places("name: x\nsteps:\n- agent: b\n") == [("steps[0].key", 3, 3)]
+    assert only("name: x\nsteps: []").path == "steps"
+    assert only("name: x\nsteps: {a: b}").message == "must be a list of steps, not a mapping"
+
+
+def test_a_thousand_faults_are_bounded() -> None:
+    text = "name: x\nsteps:\n" + "".join(
+        f"- {{key: s{n}, agnt: b, zzz: 1}}\n" for n in range(3_000)
+    )
+    assert len(faults(text)) <= 10_000
+
+
+def test_files_that_cannot_be_read_are_refused_by_name(tmp_path: Path) -> None:
+    for path in (tmp_path / "none.yaml", tmp_path, Path("a\0b")):
+        with pytest.raises(InvalidDocument, match="cannot be read"):
+            load_file(path)
+    huge = tmp_path / "huge.yaml"
+    with huge.open("wb") as file:
+        file.truncate(DOCUMENT_MAX_BYTES * 100)
+    with pytest.raises(InvalidDocument, match="larger than"):
+        load_file(huge)
+
+
+def is_refused_or_loaded(text: bytes | str, name_hint: str | None) -> None:
+    try:
+        load(text, name_hint=name_hint)
+    except InvalidDocument as error:
+        assert error.faults
+        assert str(error)
+
+
+HINTS = st.sampled_from([None, "x.yaml", "x.json"])
+FRAGMENTS = st.sampled_from(
+    [
+        "name:",
+        "steps:",
+        "-",
+        "key",
+        "agent",
+        "[",
+        "]",
+        "{",
+        "}",
+        ",",
+        ":",
+        "?",
+        "&",
+        "*",
+        "!",
+        "|",
+        ">",
+        "'",
+        '"',
+        "#",
+        "%",
+        "@",
+        "`",
+        "&a",
+        "*a",
+        "!!str",
+        "!x",
+        "<<:",
+        "1.0",
+        ".nan",
+        "0x",
+        "~",
+        "\n",
+        "\n",
+        "",
+        "\t",
+        "---",
+        "...",
+        "{{",
+        "}}",
+        "{{a.result}}",
+        "inputs:",
+        "dependencies:",
+        "with:",
+        "retry:",
+        "secret:",
+        "true",
+        "default:",
+        "null",
+        "$ref",
+        "\ufeff",
+        "\u2028",
+        "\\u",
+    ]
+)
+
+
+@given(st.binary(max_size=300), HINTS)
+def test_random_bytes_are_refused_and_nothing_else(data: bytes, name_hint: str | None) -> None:
+    is_refused_or_loaded(data, name_hint)
+
+
+@given(st.lists(FRAGMENTS, max_size=40), HINTS)
+def test_random_syntax_is_refused_and_nothing_else(parts: list[str], name_hint: str | None) -> None:
+    is_refused_or_loaded(" ".join(parts), name_hint)
+
+
+@given(st.data())
+def test_a_document_with_a_hole_is_refused_and_nothing_else(data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, len(BAD)))
+    end = data.draw(st.integers(start, len(BAD)))
+    is_refused_or_loaded(BAD[:start] + data.draw(st.text(max_size=5)) + BAD[end:], None)
