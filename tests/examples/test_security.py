@@ -106,7 +106,7 @@ def test_a_secret_is_found_and_hidden(line: str, language: str) -> None:
     ],
 )
 def test_what_only_looks_like_a_secret_is_left_alone(line: str, language: str) -> None:
-    assert find_secrets(line, language) == []
+    assert find_secrets(line, language) == ()
 
 
 def test_a_secret_is_hidden_in_every_finding_about_its_line() -> None:

@@ -4,6 +4,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -50,13 +51,14 @@ class Secret(Struct, frozen=True):
     confidence: Confidence
 
 
-def find_secrets(line: str, language: str) -> list[Secret]:
+@lru_cache(maxsize=64)
+def find_secrets(line: str, language: str) -> tuple[Secret, ...]:
     """The secrets in a line, none overlapping another."""
     found: list[Secret] = []
     for secret in (*_known(line), *_assigned(line, language), *_loose(line, language)):
         if all(secret.end <= other.start or secret.start >= other.end for other in found):
             found.append(secret)
-    return found
+    return tuple(found)
 
 
 def masked(line: str, language: str) -> str:

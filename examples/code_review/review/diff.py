@@ -139,7 +139,8 @@ def _status(patch: PatchedFile, old: str, new: str) -> Status:
 
 def _mode(patch: PatchedFile) -> str | None:
     """The new mode, when the change sets one (older parsers keep it only in the header lines)."""
-    for line in patch.patch_info or []:
+    header: list[str] = list(patch.patch_info or ())
+    for line in header:
         if line.startswith(("new mode ", "new file mode ")):
             return line.split()[-1][:6]
     return None

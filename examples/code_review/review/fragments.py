@@ -98,10 +98,10 @@ def _closed(lines: list[_Line]) -> tuple[list[_Line], SyntaxError | None]:
         if error is None:
             return lines, None
         longer = [[*lines, (0, tail)] for tail in _closing(error, lines)]
-        lines = next((more for more in longer if _helps(more, error)), [])
-        if not lines:
+        better = next((more for more in longer if _helps(more, error)), None)
+        if better is None:
             break
-        error = _fault(lines)
+        lines, error = better, _fault(better)
     return [], first
 
 

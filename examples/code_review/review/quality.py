@@ -1,17 +1,18 @@
 """The quality check: ruff and radon on Python, signs of unfinished work everywhere, and whether tests came along."""
 
+import ast
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 from msgspec import Struct
-from radon.complexity import cc_visit_ast
+from radon import complexity
 from radon.visitors import Function
 
 from .fragments import Program, program_of, tree_of
 from .model import ChangedFile, Changes, Finding, Report, Severity
 from .programs import CheckerError, place_of, run_checker
-from .report import excerpt, is_test, make_report
+from .report import is_test, make_report
 
 COMPLEX, VERY_COMPLEX = 10, 25
 """Cyclomatic complexity above which a function is a medium, and a high, finding."""
@@ -31,6 +32,7 @@ _RUFF = [
     _RULES,
 ]
 # what only the sight of the whole file can tell: names, uses, what encloses a statement
+_BROKEN = "invalid-syntax"
 _NEEDS_WHOLE = re.compile(
     r"F(4|7|8)|PLE(0101|0116|0117|0118|1142)|B018|PLW0127|ERA|RET|SIM|PLE0704"
 )
@@ -106,30 +108,38 @@ def check_changes(changes: Changes) -> Report:
 def _ruff(files: list[ChangedFile], programs: list[Program]) -> Iterator[Finding]:
     if not programs:
         return
+    added = [file.added_lines() for file in files]
     for result in run_checker("ruff", _RUFF, programs):
         place = place_of(result["filename"])
-        finding = _ruff_finding(result, files[place], programs[place])
-        if finding is not None:
-            yield finding
+        row = result["location"]["row"]
+        line = programs[place].line_of(row)
+        if line in added[place] and _counts(result["code"], files[place], programs[place]):
+            yield _ruff_finding(result, files[place], line)
 
 
-def _ruff_finding(result: dict[str, Any], file: ChangedFile, program: Program) -> Finding | None:
-    code = result["code"] or "invalid-syntax"
-    broken = code == "invalid-syntax"
-    line = program.line_of(result["location"]["row"])
-    if not program.whole and (broken or _NEEDS_WHOLE.match(code)):
-        return None
-    if broken and file.complete:
-        line = line or 1
-    if line not in file.added_lines() or (code.startswith("T20") and is_test(file.path)):
-        return None
-    severity: Severity = "high" if broken else _severity(code)
+def _counts(code: str | None, file: ChangedFile, program: Program) -> bool:
+    """Whether ruff can know this from what it saw. It has no code for text that does not parse."""
+    if code is None or code == _BROKEN:
+        return program.whole
+    if code.startswith("T20") and is_test(file.path):
+        return False
+    return program.whole or not _NEEDS_WHOLE.match(code)
+
+
+def _ruff_finding(result: dict[str, Any], file: ChangedFile, line: int) -> Finding:
+    """One finding; of the many complaints about a line that does not parse the set of findings keeps one."""
+    code = result["code"]
+    if code is None or code == _BROKEN:
+        return Finding(file.path, line, "high", "high", f"ruff {_BROKEN}", "this does not parse")
     message = " ".join(result["message"].split())[:300]
-    return Finding(file.path, line, severity, "high", f"ruff {code}", message, excerpt(file, line))
+    return Finding(file.path, line, _severity(code), "high", f"ruff {code}", message)
 
 
 def _severity(code: str) -> Severity:
-    return next((severity for prefix, severity in _SEVERITIES if code.startswith(prefix)), "low")
+    for prefix, severity in _SEVERITIES:
+        if code.startswith(prefix):
+            return severity
+    return "low"
 
 
 def _changed(file: ChangedFile, program: Program) -> Iterator[_Function]:
@@ -145,12 +155,13 @@ def _changed(file: ChangedFile, program: Program) -> Iterator[_Function]:
             yield _Function(file, block.name, line, len(rows), block.complexity)
 
 
-def _blocks(tree: Any) -> list[Any]:
+def _blocks(tree: ast.Module) -> list[Any]:
     """Radon's functions and methods; none when the code nests too deep for it."""
     try:
-        return [block for block in cc_visit_ast(tree) if isinstance(block, Function)]
+        blocks = cast("list[Any]", complexity.cc_visit_ast(tree))
     except RecursionError:
         return []
+    return [block for block in blocks if isinstance(block, Function)]
 
 
 def _heavy(function: _Function) -> Iterator[Finding]:
@@ -158,10 +169,10 @@ def _heavy(function: _Function) -> Iterator[Finding]:
     if function.complexity > COMPLEX:
         severity: Severity = "high" if function.complexity > VERY_COMPLEX else "medium"
         message = f"{function.name} has a cyclomatic complexity of {function.complexity}; over {COMPLEX} is hard to test"
-        yield Finding(file.path, line, severity, "high", "radon", message, excerpt(file, line))
+        yield Finding(file.path, line, severity, "high", "radon", message)
     if function.length > LONG_FUNCTION_LINES:
         message = f"{function.name} is {function.length} lines long; over {LONG_FUNCTION_LINES} is hard to read"
-        yield Finding(file.path, line, "low", "high", "long-function", message, excerpt(file, line))
+        yield Finding(file.path, line, "low", "high", "long-function", message)
 
 
 def _unfinished(file: ChangedFile) -> Iterator[Finding]:
@@ -172,9 +183,7 @@ def _unfinished(file: ChangedFile) -> Iterator[Finding]:
                 continue
             for pattern, severity, rule, message in _UNFINISHED:
                 if pattern.search(text):
-                    yield Finding(
-                        file.path, number, severity, "high", rule, message, excerpt(file, number)
-                    )
+                    yield Finding(file.path, number, severity, "high", rule, message)
 
 
 def _untested(changes: Changes) -> Iterator[Finding]:

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
+import msgspec
+
 from .credentials import masked
 from .model import SEVERITIES, ChangedFile, Changes, Check, Finding, Report
 from .text import printable
@@ -40,6 +42,15 @@ def is_test(path: str) -> bool:
 _TEST_FOLDERS = frozenset({"tests", "test", "__tests__", "spec"})
 
 
+def _rank(finding: Finding) -> tuple[object, ...]:
+    place = (finding.path, finding.line, finding.rule, finding.message)
+    return (SEVERITIES.index(finding.severity), *place)
+
+
+def _with_excerpt(finding: Finding, files: dict[str, ChangedFile]) -> Finding:
+    return msgspec.structs.replace(finding, excerpt=excerpt(files[finding.path], finding.line))
+
+
 def make_report(
     check: Check,
     changes: Changes,
@@ -48,10 +59,8 @@ def make_report(
     metrics: dict[str, int] | None = None,
 ) -> Report:
     """The findings worst first, then by place; of a flood only the first ``MAX_FINDINGS``."""
-    ranked = sorted(
-        set(findings),
-        key=lambda one: (SEVERITIES.index(one.severity), one.path, one.line, one.rule),
-    )
+    ranked = sorted(dict.fromkeys(findings), key=_rank)
     omitted = max(0, len(ranked) - MAX_FINDINGS)
-    shown = ranked[:MAX_FINDINGS]
+    files = {file.path: file for file in changes.files}
+    shown = [_with_excerpt(finding, files) for finding in ranked[:MAX_FINDINGS]]
     return Report(check, changes.scope, shown, omitted, changes.notes, metrics or {}, failed)

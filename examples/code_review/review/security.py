@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from .credentials import find_secrets, masked
-from .fragments import Program, program_of
-from .model import ChangedFile, Changes, Confidence, Finding, Report, Severity
+from .fragments import program_of
+from .model import ChangedFile, Changes, Finding, Report, Severity
 from .patterns import dangers
 from .programs import CheckerError, place_of, run_checker
 from .report import Place, excerpt, is_test, make_report
@@ -50,46 +50,33 @@ def _bandit(files: list[ChangedFile]) -> Iterator[Finding]:
     programs = [program_of(file) for file in python]
     if not programs:
         return
-    answer = run_checker("bandit", _BANDIT, programs)
-    for result in answer["results"]:
+    added = [file.added_lines() for file in python]
+    for result in run_checker("bandit", _BANDIT, programs)["results"]:
         place = place_of(result["filename"])
-        finding = _bandit_finding(result, python[place], programs[place])
-        if finding is not None:
-            yield finding
+        rows = [result["line_number"], *result["line_range"]]
+        numbers = (programs[place].line_of(row) for row in rows)
+        line = next((number for number in numbers if number in added[place]), None)
+        if line is not None and _counts(result["test_id"], python[place]):
+            yield _bandit_finding(result, python[place], line)
 
 
-def _bandit_finding(result: dict[str, Any], file: ChangedFile, program: Program) -> Finding | None:
-    rule: str = result["test_id"]
-    if _SKIPPED.match(rule) or (rule in _IN_TESTS and is_test(file.path)):
-        return None
-    added = file.added_lines()
-    rows = [result["line_number"], *result["line_range"]]
-    line = next((number for row in rows if (number := program.line_of(row)) in added), None)
-    if line is None:
-        return None
-    severity, confidence = _weight(result, excerpt(file, line))
-    return Finding(
-        path=file.path,
-        line=line,
-        severity=severity,
-        confidence=confidence,
-        rule=f"bandit {rule}",
-        message=_sentence(result["issue_text"], file.language),
-        excerpt=excerpt(file, line),
-        cwe=result.get("issue_cwe", {}).get("id"),
-    )
+def _counts(rule: str, file: ChangedFile) -> bool:
+    return not (_SKIPPED.match(rule) or (rule in _IN_TESTS and is_test(file.path)))
 
 
-def _weight(result: dict[str, Any], line: str) -> tuple[Severity, Confidence]:
-    """Bandit's severity and confidence, but for two rules that it cannot weigh without a reader's eyes.
+def _bandit_finding(result: dict[str, Any], file: ChangedFile, line: int) -> Finding:
+    """One finding, weighed by bandit but for two rules that take a reader's eyes.
 
     SQL put together from parts is grave in a review, and so is guessable randomness where secrets are made.
     """
-    rule = result["test_id"]
-    if rule == "B608" or (rule == "B311" and _ABOUT_SECRETS.search(line)):
-        return "high", "medium"
+    rule: str = result["test_id"]
     severity = _LEVELS.get(result["issue_severity"], "low")
-    return severity, _LEVELS.get(result["issue_confidence"], "low")
+    confidence = _LEVELS.get(result["issue_confidence"], "low")
+    if rule == "B608" or (rule == "B311" and _ABOUT_SECRETS.search(excerpt(file, line))):
+        severity, confidence = "high", "medium"
+    message = _sentence(result["issue_text"], file.language)
+    cwe = result.get("issue_cwe", {}).get("id")
+    return Finding(file.path, line, severity, confidence, f"bandit {rule}", message, cwe=cwe)
 
 
 def _sentence(text: str, language: str) -> str:
@@ -107,7 +94,6 @@ def _secrets(file: ChangedFile) -> Iterator[Finding]:
                 confidence=secret.confidence,
                 rule="secret",
                 message=f"{secret.kind}: move it out of the code and replace it, the history keeps it",
-                excerpt=excerpt(file, number),
                 cwe=798,
             )
 
@@ -122,7 +108,6 @@ def _dangers(file: ChangedFile) -> Iterator[Finding]:
                 confidence="medium",
                 rule=danger.rule,
                 message=danger.message,
-                excerpt=excerpt(file, number),
                 cwe=danger.cwe,
             )
 
