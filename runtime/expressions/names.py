@@ -29,6 +29,8 @@ _LEGAL_WHERE: Final = {
     "secrets": "declare an input with `secret: true`",
 }
 
+_COMPARED_MAX: Final = 200
+
 Kind = Literal["steps", "inputs", "extras"]
 Part = str | int
 
@@ -60,7 +62,10 @@ class Names:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """``did you mean `x`?``, or "" when nothing is like it."""
-    near = difflib.get_close_matches(word[:128], sorted(known), n=1)
+    like = [each for each in known if abs(len(each) - len(word)) <= 2 + len(word) // 3]
+    if len(like) > _COMPARED_MAX:
+        like = [each for each in like if each[:1] == word[:1] and each[-1:] == word[-1:]]
+    near = difflib.get_close_matches(word[:128], sorted(like)[:_COMPARED_MAX], n=1)
     return f"did you mean `{near[0]}`?" if near else ""
 
 

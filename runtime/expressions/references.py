@@ -1,8 +1,8 @@
 """Reading a name and the fixed path behind it from tokens: ``parse-changes.result.files[0]``, ``inputs.repo``, ``steps["KEY"]``."""
 
-import difflib
 from typing import Literal
 
+from questd.messages.definition import RESERVED_NAMES
 from questd.runtime.errors import BadExpression
 from questd.runtime.expressions.cursor import Cursor
 from questd.runtime.expressions.names import (
@@ -16,14 +16,14 @@ from questd.runtime.expressions.names import (
 )
 from questd.runtime.expressions.tokens import Token
 
-_ALMOST_THE_SAME = 0.8
+_SHOWN_MAX = 160
 
 
 def read_reference(cursor: Cursor, names: Names) -> Reference:
     """The reference at the cursor, which stands on a name. BadExpression when it names nothing."""
     root = cursor.next
     kind, name, parts = cursor.located(root.start, lambda: _read_path(cursor, names))
-    text = cursor.source[root.start : cursor.before.end]
+    text = cursor.source[root.start : min(cursor.before.end, root.start + _SHOWN_MAX)]
     return Reference(kind, name, parts, text, root.start)
 
 
@@ -59,11 +59,10 @@ def _read_scoped(cursor: Cursor, names: Names, kind: Literal["steps", "inputs"])
 
 def _refuse_almost_a_key(names: Names, root: Token) -> None:
     """``parse-chnges`` would otherwise be a subtraction of two inputs that nobody declared."""
-    if root.word == root.value:
-        return
-    near = difflib.get_close_matches(root.word, sorted(names.steps), 1, _ALMOST_THE_SAME)
-    if near and names.inputs is None:
-        hint = f"did you mean `{near[0]}`? To subtract, put spaces around -"
+    word, rest = str(root.value), root.word[len(str(root.value)) :].lstrip("-")
+    undeclared = names.inputs is None and word not in names.extras
+    if undeclared and rest and not rest[0].isdigit() and word not in RESERVED_NAMES:
+        hint = names.nearest(root.word, ("steps",)) or "to subtract, put spaces around -"
         raise BadExpression(f"`{root.word}` is no step", hint=hint)
 
 

@@ -28,7 +28,7 @@ from questd.runtime.expressions.parts import (
     Text,
 )
 from questd.runtime.expressions.program import Program
-from questd.runtime.expressions.segments import read_segments
+from questd.runtime.expressions.segments import Segment, read_segments
 from questd.runtime.expressions.syntax import Choice, Constant, Node, references
 from questd.runtime.expressions.tokens import Token, scan
 
@@ -118,7 +118,9 @@ class _Compiler:
 
     def text(self, text: str) -> Part:
         """Always text; a lone expression too."""
-        return self._mixed(text) if "{" in text else Fixed(text)
+        if "{" not in text:
+            return Fixed(text)
+        return self._mixed(text, read_segments(text, self._names.is_known))
 
     def bare(self, source: str) -> Part:
         """An expression without braces, or with one pair around it."""
@@ -160,7 +162,7 @@ class _Compiler:
         lone = len(segments) == 2 and not segments[0].literal
         if lone and segments[0].tokens is not None and not segments[1].literal.strip("\n"):
             return self._expression(text, segments[0].tokens, segments[0].start)
-        return self._mixed(text)
+        return self._mixed(text, segments)
 
     def _list(self, value: Sequence[Any], where: str, depth: int) -> Part:
         _check_depth(depth)
@@ -175,15 +177,15 @@ class _Compiler:
         for name, each in value.items():
             if not isinstance(name, str) or "{{" in name:
                 raise BadExpression("a name in an object is a text without expressions")
-            below = f"{where}.{name}" if where else name
+            below = f"{where}.{name[:80]}" if where else name[:80]
             members.append((name, self.nested(each, below, depth)))
         if all(isinstance(part, Fixed) for _, part in members):
             return Fixed(value)
         return ObjectOfParts(tuple(members))
 
-    def _mixed(self, text: str) -> Part:
+    def _mixed(self, text: str, segments: list[Segment]) -> Part:
         parts: list[Part] = []
-        for segment in read_segments(text, self._names.is_known):
+        for segment in segments:
             if segment.literal:
                 parts.append(Fixed(segment.literal))
             if segment.tokens is not None:
