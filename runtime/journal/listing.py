@@ -42,9 +42,11 @@ def page_query(wanted: ListFilter, before: Place, rows: int) -> tuple[str, list[
             values.append(value)
     newest = "order by created_us desc, quest desc limit ?"
     arm = f"select {HEAD_COLUMNS} from heads where {where}"  # noqa: S608
-    statuses = dict.fromkeys(wanted.status)
+    statuses = list(dict.fromkeys(wanted.status))
     if not statuses:
         return f"{arm} {newest}", [*values, rows]
+    if len(statuses) == 1:
+        return f"{arm} and shown = ? {newest}", [*values, *statuses, rows]
     arms = " union all ".join([f"select * from ({arm} and shown = ? {newest})"] * len(statuses))  # noqa: S608
     parameters = [value for status in statuses for value in (*values, status, rows)]
     return f"{arms} {newest}", [*parameters, rows]

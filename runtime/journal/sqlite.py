@@ -80,6 +80,11 @@ class SqliteStore(SqliteReader):
         """Open the journal for reading only, from any process; takes no lock. JournalError when there is none."""
         return SqliteReader(directory)
 
+    @property
+    def durable(self) -> DurableHead:
+        """The newest event known to be on disk."""
+        return self._durable
+
     def commit(self, items: Sequence[Append]) -> list[Appended | Refusal]:
         """One transaction; one answer an item, in order. JournalBroken when it did not reach the disk."""
         with self._write_lock:
@@ -224,7 +229,8 @@ class SqliteStore(SqliteReader):
         with self._write_lock:
             self._writable()
             try:
-                self._writer.execute(f"pragma incremental_vacuum({VACUUM_PAGES})").fetchall()
+                # Not execute: that would stop after the first page.
+                self._writer.executescript(f"pragma incremental_vacuum({VACUUM_PAGES})")
             except sqlite3.Error as error:
                 raise self._fail("giving pages back", error) from error
 

@@ -3,7 +3,7 @@
 import hashlib
 from typing import Any
 
-from questd.messages.events import kind_of, encode_event, QuestStarted
+from questd.messages.events import QuestStarted, encode_event, kind_of
 from questd.messages.heads import Head
 from questd.runtime.journal.store import Append, NewEvent
 

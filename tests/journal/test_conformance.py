@@ -1,13 +1,14 @@
 """What every journal promises, whoever implements it."""
 
 import hashlib
+from typing import Any
 
 import pytest
 
 from questd.messages.heads import ListFilter, Wait, Want
 from questd.runtime.errors import JournalBroken
 from questd.runtime.journal.selection import DAY_US
-from questd.runtime.journal.store import Appended, JournalStore, KeyTaken, VersionConflict
+from questd.runtime.journal.store import Append, Appended, JournalStore, KeyTaken, VersionConflict
 from tests.journal.conftest import WallClock
 from tests.journal.making import BODY, DEFINITION, DIGEST, KIND, make_append, make_head
 
@@ -16,7 +17,7 @@ TEXT_DIGEST = hashlib.sha256(TEXT).hexdigest()
 ENOUGH = 10**9
 
 
-def end(quest: str, finished_us: int, **changes: object) -> list:
+def end(quest: str, finished_us: int, **changes: Any) -> list[Append]:
     """A quest of two events that ended."""
     return [
         make_append(quest, 0, 1, **changes),
@@ -24,7 +25,9 @@ def end(quest: str, finished_us: int, **changes: object) -> list:
     ]
 
 
-def retire_all(store: JournalStore, before_us: int, keep: int = ENOUGH, watermark: int = ENOUGH):
+def retire_all(
+    store: JournalStore, before_us: int, keep: int = ENOUGH, watermark: int = ENOUGH
+) -> int:
     calls = 0
     while store.retire(before_us, keep, watermark, limit=10):
         calls += 1
@@ -72,7 +75,7 @@ def test_an_empty_batch_is_fine(store: JournalStore) -> None:
 def test_the_head_is_replaced_with_every_append(store: JournalStore) -> None:
     wants = (Want("q_1", "step", "agent", ("a", "b"), None, 5, 77),)
     waits = (Wait("step", "timer", "", 5, None),)
-    changes = {
+    changes: dict[str, Any] = {
         "labels": {"team": "core"},
         "wants": wants,
         "waits": waits,
@@ -106,8 +109,8 @@ def test_an_append_without_events_replaces_the_head_only(store: JournalStore) ->
 
 
 def test_a_quest_keeps_name_project_key_and_birth_of_its_first_head(store: JournalStore) -> None:
-    first = {"name": "a", "project": "p", "key": "k", "created_us": 5}
-    later = {"name": "b", "project": "o", "key": "other", "created_us": 6}
+    first: dict[str, Any] = {"name": "a", "project": "p", "key": "k", "created_us": 5}
+    later: dict[str, Any] = {"name": "b", "project": "o", "key": "other", "created_us": 6}
     store.commit([make_append("q_1", 0, 1, **first), make_append("q_1", 1, 1, **later)])
     assert store.head("q_1") == make_head("q_1", 2, **first)
     store.commit([make_append("q_1", 2, 1, **later)])
@@ -167,7 +170,7 @@ def test_heads_may_be_written_while_they_are_walked(store: JournalStore) -> None
     assert seen >= 1_500
 
 
-def listing(store: JournalStore, **wanted: object) -> list[str]:
+def listing(store: JournalStore, **wanted: Any) -> list[str]:
     return [head.quest for head in store.select(ListFilter(**wanted))]
 
 
@@ -212,7 +215,9 @@ def shelf(store: JournalStore) -> JournalStore:
         ({"waiting_since_us": 300}, ["q_3"]),
     ],
 )
-def test_select_gives_the_newest_first(shelf: JournalStore, wanted: dict, quests: list) -> None:
+def test_select_gives_the_newest_first(
+    shelf: JournalStore, wanted: dict[str, Any], quests: list[str]
+) -> None:
     assert listing(shelf, **wanted) == quests
 
 

@@ -1,0 +1,247 @@
+"""What only the journal on disk has: a lock, readers in other processes, upkeep, indexes."""
+# pyright: reportPrivateUsage=false
+
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from threading import Event
+
+import pytest
+
+from questd.messages.heads import ListFilter
+from questd.runtime.errors import JournalError, JournalLocked
+from questd.runtime.journal import sqlite as sqlite_module
+from questd.runtime.journal.head_file import read_durable_head
+from questd.runtime.journal.listing import NEWEST, page_query
+from questd.runtime.journal.lock import DirectoryLock
+from questd.runtime.journal.reader import open_connection
+from questd.runtime.journal.sqlite import SqliteStore
+from questd.runtime.journal.upkeep import truncate_wal
+from tests.journal.conftest import WallClock
+from tests.journal.making import make_append
+from tests.journal.test_crash import spawn
+
+OpenStore = Callable[[], SqliteStore]
+
+FOLLOWER = """
+import sys
+from pathlib import Path
+from questd.runtime.journal.sqlite import SqliteStore
+reader = SqliteStore.open_reader(Path(sys.argv[1]))
+print("ready", flush=True)
+seen = 0
+while seen < int(sys.argv[2]):
+    for record in reader.follow(seen, 50):
+        assert record.seq == seen + 1
+        seen = record.seq
+print("seen", seen, flush=True)
+"""
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+def test_a_second_store_is_told_who_holds_the_directory(open_store: OpenStore) -> None:
+    store = open_store()
+    with pytest.raises(JournalLocked, match=f"process {os.getpid()} since 2023-11-14T22:13:20Z"):
+        open_store()
+    store.close()
+    open_store()
+
+
+def test_a_second_process_is_told_who_holds_the_directory(
+    data: Path, open_store: OpenStore
+) -> None:
+    with spawn(data) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        with pytest.raises(JournalLocked, match=f"process {process.pid} since"):
+            open_store()
+        process.kill()
+        process.stdout.read()
+    open_store()
+
+
+def test_the_lock_of_a_daemon_serves_its_journal_and_outlives_it(
+    data: Path, clock: WallClock
+) -> None:
+    data.mkdir()
+    with DirectoryLock(data, clock_us=clock) as lock:
+        lock.acquire()
+        store = SqliteStore(data, clock_us=clock, new_id=lambda: "j_1", lock=lock, upkeep_s=None)
+        store.close()
+        with pytest.raises(JournalLocked):
+            DirectoryLock(data, clock_us=clock).acquire()
+    assert not lock.held
+    lock.release()
+    with DirectoryLock(data, clock_us=clock) as again:
+        assert again.held
+
+
+def test_a_child_process_does_not_inherit_the_lock(data: Path, clock: WallClock) -> None:
+    data.mkdir()
+    with DirectoryLock(data, clock_us=clock):
+        child = subprocess.Popen(
+            [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, close_fds=False
+        )
+    with DirectoryLock(data, clock_us=clock) as lock:
+        assert lock.held
+    child.communicate(b"\n", timeout=10)
+
+
+def test_a_reader_in_another_process_follows_while_it_is_written(
+    data: Path, open_store: OpenStore
+) -> None:
+    store = open_store()
+    words = [sys.executable, "-c", FOLLOWER, str(data), "600"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        for n in range(0, 600, 3):
+            store.commit([make_append("q_1", n, 3)])
+        assert process.stdout.readline() == "seen 600\n"
+
+
+def test_a_reader_of_nothing_makes_nothing(tmp_path: Path) -> None:
+    with pytest.raises(JournalError, match=r"no journal in .*quest serve"):
+        SqliteStore.open_reader(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_reader_needs_no_daemon(data: Path, open_store: OpenStore) -> None:
+    store = open_store()
+    store.commit([make_append("q_1", 0, 2)])
+    store.close()
+    with SqliteStore.open_reader(data) as reader:
+        assert reader.journal_id == "j_1"
+        assert len(reader.events("q_1")) == 2
+    reader.close()
+    with pytest.raises(JournalError, match="closed"):
+        reader.last_seq()
+
+
+def test_a_reader_cannot_write(data: Path, open_store: OpenStore) -> None:
+    open_store()
+    connection = open_connection(data / "journal.db")
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        connection.execute("delete from heads")
+    connection.close()
+
+
+def test_a_walk_over_heads_holds_no_transaction(open_store: OpenStore) -> None:
+    store = open_store()
+    store.commit([make_append(f"q_{n:04}", 0) for n in range(1_200)])
+    walk = store.heads()
+    next(walk)
+    store.commit([make_append("q_0000", 1)])
+    assert truncate_wal(store._writer)
+
+
+def test_upkeep_writes_the_side_file_and_empties_an_idle_wal(
+    data: Path, open_store: OpenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_module, "WAL_IDLE_BYTES", 0)
+    store = open_store()
+    store.commit([make_append("q_1", 0, 7)])
+    wal = data / "journal.db-wal"
+    assert wal.stat().st_size > 0
+    checkpointer = open_connection(data / "journal.db", writing=True)
+    store.tend(checkpointer, idle=False)
+    head = read_durable_head(data)
+    assert head is not None
+    assert head.seq == 7
+    assert wal.stat().st_size > 0
+    store.tend(checkpointer, idle=True)
+    checkpointer.close()
+    assert wal.stat().st_size == 0
+
+
+def test_the_thread_of_a_store_keeps_it_up(data: Path, clock: WallClock) -> None:
+    tended = Event()
+
+    class Watched(SqliteStore):
+        def tend(self, checkpointer: sqlite3.Connection, *, idle: bool) -> None:
+            super().tend(checkpointer, idle=idle)
+            if self.durable.seq:
+                tended.set()
+
+    store = Watched(data, clock_us=clock, new_id=lambda: "j_1", upkeep_s=0.01)
+    store.commit([make_append("q_1", 0, 7)])
+    assert tended.wait(10)
+    head = read_durable_head(data)
+    assert head is not None
+    assert head.seq == 7
+    store.close()
+    store.close()
+
+
+def test_a_large_wal_is_emptied_by_the_writer(
+    data: Path, open_store: OpenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_module, "WAL_TRUNCATE_BYTES", 200_000)
+    store = open_store()
+    sizes: list[int] = []
+    for n in range(60):
+        store.commit([make_append("q_1", n * 10, 10, body=b"x" * 500)])
+        sizes.append((data / "journal.db-wal").stat().st_size)
+    assert max(sizes) < 400_000
+    assert any(later < earlier for earlier, later in pairwise(sizes))
+
+
+def test_what_the_writer_remembers_is_bounded(
+    open_store: OpenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_module, "KNOWN_STANDS", 10)
+    store = open_store()
+    for n in range(40):
+        store.commit([make_append(f"q_{n}", 0)])
+        assert len(store._stands) <= 10
+    store.commit([make_append(f"q_{n}", 1) for n in range(40)])
+    store.commit(
+        [make_append(f"q_{n}", 2, 1, status="completed", finished_us=1) for n in range(40)]
+    )
+    assert store._stands == {}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "index"),
+    [
+        ({}, "heads_created"),
+        ({"status": ("failed",)}, "heads_shown"),
+        ({"name": "x"}, "heads_name"),
+        ({"project": "x"}, "heads_project"),
+    ],
+)
+def test_a_list_is_read_from_an_index_in_its_order(
+    open_store: OpenStore, wanted: dict[str, str], index: str
+) -> None:
+    sql, values = page_query(ListFilter(**wanted), NEWEST, 50)  # type: ignore[arg-type]
+    plan = " ".join(row[3] for row in open_store().ask(f"explain query plan {sql}", values))
+    assert index in plan
+    assert "TEMP B-TREE" not in plan
+
+
+def test_files_of_a_journal_are_private(data: Path, open_store: OpenStore) -> None:
+    open_store().commit([make_append("q_1", 0)])
+    assert {path.stat().st_mode & 0o077 for path in [data, *data.iterdir()]} == {0}
+
+
+def test_space_of_retired_quests_is_given_back(data: Path, open_store: OpenStore) -> None:
+    store = open_store()
+    for n in range(50):
+        store.commit(
+            [make_append(f"q_{n}", 0, 10, body=b"x" * 1_000, status="failed", finished_us=n)]
+        )
+    store.close()
+    before = (data / "journal.db").stat().st_size
+    store = open_store()
+    while store.retire(10**6, 0, 10**6, limit=100):
+        pass
+    store.close()
+    assert (data / "journal.db").stat().st_size < before / 2
