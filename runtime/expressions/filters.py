@@ -4,7 +4,6 @@ A filter is a function (meter, value, arguments) with the names and defaults of 
 Python (``pprint``, ``format``), what is for HTML (``escape``, ``safe``, ``urlencode``), and ``random``.
 """
 
-import math
 import re
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
@@ -250,14 +249,7 @@ def _round(_meter: Meter, value: Any, precision: Any) -> Any:
     digits = need_integer(precision, "round")
     if not -20 <= digits <= 20:
         raise BadExpression("round takes from -20 to 20 digits")
-    number = need_number(in_range(value), "round")
-    if isinstance(number, int) and digits >= 0:
-        return number
-    scale = 10.0**digits
-    scaled = abs(number) * scale
-    if scaled >= 2**53:  # no fraction is left to round
-        return number
-    return math.copysign(math.floor(scaled + 0.5) / scale, number)
+    return round(need_number(in_range(value), "round"), digits)
 
 
 def _absolute(_meter: Meter, value: Any) -> Any:

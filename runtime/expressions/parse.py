@@ -227,6 +227,8 @@ class _Parser:
                 node = self._bracketed(str(token.value))
             case _:
                 raise cursor.unexpected()
+        if isinstance(node, Constant) and cursor.is_next(".", "["):
+            raise cursor.unexpected("a literal has no parts")
         while cursor.is_next(".", "["):
             node = self._behind(node)
         return node

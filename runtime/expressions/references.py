@@ -61,8 +61,11 @@ def _refuse_almost_a_key(names: Names, root: Token) -> None:
     """``parse-chnges`` would otherwise be a subtraction of two inputs that nobody declared."""
     word, rest = str(root.value), root.word[len(str(root.value)) :].lstrip("-")
     undeclared = names.inputs is None and word not in names.extras
-    if undeclared and rest and not rest[0].isdigit() and word not in RESERVED_NAMES:
-        hint = names.nearest(root.word, ("steps",)) or "to subtract, put spaces around -"
+    if not undeclared or not rest or word in RESERVED_NAMES:
+        return
+    near = names.nearest(root.word, ("steps",))
+    if near or not rest[0].isdigit():
+        hint = f"{near} To subtract, put spaces around -".lstrip()
         raise BadExpression(f"`{root.word}` is no step", hint=hint)
 
 
