@@ -51,6 +51,8 @@ class DirectoryLock:
     def release(self) -> None:
         """Give it back. Releasing twice is fine."""
         if self._file is not None:
+            # Closing alone would leave it to a child that is just between fork and exec.
+            fcntl.flock(self._file, fcntl.LOCK_UN)
             os.close(self._file)
             self._file = None
 

@@ -29,12 +29,12 @@ AppendAnswer = Appended | Refusal | JournalError
 class Journal(Protocol):
     """Durable before spoken: the answer comes after the commit."""
 
-    def append(self, item: Append, answer: Callable[[AppendAnswer], None]) -> None:
+    def append(self, item: Append, answer: Callable[[AppendAnswer], object]) -> None:
         """Queue one item. Items of one quest are committed in the order they were queued."""
         ...
 
     def read(
-        self, question: Callable[[JournalStore], T], answer: Callable[[T | JournalError], None]
+        self, question: Callable[[JournalStore], T], answer: Callable[[T | JournalError], object]
     ) -> None:
         """Run a question on the reader thread; it sees all that was answered as durable before."""
         ...
@@ -134,7 +134,7 @@ class ThreadedJournal:
             self._writes.close()
             self._reads.close()
 
-    def append(self, item: Append, answer: Callable[[AppendAnswer], None]) -> None:
+    def append(self, item: Append, answer: Callable[[AppendAnswer], object]) -> None:
         """Queue one item; ``answer`` is called on the writer thread once it is on disk, or refused."""
         # A bug of the caller's must end the caller, not the batch that it would travel in.
         assert item.head.version == item.expected_version + len(item.events), (
@@ -143,13 +143,13 @@ class ThreadedJournal:
         self._writes.put((item, answer))
 
     def read(
-        self, question: Callable[[JournalStore], T], answer: Callable[[T | JournalError], None]
+        self, question: Callable[[JournalStore], T], answer: Callable[[T | JournalError], object]
     ) -> None:
         """Queue a question for the reader thread; its result must not be lazy."""
         self._reads.put(_Work(question, answer))
 
     def between(
-        self, work: Callable[[JournalStore], T], answer: Callable[[T | JournalError], None]
+        self, work: Callable[[JournalStore], T], answer: Callable[[T | JournalError], object]
     ) -> None:
         """Queue a short piece of other writing (retention, deaths) for the writer thread, between two batches."""
         self._writes.put(_Work(work, answer))

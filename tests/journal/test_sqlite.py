@@ -86,13 +86,22 @@ def test_the_lock_of_a_daemon_serves_its_journal_and_outlives_it(
 
 def test_a_child_process_does_not_inherit_the_lock(data: Path, clock: WallClock) -> None:
     data.mkdir()
-    with DirectoryLock(data, clock_us=clock):
-        child = subprocess.Popen(
-            [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, close_fds=False
-        )
-    with DirectoryLock(data, clock_us=clock) as lock:
-        assert lock.held
-    child.communicate(b"\n", timeout=10)
+    lock = DirectoryLock(data, clock_us=clock)
+    lock.acquire()
+    with subprocess.Popen(
+        [sys.executable, "-c", "print('ready', flush=True); input()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        close_fds=False,
+        text=True,
+    ) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+        assert lock._file is not None
+        os.close(lock._file)  # as the death of its process does
+        with DirectoryLock(data, clock_us=clock) as again:
+            assert again.held
+        child.communicate("\n", timeout=10)
 
 
 def test_a_reader_in_another_process_follows_while_it_is_written(
