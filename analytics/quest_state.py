@@ -1,0 +1,133 @@
+"""What the projection must remember of one open quest: its graph, and the rows that later events still change.
+
+It is the fold of the quest's own events and nothing else, so it may be forgotten at any batch boundary and folded
+again from the journal. It holds no payloads.
+"""
+
+import msgspec
+
+from questd.analytics.batch import DefinitionPart
+from questd.analytics.tables import (
+    AttemptRow,
+    BreakpointRow,
+    DefinitionStepRow,
+    DependencyRow,
+    QuestRow,
+    TaskRow,
+    WaitRow,
+)
+from questd.messages.definition import QuestDefinition
+
+ENDED = frozenset({"completed", "failed", "cancelled"})
+
+
+class Plan:
+    """A definition as the projection needs it: who waits for whom, by place in the document."""
+
+    __slots__ = ("body", "definition", "dependents", "keys", "needs", "places")
+
+    def __init__(self, definition: QuestDefinition | None) -> None:
+        steps = () if definition is None else definition.steps
+        self.definition = definition
+        self.body = b"" if definition is None else msgspec.json.encode(definition)
+        """The definition as JSON."""
+        self.keys = tuple(step.key for step in steps)
+        self.places = {key: place for place, key in enumerate(self.keys)}
+        self.dependents: list[list[int]] = [[] for _ in steps]
+        self.needs: list[int] = []
+        for place, step in enumerate(steps):
+            needed = {self.places[key]: None for key in step.dependencies if key in self.places}
+            self.needs.append(len(needed))
+            for other in needed:
+                self.dependents[other].append(place)
+
+
+    def parts(self, digest: str) -> list[DefinitionPart]:
+        """Steps and edges as rows of the definition with this digest."""
+        steps = () if self.definition is None else self.definition.steps
+        parts: list[DefinitionPart] = []
+        for place, step in enumerate(steps):
+            parts.append(
+                DefinitionStepRow(
+                    digest, place, step.key, step.agent, step.tool, step.capabilities
+                )
+            )
+            parts += [DependencyRow(digest, step.key, key) for key in step.dependencies]
+        return parts
+
+
+class StepState:
+    """A step: its task's row once there is one, since when it could run, and its latest attempt."""
+
+    __slots__ = ("epoch", "place", "ready_us", "released", "task", "unfinished", "wait")
+
+    def __init__(self, place: int, unfinished: int) -> None:
+        self.place = place
+        self.unfinished = unfinished
+        self.task: TaskRow | None = None
+        self.ready_us: int | None = None
+        self.released = False
+        self.wait: WaitRow | None = None
+        self.epoch = 0
+
+
+class QuestState:
+    """An open quest. ``n`` is its last folded event."""
+
+    __slots__ = (
+        "active",
+        "attempt_count",
+        "attempts",
+        "breakpoints",
+        "n",
+        "plan",
+        "quest",
+        "retry_count",
+        "row",
+        "running",
+        "steps",
+    )
+
+    def __init__(self, quest: str) -> None:
+        self.quest = quest
+        self.n = 0
+        self.plan = Plan(None)
+        self.row: QuestRow | None = None
+        self.steps: dict[str, StepState] = {}
+        self.attempts: dict[int, AttemptRow] = {}
+        self.breakpoints: dict[int, BreakpointRow] = {}
+        self.running = 0
+        self.attempt_count = 0
+        self.retry_count = 0
+        self.active = False
+
+    @property
+    def ended(self) -> bool:
+        """Whether no later event can change a row of it, but for what is not expected any more."""
+        return self.row is not None and self.row.status in ENDED
+
+    @property
+    def weight(self) -> int:
+        """How much memory it takes, in steps."""
+        return 1 + len(self.steps)
+
+    def count_attempt(self, number: int) -> None:
+        """One more; ``number`` is its place within its task."""
+        self.attempt_count += 1
+        self.retry_count += number > 1
+
+    def release(self) -> None:
+        """Drop the payloads that folding again has brought in: they are on disk."""
+        if self.row is not None:
+            self.row.inputs = self.row.result = None
+        for step in self.steps.values():
+            if step.task is not None:
+                step.task.result = None
+
+
+def step_of(task: str) -> str:
+    """The step key in a task's id: key, key[3], key@2, key[3]@2."""
+    for place, letter in enumerate(task):
+        if letter in "[@":
+            return task[:place]
+    return task

@@ -1,0 +1,202 @@
+"""What happens to the rows of tasks, attempts, breakpoints and waits: the verbs that fold.py's events are made of.
+
+Never refuses history: what is unknown is made, or left alone. Pure, as projection.py says.
+"""
+
+from typing import Protocol
+
+from questd.analytics.batch import Sink
+from questd.analytics.quest_state import Plan, QuestState, StepState, step_of
+from questd.analytics.tables import AttemptRow, BreakpointRow, QuestRow, TaskRow, WaitRow
+from questd.messages import events as ev
+from questd.messages.failure import Failure
+from questd.messages.payload import Payload
+
+
+class Lookup(Protocol):
+    """What a fold asks about immutable things."""
+
+    def plan(self, digest: str) -> Plan:
+        """The graph of a definition."""
+        ...
+
+    def text(self, payload: Payload) -> tuple[str | None, int, str | None]:
+        """Text, size, digest of a payload."""
+        ...
+
+
+class TaskFold:
+    """One record, about to be applied to the state of its quest; rows go to ``sink``."""
+
+    __slots__ = ("at_us", "lookup", "record", "sink", "state")
+
+    def __init__(self, lookup: Lookup, state: QuestState, record: ev.Record, sink: Sink) -> None:
+        self.lookup = lookup
+        self.state = state
+        self.record = record
+        self.sink = sink
+        self.at_us = record.at_us
+
+    # -- tasks ---------------------------------------------------------------------------------
+
+    def _task(self, name: str) -> tuple[StepState, TaskRow] | None:
+        """The step and the row of a task's id, about to be changed; None before its quest was submitted."""
+        quest = self.state.row
+        if quest is None:
+            return None
+        key = step_of(name)
+        step = self.state.steps.get(key)
+        if step is None:
+            step = self.state.steps[key] = StepState(len(self.state.steps), 0)
+        task = step.task
+        if task is None:
+            task = self._make_ready(quest, step, name)
+        else:
+            self.sink.touch(task)
+        return step, task
+
+    def _make_ready(self, quest: QuestRow, step: StepState, name: str) -> TaskRow:
+        """Its last dependency has ended: from here on it is a task."""
+        task = TaskRow(
+            self.record.seq,
+            step.place,
+            quest.quest,
+            name,
+            step_of(name),
+            quest.quest_name,
+            quest.project,
+            self.at_us,
+        )
+        step.task = task
+        step.ready_us = self.at_us
+        self.sink.add(task)
+        return task
+
+    def _end_task(self, step: StepState, task: TaskRow, status: str) -> None:
+        self._end_wait(step, task)
+        task.status = status
+        task.finished_at = self.at_us
+        if task.started_at is not None:
+            task.duration_us = self.at_us - task.started_at
+        self.sink.touch(task)
+
+    def _complete(self, step: StepState, task: TaskRow, result: Payload) -> None:
+        task.result, task.result_size, task.result_digest = self.lookup.text(result)
+        task.failure_kind = task.failure_message = None
+        self._end_task(step, task, "completed")
+        self._release_dependents(step)
+
+    def _release_dependents(self, step: StepState) -> None:
+        quest = self.state.row
+        if step.released or quest is None:
+            return
+        step.released = True
+        plan = self.state.plan
+        if step.place >= len(plan.keys):
+            return
+        for place in plan.dependents[step.place]:
+            dependent = self.state.steps[plan.keys[place]]
+            dependent.unfinished -= 1
+            if not dependent.unfinished and self.state.active and dependent.task is None:
+                self._make_ready(quest, dependent, plan.keys[place])
+
+    # -- waits and breakpoints -----------------------------------------------------------------
+
+    def _begin_wait(self, step: StepState, task: TaskRow, kind: str, until_us: int | None) -> None:
+        self._end_wait(step, task)
+        step.wait = WaitRow(
+            self.record.seq, task.quest, task.task, task.project, kind, self.at_us, until_us
+        )
+        self.sink.add(step.wait)
+
+    def _end_wait(self, step: StepState, task: TaskRow) -> None:
+        wait, step.wait = step.wait, None
+        if wait is not None:
+            wait.finished_at = self.at_us
+            wait.wait_us = self.at_us - wait.began_at
+            self.sink.touch(wait)
+        if self.state.breakpoints:
+            names = [n for n, row in self.state.breakpoints.items() if row.task == task.task]
+            for n in names:
+                self._end_breakpoint(n, "dropped")
+
+    def _end_breakpoint(self, n: int, status: str) -> BreakpointRow | None:
+        row = self.state.breakpoints.pop(n, None)
+        if row is not None:
+            row.status = status
+            row.finished_at = self.at_us
+            row.wait_us = self.at_us - row.opened_at
+            self.sink.touch(row)
+        return row
+
+    # -- attempts ------------------------------------------------------------------------------
+
+    def _begin_attempt(self, event: ev.AttemptStarted, step: StepState, task: TaskRow) -> None:
+        """The attempt before it, if it was lost, cannot count any more."""
+        record, ready_us = self.record, step.ready_us
+        row = AttemptRow(
+            record.seq,
+            record.quest,
+            event.task,
+            task.step,
+            record.n,
+            event.attempt,
+            task.quest_name,
+            task.project,
+            event.agent,
+            event.instance,
+            event.tool,
+            event.idempotent,
+            event.timeout_ms,
+            self.at_us,
+            None if ready_us is None else max(0, self.at_us - ready_us),
+        )
+        self.sink.add(row)
+        self.state.attempts.pop(step.epoch, None)
+        self.state.attempts[record.n] = row
+        self.state.running += 1
+        step.epoch = record.n
+        counts = self.sink.tally(row, self.at_us)
+        if counts is not None:
+            counts.attempts += 1
+
+    def _end_attempt(self, epoch: int, status: str) -> AttemptRow | None:
+        """A lost attempt stays at hand: its result may still come and count."""
+        row = self.state.attempts.get(epoch)
+        if row is None:
+            return None
+        self.state.running -= row.status == "running"
+        if status != "lost":
+            del self.state.attempts[epoch]
+        row.status = status
+        row.finished_at = self.at_us
+        row.duration_us = self.at_us - row.started_at
+        self.sink.touch(row)
+        counts = self.sink.tally(row, self.at_us)
+        if counts is not None:
+            setattr(counts, status, getattr(counts, status) + 1)
+            counts.busy_us += row.duration_us if status in {"completed", "failed"} else 0
+        return row
+
+    def _stop_attempt(self, epoch: int) -> None:
+        """What it was done for has ended without it."""
+        attempt = self.state.attempts.get(epoch)
+        if attempt is not None and attempt.status == "running":
+            self._end_attempt(epoch, "cancelled")
+
+    # -- the quest's movement ------------------------------------------------------------------
+
+    def _show_movement(self) -> None:
+        """An active quest is running while an attempt runs, else it waits."""
+        row = self.state.row
+        if row is None or row.started_at is None or row.finished_at is not None:
+            return
+        status = "running" if self.state.running else "waiting"
+        if row.status != status:
+            self.sink.flip(row)
+            row.status = status
+
+
+def show_failure(row: TaskRow | AttemptRow | QuestRow, failure: Failure) -> None:
+    """Why it failed, in its row."""
+    row.failure_kind, row.failure_message = failure.kind, failure.message
