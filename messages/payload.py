@@ -50,3 +50,16 @@ def hold(text: bytes) -> tuple[Payload, tuple[Blob, ...]]:
         return text, ()
     digest = hashlib.sha256(text).hexdigest()
     return BlobRef(digest, len(text)), ((digest, text),)
+
+
+_checker = msgspec.json.Decoder(msgspec.Raw)
+
+
+def is_json(text: bytes) -> bool:
+    """Is it JSON text in UTF-8? Reads it once without building its value."""
+    try:
+        _checker.decode(text)
+        text.decode()
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return True

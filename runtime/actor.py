@@ -32,7 +32,7 @@ BATCH: Final = 64
 class ChildFailed(Struct, frozen=True):
     """To the parent: a child ended by an exception. ``ref`` is dead already."""
 
-    ref: "ActorRef[Any]"
+    ref: "Ref"
     name: str
     error: BaseException
 
@@ -40,7 +40,7 @@ class ChildFailed(Struct, frozen=True):
 class ChildStopped(Struct, frozen=True):
     """To the parent: a child ended in order."""
 
-    ref: "ActorRef[Any]"
+    ref: "Ref"
     name: str
 
 
@@ -152,11 +152,13 @@ class Actor(pykka.Actor):
 
     parent: Ref | None
     name: str
+    tells_parent = True
+    """Does the parent hear of an orderly end? (Of a failure it always does.)"""
 
     def __init__(self, *, parent: Ref | None = None, name: str = "") -> None:
         # pykka's own __init__ makes a uuid4 and a threading.Event for each actor: half of what a start costs.
         self.actor_urn = name or type(self).__name__
-        self.actor_inbox = Mailbox()  # type: ignore[assignment]
+        self.actor_inbox = Mailbox()
         self.actor_stopped = cast("Any", _Flag())
         self._actor_ref = Ref(self)
         self.parent = parent
@@ -203,9 +205,9 @@ class Actor(pykka.Actor):
             try:
                 self._run_batch(mailbox, budget)
             except BaseException as error:  # noqa: BLE001 - one failure policy for whatever was raised
-                self._fail(error)
+                self._crash(error)
         if self.actor_stopped.is_set():
-            self._drain(mailbox)
+            self._empty(mailbox)
 
     def _run_batch(self, mailbox: Mailbox, budget: int) -> None:
         if not self._began:
@@ -219,7 +221,7 @@ class Actor(pykka.Actor):
                 break
             budget -= 1
             if type(item) is Envelope:
-                self._answer(item)
+                self._serve_ask(item)
             else:
                 self._receive(item)
         if not stopped.is_set():
@@ -231,7 +233,7 @@ class Actor(pykka.Actor):
             return None
         return self.on_receive(message)
 
-    def _answer(self, envelope: "Envelope[Any]") -> None:
+    def _serve_ask(self, envelope: "Envelope[Any]") -> None:
         reply_to = envelope.reply_to
         try:
             answer = self._receive(envelope.message)
@@ -246,25 +248,27 @@ class Actor(pykka.Actor):
         """Stop now; what is still in the mailbox goes to ``on_undelivered``."""
         self.actor_stopped.set()
         self.on_stop()
-        if self.parent is not None:
+        if self.parent is not None and self.tells_parent:
             self.parent.tell(ChildStopped(self.ref, self.name))
 
-    def _fail(self, error: BaseException) -> None:
+    def _crash(self, error: BaseException) -> None:
         self.actor_stopped.set()
-        with contextlib.suppress(Exception):  # a cleanup that fails too must not hide the first error
+        with contextlib.suppress(
+            Exception
+        ):  # a cleanup that fails too must not hide the first error
             self.on_failure(type(error), error, error.__traceback__)
         if self.parent is not None:
             self.parent.tell(ChildFailed(self.ref, self.name, error))
 
-    def _drain(self, mailbox: Mailbox) -> None:
+    def _empty(self, mailbox: Mailbox) -> None:
         while not mailbox.empty():
             item = mailbox.get()
             if type(item) is Envelope:
-                self._answer_dead(item)
+                self._refuse_ask(item)
             else:
                 self.on_undelivered(item)
 
-    def _answer_dead(self, envelope: "Envelope[Any]") -> None:
+    def _refuse_ask(self, envelope: "Envelope[Any]") -> None:
         if envelope.reply_to is None:
             return
         if isinstance(envelope.message, _ActorStop):

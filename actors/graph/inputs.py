@@ -5,10 +5,11 @@ must not wait for it because somebody asked for a string. A schema may refer onl
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
+from questd.actors.graph.plain import walk
 from questd.actors.graph.problems import At, Problem, Problems, shorten
 from questd.messages.definition import InputDefinition
 
@@ -80,30 +81,23 @@ def _is_plain(schema: Mapping[str, Any]) -> bool:
 def _schema_faults(schema: Mapping[str, Any]) -> Iterator[tuple[At, str]]:
     if _is_plain(schema):
         return
-    from jsonschema import Draft202012Validator  # noqa: PLC0415
-    from jsonschema.exceptions import best_match  # noqa: PLC0415
+    from jsonschema import Draft202012Validator, exceptions  # noqa: PLC0415
 
     checker = Draft202012Validator.FORMAT_CHECKER
     validator = Draft202012Validator(Draft202012Validator.META_SCHEMA, format_checker=checker)
     for found in islice(validator.iter_errors(schema), _PROBLEMS_OF_ONE_MAX):
         # Of "none of these fits" it tells the one that nearly does.
-        fault = best_match(iter([found])) or found
+        best: Callable[[Iterable[Any]], Any] = exceptions.best_match
+        fault = best((found,))
         yield _place(fault.absolute_path), f"is not JSON Schema: {_cut(fault.message)}"
     yield from _foreign_references(schema)
 
 
 def _foreign_references(schema: Mapping[str, Any]) -> Iterator[tuple[At, str]]:
-    pending: list[tuple[At, Any]] = [((), schema)]
-    while pending:
-        at, value = pending.pop()
-        if isinstance(value, dict):
-            for name in ("$ref", "$dynamicRef"):
-                target = value.get(name)
-                if isinstance(target, str) and not target.startswith("#"):
-                    yield (*at, name), "a schema may refer only to itself (#/…)"
-            pending.extend(((*at, str(name)), inner) for name, inner in value.items())
-        elif isinstance(value, list):
-            pending.extend(((*at, index), inner) for index, inner in enumerate(value))
+    for at, value in walk(schema, ()):
+        is_reference = bool(at) and at[-1] in ("$ref", "$dynamicRef")
+        if is_reference and isinstance(value, str) and not value.startswith("#"):
+            yield at, "a schema may refer only to itself (#/…)"
 
 
 def _value_faults(schema: Mapping[str, Any], value: Any) -> Iterator[tuple[At, str]]:

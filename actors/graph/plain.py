@@ -4,8 +4,8 @@ Iterative, so that no value, however deep, is a recursion.
 """
 
 import math
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
 
 from questd.actors.graph.problems import At, shorten
 
@@ -22,10 +22,18 @@ def walk(value: Any, at: At) -> Iterator[tuple[At, Any]]:
         yield at, value
         if len(at) >= deepest:
             continue
-        if isinstance(value, dict):
-            pending.extend(((*at, str(key)), inner) for key, inner in reversed(value.items()))
-        elif isinstance(value, list | tuple):
-            pending.extend(((*at, n), value[n]) for n in reversed(range(len(value))))
+        pending.extend(reversed(inside(value, at)))
+
+
+def inside(value: Any, at: At) -> list[tuple[At, Any]]:
+    """What a mapping or a list holds, with places; nothing of anything else."""
+    if isinstance(value, dict):
+        members: dict[Any, Any] = value
+        return [((*at, str(key)), inner) for key, inner in members.items()]
+    if isinstance(value, list | tuple):
+        items = cast("list[Any]", value)
+        return [((*at, number), inner) for number, inner in enumerate(items)]
+    return []
 
 
 def plain_faults(value: Any, at: At) -> Iterator[tuple[At, str]]:
@@ -58,7 +66,7 @@ def fault_of(value: Any) -> str:
             return f"is {type(value).__name__}, not plain JSON data"
 
 
-def _keys_fault(value: dict[Any, Any]) -> str:
+def _keys_fault(value: Mapping[Any, Any]) -> str:
     for key in value:
         if not isinstance(key, str):
             return f"has a key that is not text: {shorten(key)}"

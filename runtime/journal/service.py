@@ -39,15 +39,21 @@ class Journal(Protocol):
         """Run a question on the reader thread; it sees all that was answered as durable before."""
         ...
 
+    def between(
+        self, work: Callable[[JournalStore], T], answer: Callable[[T | JournalError], object]
+    ) -> None:
+        """Run a short piece of other writing (retention, deaths) on the writer thread, between two batches."""
+        ...
+
 
 class _Work(Struct, frozen=True):
     """Something to run over the store on one of the two threads."""
 
     run: Callable[[JournalStore], Any]
-    answer: Callable[[Any], None]
+    answer: Callable[[Any], object]
 
 
-_Queued = tuple[Append, Callable[[AppendAnswer], None]]
+_Queued = tuple[Append, Callable[[AppendAnswer], object]]
 
 
 class _Lane:
@@ -220,7 +226,7 @@ class ThreadedJournal:
         error = self._error or JournalError("the journal has been stopped: nothing was written")
         self._tell(entry[1] if isinstance(entry, tuple) else entry.answer, error)
 
-    def _tell(self, answer: Callable[[Any], None], word: object) -> None:
+    def _tell(self, answer: Callable[[Any], object], word: object) -> None:
         try:
             answer(word)
         except Exception as error:  # noqa: BLE001 (an owner that cannot be told waits for ever: that is fatal)

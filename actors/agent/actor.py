@@ -1,0 +1,361 @@
+"""The daemon-side actor of a connected agent instance: the thin shell around its session (core.py).
+
+It answers the instance's open exchange as soon as there is something to say and at the latest after the hold time,
+hands outcomes to whoever watches the attempt, and declares the instance lost when it is silent for longer than the
+lease.
+"""
+
+from typing import Any
+
+from msgspec import Struct
+
+from questd.actors.agent import core
+from questd.actors.house import VERSION, Answers, House
+from questd.actors.mail import (
+    Acknowledge,
+    Attach,
+    Attached,
+    AttemptBeat,
+    AttemptBegan,
+    AttemptEnded,
+    AttemptSaid,
+    AttemptVanished,
+    AttemptWrote,
+    CancelWork,
+    Detach,
+    InstanceDrains,
+    InstanceJoined,
+    InstanceLeft,
+    InstanceResized,
+    Invoke,
+    NeverSeen,
+    ToQuest,
+)
+from questd.messages.control import InstanceView, ToolView
+from questd.messages.exchange import (
+    FRAME_MAX_BYTES,
+    PROTOCOL_VERSION,
+    AttemptId,
+    Cancelled,
+    Completed,
+    Exchange,
+    Goodbye,
+    Hello,
+    Outcome,
+    Welcome,
+    Work,
+    encode_frame,
+)
+from questd.messages.payload import decode_json
+from questd.runtime.actor import Actor, Ref
+from questd.runtime.clock import Timer
+
+MAX_LINES_A_FRAME = 10_000
+
+
+class Arrived(Struct, frozen=True):
+    """A frame of this instance, and where to answer it."""
+
+    door: Answers
+    route: Any
+    frame: Hello | Exchange | Goodbye
+
+
+class PipeClosed(Struct, frozen=True):
+    """The connection is gone; the instance may dial again."""
+
+    pipe: int
+
+
+class Beat(Struct, frozen=True):
+    """To itself: look at the time."""
+
+
+class Look(Struct, frozen=True):
+    """Describe yourself to this actor, under this job number."""
+
+    address: Ref
+    job: int
+
+
+class Described(Struct, frozen=True):
+    """The answer to ``Look``."""
+
+    job: int
+    view: InstanceView
+
+
+class DrainInstance(Struct, frozen=True):
+    """Give the instance no new work, and tell it so."""
+
+
+class AgentActor(Actor):
+    """Child of the exchange. Ends when its instance is lost or says goodbye."""
+
+    def __init__(self, house: House, hello: Hello, parent: Ref) -> None:
+        super().__init__(parent=parent, name=hello.incarnation)
+        self._house = house
+        self._hello = hello
+        self._session = core.Session(hello)
+        self._steps: dict[AttemptId, Ref] = {}
+        self._door: Answers | None = None
+        self._route: Any = None
+        self._waiting: int | None = None
+        self._waiting_since = 0.0
+        self._heard = house.clock.monotonic_s()
+        self._closed_at: float | None = None
+        self._connected_us = house.clock.now_us()
+        self._stuck = 0
+        self._completed = 0
+        self._failed = 0
+        self._beat: Timer | None = None
+
+    def on_start(self) -> None:
+        self._arm_beat()
+
+    def on_stop(self) -> None:
+        self._leave("the agent left")
+
+    def on_failure(self, *_: Any) -> None:
+        self._leave("its session failed")
+
+    def on_receive(self, message: Any) -> None:
+        match message:
+            case Arrived(door, route, frame):
+                self._on_frame(door, route, frame)
+            case Invoke(step, invocation):
+                self._steps[invocation.quest, invocation.epoch] = step
+                self._session.give(invocation)
+            case Acknowledge(attempt):
+                self._session.acknowledge(attempt)
+            case Detach(attempt):
+                self._steps.pop(attempt, None)
+            case CancelWork(attempt, reason):
+                self._on_cancel(attempt, reason)
+            case Attach():
+                self._on_attach(message)
+            case Beat():
+                self._on_beat()
+            case PipeClosed(pipe):
+                self._on_pipe_closed(pipe)
+            case DrainInstance():
+                self._session.draining = self._session.drain_asked = True
+                self._house.router.tell(InstanceDrains(self.name))
+            case Look(address, job):
+                address.tell(Described(job, self._view()))
+            case _:
+                raise AssertionError(f"an agent actor got {message!r}")
+
+    def after_batch(self) -> None:
+        if self._waiting is not None and self._session.talkative:
+            self._answer()
+
+    def on_undelivered(self, message: Any) -> None:
+        if isinstance(message, Invoke):
+            step, invocation = message.step, message.invocation
+            step.tell(AttemptVanished(invocation.epoch, "the agent left before it was told"))
+        elif isinstance(message, Attach):
+            self._house.exchange.tell(message)
+        elif isinstance(message, Look):
+            message.address.tell(Described(message.job, self._view()))
+
+    # -- frames ----------------------------------------------------------------------------------
+
+    def _on_frame(self, door: Answers, route: Any, frame: Hello | Exchange | Goodbye) -> None:
+        self._heard = self._house.clock.monotonic_s()
+        match frame:
+            case Exchange():
+                self._on_exchange(route, frame)
+            case Hello():
+                self._on_hello(door, route, frame)
+            case Goodbye():
+                door.send(route, encode_frame(Work(0)))
+                self._stop()
+
+    def _on_hello(self, door: Answers, route: Any, hello: Hello) -> None:
+        self._door, self._route = door, route
+        self._closed_at = None
+        self._waiting = None
+        self._hello = hello
+        never_seen = self._session.restart(hello, set(self._steps))
+        house = self._house
+        welcome = Welcome(
+            PROTOCOL_VERSION,
+            house.boot,
+            int(house.limits.hold_s * 1_000),
+            FRAME_MAX_BYTES,
+            VERSION,
+        )
+        door.send(route, encode_frame(welcome))
+        self._hand_over(self._session.arrived(hello.outcomes))
+        for attempt in never_seen:
+            self._steps[attempt].tell(NeverSeen(self.ref, hello.tools))
+        house.router.tell(self._joined())
+
+    def _joined(self) -> InstanceJoined:
+        hello = self._hello
+        return InstanceJoined(
+            self.name,
+            hello.agent,
+            frozenset(hello.capabilities),
+            hello.tools,
+            self._credit,
+            self.ref,
+            self._session.draining,
+        )
+
+    @property
+    def _credit(self) -> int:
+        """Attempts that may be with the instance: its working slots and what it queues."""
+        hello = self._hello
+        slots = max(0, hello.capacity - self._stuck)
+        return slots + hello.prefetch if slots else 0
+
+    def _on_exchange(self, route: Any, exchange: Exchange) -> None:
+        session = self._session
+        if exchange.counter <= session.counter:
+            self._send(route, Work(exchange.counter))
+            return
+        if self._waiting is not None:  # a newer exchange releases an older one
+            self._send(self._route, session.answer(self._waiting))
+        outcomes = session.take(exchange)
+        self._waiting, self._route = exchange.counter, route
+        self._waiting_since = self._heard
+        for quest, epoch in exchange.started:
+            self._tell_step((quest, epoch), AttemptBegan())
+        for quest, epoch in exchange.beats:
+            self._tell_step((quest, epoch), AttemptBeat())
+        for said in exchange.progress:
+            self._tell_step((said.quest, said.epoch), AttemptSaid(said.fraction, said.text[:500]))
+        for logged in exchange.logs:
+            lines = logged.lines[:MAX_LINES_A_FRAME]
+            self._tell_step((logged.quest, logged.epoch), AttemptWrote(logged.epoch, lines))
+        self._hand_over(outcomes)
+        self._note_slots(exchange)
+
+    def _note_slots(self, exchange: Exchange) -> None:
+        if exchange.stuck != self._stuck:
+            self._stuck = exchange.stuck
+            self._house.router.tell(InstanceResized(self.name, self._credit))
+        if exchange.draining:
+            self._house.router.tell(InstanceDrains(self.name))
+
+    def _hand_over(self, outcomes: list[Outcome]) -> None:
+        """To the step that watches, else to the quest itself: it may count, or be refused."""
+        for outcome in outcomes:
+            if isinstance(outcome, Completed):
+                self._completed += 1
+            elif not isinstance(outcome, Cancelled):
+                self._failed += 1
+            self._deliver(core.attempt_of(outcome), outcome)
+
+    def _deliver(self, attempt: AttemptId, outcome: Outcome) -> None:
+        ended = AttemptEnded(attempt[1], outcome, self.ref)
+        step = self._steps.pop(attempt, None)
+        if step is None or not step.tell(ended):
+            self._house.directory.tell(ToQuest(attempt[0], ended))
+
+    def _tell_step(self, attempt: AttemptId, message: Any) -> None:
+        step = self._steps.get(attempt)
+        if step is not None:
+            step.tell(message)
+
+    def _answer(self) -> None:
+        assert self._waiting is not None
+        counter, self._waiting = self._waiting, None
+        self._send(self._route, self._session.answer(counter))
+
+    def _send(self, route: Any, work: Work) -> None:
+        assert self._door is not None
+        self._door.send(route, encode_frame(work))
+
+    # -- steps -----------------------------------------------------------------------------------
+
+    def _on_attach(self, attach: Attach) -> None:
+        attempt, session = attach.attempt, self._session
+        outcome = session.delivered.get(attempt)
+        if outcome is not None:
+            attach.step.tell(AttemptEnded(attempt[1], outcome, self.ref))
+            return
+        self._steps[attempt] = attach.step
+        if attempt in session.held:
+            attach.step.tell(Attached(self.ref))
+        else:
+            attach.step.tell(NeverSeen(self.ref, self._hello.tools))
+
+    def _on_cancel(self, attempt: AttemptId, reason: str) -> None:
+        if self._session.withdraw(attempt):
+            step = self._steps.get(attempt)
+            if step is not None:
+                step.tell(AttemptEnded(attempt[1], Cancelled(*attempt)))
+        elif attempt in self._session.held:
+            self._session.cancel(attempt, reason)
+
+    # -- time ------------------------------------------------------------------------------------
+
+    def _arm_beat(self) -> None:
+        delay_s = self._house.limits.hold_s / 4
+        self._beat = self._house.timers.after(delay_s, self.ref, Beat())
+
+    def _on_beat(self) -> None:
+        now, limits = self._house.clock.monotonic_s(), self._house.limits
+        silent_s = now - self._heard
+        closed_s = 0.0 if self._closed_at is None else now - self._closed_at
+        if silent_s > limits.lease_s or closed_s > limits.closed_pipe_s:
+            self._house.note("agent.lost", agent=self._hello.agent, instance=self.name)
+            self._stop()
+            return
+        if self._waiting is not None and now - self._waiting_since >= limits.hold_s * 3 / 4:
+            self._answer()
+        self._arm_beat()
+
+    def _on_pipe_closed(self, pipe: int) -> None:
+        if self._route is not None and self._route.pipe == pipe:
+            self._closed_at = self._house.clock.monotonic_s()
+            self._waiting = None
+
+    def _leave(self, reason: str) -> None:
+        if self._beat is not None:
+            self._beat.cancel()
+        self._house.router.tell(InstanceLeft(self.name))
+        for attempt, step in self._steps.items():
+            step.tell(AttemptVanished(attempt[1], reason))
+        self._steps.clear()
+
+    # -- looking ---------------------------------------------------------------------------------
+
+    def _view(self) -> InstanceView:
+        hello = self._hello
+        monotonic = self._house.clock.monotonic_s()
+        silent_us = int((monotonic - self._heard) * 1e6)
+        return InstanceView(
+            agent=hello.agent,
+            instance=self.name,
+            host=hello.host,
+            pid=hello.pid,
+            sdk=hello.sdk,
+            capabilities=hello.capabilities,
+            labels=hello.labels,
+            capacity=hello.capacity,
+            prefetch=hello.prefetch,
+            in_flight=len(self._session.held),
+            stuck=self._stuck,
+            draining=self._session.draining,
+            connected_us=self._connected_us,
+            heard_us=self._house.clock.now_us() - silent_us,
+            completed=self._completed,
+            failed=self._failed,
+            tools=tuple(_tool_view(tool) for tool in hello.tools),
+        )
+
+
+def _tool_view(tool: Any) -> ToolView:
+    return ToolView(
+        tool.name,
+        tool.capabilities,
+        tool.timeout_ms,
+        tool.idempotent,
+        decode_json(tool.input_schema),
+        decode_json(tool.output_schema),
+        tool.description,
+    )

@@ -1,0 +1,210 @@
+"""The daemon's side of one agent session: numbered work, what the instance has acknowledged, what it holds.
+
+Pure: frames and attempts go in, frames and facts come out; time, sockets and actors are the shell's.
+
+- A work item has a number and stays *unacknowledged* until an Exchange says that everything up to it arrived. An item
+  that went out in the answer to exchange c is known to be lost when a later exchange neither acknowledges it nor lists
+  c among its open ones; it is then sent again.
+- Acknowledgements of outcomes go out with the next answer. An instance repeats its unacknowledged outcomes after every
+  exchange that failed, so a lost answer costs nothing.
+- ``delivered``: outcomes that came in and are not acknowledged yet. Whoever attaches late gets them from here, so
+  nothing is run again that has an outcome.
+"""
+
+from collections import deque
+from typing import Final
+
+from msgspec import structs
+
+from questd.messages.exchange import (
+    AttemptId,
+    Cancellation,
+    Cancelled,
+    Completed,
+    Exchange,
+    Failed,
+    Hello,
+    Invocation,
+    Outcome,
+    Work,
+    WorkItem,
+)
+from questd.messages.failure import UNSERIALISABLE, Failure
+from questd.messages.payload import PAYLOAD_MAX_BYTES, is_json
+
+ITEM_OVERHEAD_BYTES: Final = 512
+ITEMS_PER_FRAME: Final = 1_000
+ACKS_PER_FRAME: Final = 10_000
+
+
+class Sent:
+    """A work item, and the counter of the exchange it answered (0: not sent, or sent in vain)."""
+
+    __slots__ = ("answer", "item")
+
+    def __init__(self, item: WorkItem) -> None:
+        self.item = item
+        self.answer = 0
+
+
+class Session:
+    """One instance's session with one daemon."""
+
+    def __init__(self, hello: Hello) -> None:
+        self.draining = hello.draining
+        self.number = 0
+        self.unacknowledged: dict[int, Sent] = {}
+        self.unsent: deque[Sent] = deque()
+        self.counter = 0
+        self.acks: deque[AttemptId] = deque()
+        self.held: dict[AttemptId, None] = dict.fromkeys(hello.held)
+        self.delivered: dict[AttemptId, Outcome] = {}
+        self.frame_max = hello.frame_max
+        self.drain_asked = False
+
+    def restart(self, hello: Hello, watched: set[AttemptId]) -> list[AttemptId]:
+        """The instance said Hello again: numbers start anew. Returns watched attempts that it never saw."""
+        self.number = 0
+        self.unacknowledged.clear()
+        self.unsent.clear()
+        self.counter = 0
+        self.acks.clear()
+        self.frame_max = hello.frame_max
+        self.draining = hello.draining
+        self.held = dict.fromkeys(hello.held)
+        known = {attempt_of(outcome) for outcome in hello.outcomes}
+        return [
+            attempt
+            for attempt in sorted(watched)
+            if attempt not in self.held and attempt not in known and attempt not in self.delivered
+        ]
+
+    # -- giving out ------------------------------------------------------------------------------
+
+    def give(self, invocation: Invocation) -> None:
+        """Number an invocation and queue it."""
+        self._queue(structs.replace(invocation, number=self.number + 1))
+        self.held[invocation.quest, invocation.epoch] = None
+
+    def cancel(self, attempt: AttemptId, reason: str) -> None:
+        """Queue a cancellation."""
+        self._queue(Cancellation(self.number + 1, *attempt, reason))
+
+    def _queue(self, item: WorkItem) -> None:
+        self.number += 1
+        self.unsent.append(Sent(item))
+
+    def acknowledge(self, attempt: AttemptId) -> None:
+        """The outcome is on disk."""
+        self.delivered.pop(attempt, None)
+        self.acks.append(attempt)
+
+    @property
+    def talkative(self) -> bool:
+        """Is there anything to say?"""
+        return bool(self.unsent or self.acks or self.drain_asked)
+
+    def answer(self, counter: int) -> Work:
+        """The answer to the exchange of that number: as much as fits, by bytes first, then by count."""
+        items: list[WorkItem] = []
+        room = self.frame_max - 64 * 1024
+        while self.unsent and len(items) < ITEMS_PER_FRAME:
+            sent = self.unsent[0]
+            room -= size_of(sent.item)
+            if room < 0 and items:
+                break
+            self.unsent.popleft()
+            sent.answer = counter
+            self.unacknowledged[sent.item.number] = sent
+            items.append(sent.item)
+        acks = [self.acks.popleft() for _ in range(min(len(self.acks), ACKS_PER_FRAME))]
+        drain, self.drain_asked = self.drain_asked, False
+        return Work(counter, tuple(items), tuple(acks), drain or self.draining)
+
+    # -- taking in -------------------------------------------------------------------------------
+
+    def take(self, exchange: Exchange) -> list[Outcome]:
+        """Note what the exchange acknowledges; returns the outcomes that are new. Its counter must be higher than the last."""
+        self.counter = exchange.counter
+        self.draining = self.draining or exchange.draining
+        self._acknowledged(exchange.ack)
+        self._find_lost(exchange)
+        return self.arrived(exchange.outcomes)
+
+    def arrived(self, outcomes: tuple[Outcome, ...]) -> list[Outcome]:
+        """The outcomes that are not on their way to their quest already."""
+        fresh: list[Outcome] = []
+        for outcome in outcomes:
+            attempt = attempt_of(outcome)
+            if attempt in self.delivered:
+                continue
+            checked = check_outcome(outcome)
+            self.held.pop(attempt, None)
+            self.delivered[attempt] = checked
+            fresh.append(checked)
+        return fresh
+
+    def _acknowledged(self, ack: int) -> None:
+        """Numbers are unacknowledged in rising order, except for those that are sent again."""
+        unacknowledged = self.unacknowledged
+        for number in [number for number in unacknowledged if number <= ack]:
+            del unacknowledged[number]
+
+    def _find_lost(self, exchange: Exchange) -> None:
+        """The answers to closed exchanges have arrived or never will: what they carried and is not acknowledged is lost."""
+        lost = [
+            number
+            for number, sent in self.unacknowledged.items()
+            if sent.answer < exchange.counter and sent.answer not in exchange.open
+        ]
+        if not lost:
+            return
+        again = [self.unacknowledged.pop(number) for number in lost]
+        again += self.unsent
+        again.sort(key=lambda sent: sent.item.number)
+        self.unsent = deque(again)
+
+    def withdraw(self, attempt: AttemptId) -> bool:
+        """Take back an invocation that never went out. False when it did."""
+        for sent in self.unsent:
+            item = sent.item
+            if isinstance(item, Invocation) and (item.quest, item.epoch) == attempt:
+                if sent.answer:
+                    return False
+                # Its number must still be filled, or the instance would wait for it for ever.
+                sent.item = Cancellation(item.number, *attempt, "withdrawn")
+                self.held.pop(attempt, None)
+                return True
+        return False
+
+
+def attempt_of(outcome: Outcome) -> AttemptId:
+    """Whose outcome it is."""
+    return (outcome.quest, outcome.epoch)
+
+
+def size_of(item: WorkItem) -> int:
+    """About how many bytes the item takes in a frame."""
+    if isinstance(item, Invocation):
+        return len(item.arguments) + ITEM_OVERHEAD_BYTES
+    return ITEM_OVERHEAD_BYTES + len(item.reason)
+
+
+def check_outcome(outcome: Outcome) -> Outcome:
+    """A result must be JSON of bearable size, whoever sent it; else the attempt has failed."""
+    match outcome:
+        case Completed(quest, epoch, result):
+            fault = fault_of(result)
+            if fault is None:
+                return outcome
+            failure = Failure(UNSERIALISABLE, fault, None, False)
+            return Failed(quest, epoch, failure, outcome.duration_us)
+        case Failed() | Cancelled():
+            return outcome
+
+
+def fault_of(text: bytes) -> str | None:
+    """Why this is no payload."""
+    if len(text) > PAYLOAD_MAX_BYTES:
+        return f"a result of {len(text)} bytes; {PAYLOAD_MAX_BYTES} are allowed"
+    return None if is_json(text) else "the agent sent a result that is not JSON text"

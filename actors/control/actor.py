@@ -1,0 +1,387 @@
+"""The control actor: the daemon's side of the control door. Commands go to the quests, questions to the journal's reader.
+
+Every request is answered exactly once, by its job number: at once, when the journal or another actor has answered, or with
+``busy`` when there are too many. It knows nothing of what a quest is; clients fold events themselves.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from msgspec import Struct
+
+from questd.actors.control.watching import Watches
+from questd.actors.exchange.actor import DrainAgents, LookAtAgents
+from questd.actors.graph import check_inputs, parse_deadline
+from questd.actors.house import VERSION, Answers, House
+from questd.actors.mail import (
+    Answered,
+    AskQuest,
+    ProgressMade,
+    QuestAdvanced,
+    ReplyTo,
+    StartQuest,
+    ToQuest,
+    WatchQuest,
+)
+from questd.actors.quest import commands as cmd
+from questd.actors.quest.plans import BadDefinition, ReadyPlan
+from questd.messages import control as ctl
+from questd.messages.control import Error, Reply, Request, encode_control
+from questd.messages.definition import definition_digest
+from questd.messages.events import Record
+from questd.messages.heads import TERMINAL, Head
+from questd.messages.payload import PAYLOAD_MAX_BYTES, decode_json, encode_json
+from questd.runtime.actor import Actor, Ref
+from questd.runtime.errors import JournalError
+from questd.runtime.journal.store import JournalStore
+
+QUEST_ID_LENGTH = 20
+READ_BYTES_MAX = 2 * 1024 * 1024
+READ_EVENTS_MAX = 10_000
+LIST_MAX = 1_000
+WAIT_MAX_MS = 60_000
+
+
+class RequestArrived(Struct, frozen=True):
+    """From the door."""
+
+    door: Answers
+    route: Any
+    request: Request
+
+
+class Then(Struct, frozen=True):
+    """From the journal's reader: go on with this request."""
+
+    job: int
+    outcome: Any
+    resume: Callable[[int, Any], None]
+
+
+class WaitOver(Struct, frozen=True):
+    """To itself: a watcher has waited long enough."""
+
+    job: int
+
+
+class DaemonFacts(Struct, frozen=True):
+    """What ``Ping`` answers that no actor knows; ``gauges`` is asked each time."""
+
+    data: str
+    pid: int
+    started_us: int
+    addresses: dict[str, str]
+    gauges: Callable[[], dict[str, int]]
+    stop: Callable[[], None]
+
+
+class ControlActor(Actor):
+    """Child of the root."""
+
+    def __init__(self, house: House, facts: DaemonFacts, parent: Ref) -> None:
+        super().__init__(parent=parent, name="control")
+        self._house = house
+        self._facts = facts
+        self._open: dict[int, tuple[Answers, Any]] = {}
+        self._jobs = 0
+        self._submits: dict[int, None] = {}
+        self._watches = Watches()
+
+    def on_receive(self, message: Any) -> None:
+        match message:
+            case RequestArrived(door, route, request):
+                self._on_request(door, route, request)
+            case Answered(job, reply):
+                self._reply(job, reply)
+            case Then(job, outcome, resume):
+                self._go_on(job, outcome, resume)
+            case QuestAdvanced(quest):
+                for job, request in self._watches.waiting_on(quest):
+                    self._read_quest(job, request)
+            case ProgressMade(quest, progress, task):
+                self._watches.note(quest, task, progress)
+                for job, request in self._watches.waiting_on(quest):
+                    self._read_quest(job, request)
+            case WaitOver(job):
+                self._wait_over(job)
+            case _:
+                raise AssertionError(f"the control actor got {message!r}")
+
+    # -- jobs ------------------------------------------------------------------------------------
+
+    def _on_request(self, door: Answers, route: Any, request: Request) -> None:
+        self._jobs += 1
+        job = self._jobs
+        self._open[job] = (door, route)
+        limit = self._house.limits.requests_in_flight
+        if len(self._open) > limit:
+            self._reply(job, Error("busy", f"{limit} requests are open", retry_after_ms=200))
+        else:
+            self._dispatch(job, request)
+
+    def _reply(self, job: int, reply: Reply) -> None:
+        self._submits.pop(job, None)
+        self._forget_watch(job)
+        opened = self._open.pop(job, None)
+        if opened is not None:
+            opened[0].send(opened[1], encode_control(reply))
+
+    def _dispatch(self, job: int, request: Request) -> None:
+        reply = ReplyTo(self.ref, job)
+        house = self._house
+        match request:
+            case ctl.Submit():
+                self._submit(job, request)
+            case ctl.ReadQuest():
+                self._with_id(job, request.quest, lambda q: self._begin_read(job, request, q))
+            case ctl.CancelQuest(quest, reason, actor):
+                cancel = cmd.CancelQuest(reason[:2_000], actor[:200])
+                self._with_id(job, quest, lambda q: self._ask_quest(job, q, cancel))
+            case ctl.ResolveTask():
+                self._resolve(job, request)
+            case ctl.ListQuests():
+                self._list(job, request)
+            case ctl.ReadBlobs(digests):
+                self._read(job, lambda store: read_blobs(store, digests), self._reply)
+            case ctl.ListAgents(name):
+                house.exchange.tell(LookAtAgents(name, reply))
+            case ctl.DrainAgent(name, instance):
+                house.exchange.tell(DrainAgents(name, instance, reply))
+            case ctl.Missing():
+                house.router.tell(reply)
+            case ctl.Ping():
+                self._reply(job, self._info())
+            case ctl.StopDaemon():
+                self._reply(job, ctl.Done())
+                self._facts.stop()
+
+    def _read(
+        self,
+        job: int,
+        question: Callable[[JournalStore], Any],
+        resume: Callable[[int, Any], None],
+    ) -> None:
+        me = self.ref
+
+        def answer(outcome: Any) -> None:
+            me.tell(Then(job, outcome, resume))
+
+        self._house.journal.read(question, answer)
+
+    def _go_on(self, job: int, outcome: Any, resume: Callable[[int, Any], None]) -> None:
+        if isinstance(outcome, JournalError):
+            self._reply(job, Error("internal", str(outcome)))
+        elif isinstance(outcome, Error):
+            self._reply(job, outcome)
+        elif job in self._open:
+            resume(job, outcome)
+
+    def _with_id(self, job: int, given: str, then: Callable[[str], None]) -> None:
+        """Run ``then`` with the whole id."""
+        if len(given) >= QUEST_ID_LENGTH:
+            then(given)
+            return
+        self._read(job, lambda store: whole_id(store, given), lambda _, quest: then(quest))
+
+    def _ask_quest(self, job: int, quest: str, command: cmd.Command) -> None:
+        self._house.directory.tell(ToQuest(quest, AskQuest(command, ReplyTo(self.ref, job))))
+
+    def _info(self) -> ctl.DaemonInfo:
+        facts = self._facts
+        return ctl.DaemonInfo(
+            boot=self._house.boot,
+            version=VERSION,
+            pid=facts.pid,
+            data=facts.data,
+            started_us=facts.started_us,
+            addresses=facts.addresses,
+            ready=True,
+            gauges=facts.gauges(),
+        )
+
+    # -- submit ----------------------------------------------------------------------------------
+
+    def _submit(self, job: int, submit: ctl.Submit) -> None:
+        limits = self._house.limits
+        if len(self._submits) >= limits.submits_in_flight:
+            self._reply(job, Error("busy", "too many submits at once", retry_after_ms=200))
+            return
+        if len(submit.inputs) > PAYLOAD_MAX_BYTES:
+            message = f"inputs of {len(submit.inputs)} bytes; {PAYLOAD_MAX_BYTES} are allowed"
+            self._reply(job, Error("invalid", message))
+            return
+        self._submits[job] = None
+        ready = self._house.plans.get(definition_digest(submit.definition))
+        if ready is not None:
+            self._start(job, submit, ready)
+            return
+        plans, data = self._house.plans, submit.definition
+
+        def compiled(_: JournalStore) -> ReadyPlan | Error:
+            try:
+                return plans.load(data, trusted=False)
+            except BadDefinition as error:
+                return Error("invalid", "the definition may not run", details=error.problems)
+            except ValueError as error:  # msgspec: the bytes are no definition
+                return Error("invalid", f"not a definition: {error}")
+
+        self._read(job, compiled, lambda job, ready: self._start(job, submit, ready))
+
+    def _start(self, job: int, submit: ctl.Submit, ready: ReadyPlan) -> None:
+        checked = checked_inputs(submit.inputs, ready)
+        if isinstance(checked, Error):
+            self._reply(job, checked)
+            return
+        definition = ready.plan.definition
+        now_us = self._house.clock.now_us()
+        deadline_us = submit.deadline_us
+        if deadline_us is None and definition.deadline is not None:
+            deadline_us = parse_deadline(definition.deadline, now_us)
+        command = cmd.SubmitQuest(
+            inputs=checked,
+            project=submit.project or definition.project,
+            labels={**definition.labels, **submit.labels},
+            priority=submit.priority or definition.priority,
+            deadline_us=deadline_us,
+            total_timeout_ms=submit.total_timeout_ms or definition.total_timeout_ms,
+            key=submit.key,
+        )
+        start = StartQuest(ready, ready.data, command, ReplyTo(self.ref, job))
+        self._house.directory.tell(start)
+
+    def _resolve(self, job: int, request: ctl.ResolveTask) -> None:
+        resolve = cmd.ResolveTask(request.task, request.choice, request.actor[:200], request.result)
+        self._with_id(job, request.quest, lambda q: self._ask_quest(job, q, resolve))
+
+    # -- reading and watching ----------------------------------------------------------------------
+
+    def _begin_read(self, job: int, request: ctl.ReadQuest, quest: str) -> None:
+        whole = ctl.ReadQuest(
+            quest,
+            max(0, request.after),
+            min(max(1, request.limit), READ_EVENTS_MAX),
+            min(request.wait_ms, WAIT_MAX_MS),
+            request.definition,
+            request.seen_progress,
+        )
+        if whole.wait_ms > 0:
+            timer = self._house.timers.after(whole.wait_ms / 1_000, self.ref, WaitOver(job))
+            if self._watches.add(job, whole, timer):
+                self._house.directory.tell(WatchQuest(quest, on=True))
+        self._read_quest(job, whole)
+
+    def _read_quest(self, job: int, request: ctl.ReadQuest) -> None:
+        self._read(job, lambda store: read_quest(store, request), self._on_quest_read)
+
+    def _on_quest_read(self, job: int, found: ctl.QuestRecords) -> None:
+        found = self._watches.with_progress(found)
+        request = self._watches.request(job)
+        news = found.records or found.definition is not None
+        if request is not None and not news and found.head.status not in TERMINAL:
+            if found.progress_version <= request.seen_progress and not found.head.parked:
+                return  # it waits on
+        self._reply(job, found)
+
+    def _wait_over(self, job: int) -> None:
+        request = self._watches.request(job)
+        if request is not None:
+            self._forget_watch(job)
+            self._read_quest(job, request)
+
+    def _forget_watch(self, job: int) -> None:
+        quest = self._watches.remove(job)
+        if quest is not None:
+            self._house.directory.tell(WatchQuest(quest, on=False))
+
+    def _list(self, job: int, request: ctl.ListQuests) -> None:
+        wanted = request.wanted
+        if not 1 <= wanted.limit <= LIST_MAX:
+            self._reply(job, Error("invalid", f"--limit is 1 to {LIST_MAX}"))
+            return
+        self._read(job, lambda store: list_quests(store, request), self._reply)
+
+
+# -- questions, asked on the journal's reader thread (or by a client without a daemon) --------------
+
+
+def whole_id(store: JournalStore, given: str) -> str | Error:
+    """The only quest whose id starts so."""
+    found = store.resolve_prefix(given) if given else []
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        return Error("not_found", f"there is no quest {given!r}")
+    return Error("invalid", f"{given!r} is the start of several ids, {', '.join(found)} among them")
+
+
+def read_quest(store: JournalStore, request: ctl.ReadQuest) -> ctl.QuestRecords | Error:
+    """The head and as many events as fit one answer."""
+    head = store.head(request.quest)
+    if head is None:
+        return Error("not_found", f"there is no quest {request.quest}")
+    records = bounded(store.events(request.quest, request.after, request.limit))
+    last = records[-1].n if records else request.after
+    definition = store.definition(head.definition) if request.definition else None
+    return ctl.QuestRecords(head, records, last < head.version, definition)
+
+
+def bounded(records: list[Record]) -> tuple[Record, ...]:
+    """The first of them, at least one, up to READ_BYTES_MAX of bodies."""
+    room = READ_BYTES_MAX
+    for count, record in enumerate(records):
+        room -= len(record.body)
+        if room < 0 and count:
+            return tuple(records[:count])
+    return tuple(records)
+
+
+def read_blobs(store: JournalStore, digests: tuple[str, ...]) -> ctl.Blobs:
+    """As many as fit, at least the first."""
+    texts: dict[str, bytes] = {}
+    room = READ_BYTES_MAX
+    for digest in digests:
+        text = store.blob(digest)
+        if text is None:
+            continue
+        room -= len(text)
+        if room < 0 and texts:
+            break
+        texts[digest] = text
+    return ctl.Blobs(texts)
+
+
+def list_quests(store: JournalStore, request: ctl.ListQuests) -> ctl.Heads:
+    """Heads with the first event of each and, of ended ones, the last."""
+    heads = store.select(request.wanted)
+    first = tuple(store.events(head.quest, 0, 1)[0] for head in heads)
+    last = tuple(last_event(store, head) for head in heads)
+    full = len(heads) == request.wanted.limit
+    return ctl.Heads(tuple(heads), first, last, heads[-1].quest if full else None)
+
+
+def last_event(store: JournalStore, head: Head) -> Record | None:
+    """The event that ended the quest: among its last few, since late results are refused after it."""
+    if head.status not in TERMINAL:
+        return None
+    records = store.events(head.quest, max(0, head.version - 20), 20)
+    ends = [record for record in records if record.kind in END_KINDS]
+    return ends[-1] if ends else None
+
+
+END_KINDS = frozenset({"quest.completed", "quest.failed", "quest.cancelled"})
+
+
+def checked_inputs(text: bytes, ready: ReadyPlan) -> bytes | Error:
+    """The inputs with defaults, as JSON text, or everything that is wrong with them."""
+    try:
+        values = decode_json(text)
+    except (ValueError, RecursionError) as error:
+        return Error("invalid", f"inputs are not JSON: {error}")
+    if not isinstance(values, dict):
+        return Error("invalid", "inputs are not a JSON object")
+    definition = ready.plan.definition
+    complete, problems = check_inputs(definition.inputs, ready.compiled.inputs, values)
+    if problems:
+        details = tuple(str(problem) for problem in problems)
+        return Error("invalid", "the inputs do not fit", details=details)
+    return encode_json(complete)

@@ -1,0 +1,232 @@
+"""The directory: which quest has an actor, and the parent of them all.
+
+A quest that only waits has none: the directory wakes it when a message for it comes or its time has come. Only the
+directory drops a reference, and it refuses while the actor has messages. A quest whose actor dies too often is *parked*:
+it is shown as failed, and the daemon lives on.
+
+At the start it reads the heads: quests that were in the middle of something get their actor, the others only what others need
+to know of them (their wants, their time).
+"""
+
+from typing import Any, Final
+
+from msgspec import Struct, structs
+
+from questd.actors.house import House
+from questd.actors.mail import (
+    ForgetQuest,
+    MayRest,
+    Settle,
+    StartQuest,
+    ToQuest,
+    Wake,
+    WatchQuest,
+)
+from questd.actors.quest.actor import QuestSupervisor, Submission
+from questd.actors.quest.commands import SubmitQuest
+from questd.messages.heads import Head, Want
+from questd.runtime.actor import Actor, ChildFailed, ChildStopped, Ref, stop
+from questd.runtime.clock import Timer
+from questd.runtime.journal.store import Append, JournalStore
+from questd.runtime.supervision import Intensity
+
+HEADS_A_TURN: Final = 500
+MAX_DEATHS: Final = 3
+STABLE_AFTER_S: Final = 30.0
+
+
+class HeadsRead(Struct, frozen=True):
+    """From the journal's reader: the open heads (those from ``done`` on are still to be looked at)."""
+
+    heads: tuple[Head, ...]
+    done: int = 0
+
+
+class DaemonStable(Struct, frozen=True):
+    """To itself: the daemon has lived for a while; deaths so far are forgiven."""
+
+
+class QuestsLoaded(Struct, frozen=True):
+    """To whoever waits for readiness: every open quest is known."""
+
+    quests: int
+    folded: int
+
+
+class Parked(Struct, frozen=True):
+    """To itself, when a parked quest's head is on disk (or could not be written)."""
+
+    quest: str
+    outcome: Any
+
+
+class ParkHead(Struct, frozen=True):
+    """To itself: the head of a quest that is to be parked, as read from the journal."""
+
+    head: Any
+    reason: str
+
+
+class Directory(Actor):
+    """Child of the root, parent of all quests."""
+
+    def __init__(self, house: House, parent: Ref, ready: Ref | None = None) -> None:
+        super().__init__(parent=parent, name="directory")
+        self._house = house
+        self._ready = ready
+        self._quests: dict[str, Ref] = {}
+        self._watched: set[str] = set()
+        self._wake_timers: dict[str, Timer] = {}
+        self._deaths: dict[str, Intensity] = {}
+        self._known = self._folded = 0
+
+    def on_start(self) -> None:
+        self._read_heads()
+        self._house.timers.after(STABLE_AFTER_S, self.ref, DaemonStable())
+
+    def on_stop(self) -> None:
+        for ref in self._quests.values():
+            stop(ref)
+        for timer in self._wake_timers.values():
+            timer.cancel()
+
+    def on_failure(self, *_: Any) -> None:
+        self.on_stop()
+
+    def on_receive(self, message: Any) -> None:
+        match message:
+            case ToQuest(quest, inner):
+                self._bring(quest, inner)
+            case MayRest():
+                self._may_rest(message)
+            case StartQuest():
+                self._begin(message)
+            case ChildStopped(ref, quest):
+                if self._quests.get(quest) is ref:
+                    del self._quests[quest]
+            case ChildFailed(ref, quest, error):
+                self._on_quest_failed(ref, quest, error)
+            case WatchQuest():
+                self._on_watch(message)
+            case HeadsRead(heads, done):
+                self._on_heads(heads, done)
+            case Parked(quest, outcome):
+                self._house.note("quest.parked", quest=quest, outcome=repr(outcome))
+            case ParkHead(head, reason):
+                if isinstance(head, Head):
+                    self._park(head, reason)
+            case DaemonStable():
+                self._house.journal.between(lambda store: store.forgive_deaths(), lambda _: None)
+            case _:
+                raise AssertionError(f"the directory got {message!r}")
+
+    # -- finding and waking --------------------------------------------------------------------------
+
+    def _bring(self, quest: str, message: Any) -> None:
+        ref = self._quests.get(quest)
+        if ref is None or not ref.tell(message):
+            self._wake(quest).tell(message)
+
+    def _wake(self, quest: str) -> Ref:
+        timer = self._wake_timers.pop(quest, None)
+        if timer is not None:
+            timer.cancel()
+        return self._start(quest, None)
+
+    def _start(self, quest: str, submission: Submission | None) -> Ref:
+        watched = quest in self._watched
+        actor = QuestSupervisor(self._house, quest, submission, self.ref, watched=watched)
+        ref = self._quests[quest] = actor.launch(self._house.dispatcher)
+        return ref
+
+    def _begin(self, start: StartQuest) -> None:
+        quest = self._house.new_quest_id(self._house.clock.now_us())
+        assert isinstance(start.submission, SubmitQuest)
+        inputs = start.submission.inputs
+        assert isinstance(inputs, bytes)
+        self._start(quest, Submission(start.plan, start.submission, inputs, start.reply))
+
+    def _may_rest(self, request: MayRest) -> None:
+        ref = self._quests.get(request.quest)
+        if ref is not request.sender or not ref.actor_inbox.empty():
+            return
+        del self._quests[request.quest]
+        stop(ref)
+        if request.wake_us is not None:
+            self._arm(request.quest, request.wake_us)
+
+    def _arm(self, quest: str, wake_us: int) -> None:
+        wake = ToQuest(quest, Wake())
+        self._wake_timers[quest] = self._house.timers.at(wake_us, self.ref, wake)
+
+    def _on_watch(self, watch: WatchQuest) -> None:
+        if watch.on:
+            self._watched.add(watch.quest)
+        else:
+            self._watched.discard(watch.quest)
+        ref = self._quests.get(watch.quest)
+        if ref is not None:
+            ref.tell(watch)
+
+    # -- the start -----------------------------------------------------------------------------------
+
+    def _read_heads(self) -> None:
+        def question(store: JournalStore) -> HeadsRead:
+            return HeadsRead(tuple(store.heads(open_only=True)))
+
+        self._house.journal.read(question, self.ref.tell)
+
+    def _on_heads(self, heads: tuple[Head, ...], done: int) -> None:
+        wants: list[Want] = []
+        for head in heads[done : done + HEADS_A_TURN]:
+            self._known += 1
+            if head.quest in self._quests:
+                continue  # a message woke it, or it was begun, before its head was read
+            if head.deaths > MAX_DEATHS:
+                self._park(head, f"the daemon died {MAX_DEATHS} times with it running")
+            elif head.status == "waiting":
+                wants += head.wants
+                if head.wake_us is not None:
+                    self._arm(head.quest, head.wake_us)
+            else:
+                self._folded += 1
+                self._start(head.quest, None)
+        if wants:
+            self._house.router.tell(Settle("", self.ref, tuple(wants)))
+        if done + HEADS_A_TURN < len(heads):
+            self.ref.tell(HeadsRead(heads, done + HEADS_A_TURN))
+        elif self._ready is not None:
+            self._ready.tell(QuestsLoaded(self._known, self._folded))
+
+    # -- failing -------------------------------------------------------------------------------------
+
+    def _on_quest_failed(self, ref: Ref, quest: str, error: BaseException) -> None:
+        self._house.note("quest.crashed", quest=quest, error=repr(error))
+        if self._quests.get(quest) is not ref:
+            return
+        del self._quests[quest]
+        self._house.router.tell(ForgetQuest(quest))
+        intensity = self._deaths.setdefault(quest, Intensity())
+        if intensity.allows(self._house.clock.monotonic_s()):
+            self._start(quest, None)
+        else:
+            reason = f"its actor failed {intensity.most + 1} times: {error!r}"
+            self._park_by_id(quest, reason[:500])
+
+    def _park_by_id(self, quest: str, reason: str) -> None:
+        me = self.ref
+        self._house.journal.read(
+            lambda store: store.head(quest), lambda head: post(me, ParkHead(head, reason))
+        )
+
+    def _park(self, head: Head, reason: str) -> None:
+        """Only the head row is written; the events stay as they are."""
+        parked = structs.replace(head, parked=reason)
+        item = Append(head.quest, head.version, (), parked)
+        me, quest = self.ref, head.quest
+        self._house.journal.append(item, lambda outcome: post(me, Parked(quest, outcome)))
+
+
+def post(ref: Ref, message: Any) -> None:
+    """As ``tell``, for callbacks that return nothing."""
+    ref.tell(message)

@@ -1,0 +1,287 @@
+"""The exchange: where agent instances knock. It admits them, gives each its actor, and brings each frame there.
+
+Invariants: an instance is admitted by Hello only, with the token where the listener asks for one; from then on it is bound to
+the pipe it came by, and a frame from elsewhere has to say Hello first. A session that this daemon does not know is
+answered Resync, which is how a restarted daemon finds its running attempts again.
+
+Steps that watch attempts from before a restart wait here for their instance, until the grace is over.
+"""
+
+import hmac
+from typing import Any, Final
+
+from msgspec import Struct
+
+from questd.actors.agent.actor import (
+    AgentActor,
+    Arrived,
+    Described,
+    DrainInstance,
+    Look,
+    PipeClosed,
+)
+from questd.actors.house import Answers, House
+from questd.actors.mail import Answered, Attach, AttemptVanished, InstanceLeft, ReplyTo
+from questd.messages.control import Agents, Done, Error, InstanceView
+from questd.messages.exchange import (
+    PROTOCOL_VERSION,
+    AgentFrame,
+    Denied,
+    Exchange,
+    Goodbye,
+    Hello,
+    Resync,
+    Work,
+    encode_frame,
+)
+from questd.messages.failure import AUTH, VALIDATION
+from questd.messages.payload import is_json
+from questd.runtime.actor import Actor, ChildFailed, ChildStopped, Ref, stop
+
+MAX_INSTANCES: Final = 2_000
+MAX_TOOLS: Final = 1_000
+MAX_CAPACITY: Final = 100_000
+MAX_NAME: Final = 200
+
+
+class FrameArrived(Struct, frozen=True):
+    """From a door. ``token`` is what the listener asks for; None where the socket's folder is the guard."""
+
+    door: Answers
+    route: Any
+    frame: AgentFrame
+    token: str | None = None
+
+
+class DoorPipeClosed(Struct, frozen=True):
+    """From a door: one of its connections is gone."""
+
+    door: Answers
+    pipe: int
+
+
+class GraceOver(Struct, frozen=True):
+    """To itself: instances that have not come back by now count as lost."""
+
+
+class LookAtAgents(Struct, frozen=True):
+    """From the control actor: describe the connected instances (of that name)."""
+
+    name: str | None
+    reply: ReplyTo
+
+
+class DrainAgents(Struct, frozen=True):
+    """From the control actor: drain an agent's instances (or one, by the start of its incarnation)."""
+
+    name: str
+    instance: str | None
+    reply: ReplyTo
+
+
+class _Looking:
+    """A description that is being gathered."""
+
+    def __init__(self, reply: ReplyTo, awaited: int) -> None:
+        self.reply = reply
+        self.awaited = awaited
+        self.views: list[InstanceView] = []
+
+
+class ExchangeActor(Actor):
+    """Parent of all agent actors."""
+
+    def __init__(self, house: House, parent: Ref) -> None:
+        super().__init__(parent=parent, name="exchange")
+        self._house = house
+        self._agents: dict[str, Ref] = {}
+        self._names: dict[str, str] = {}
+        self._pipe_of: dict[str, tuple[int, int]] = {}
+        self._instance_on: dict[tuple[int, int], str] = {}
+        self._awaited: dict[str, list[Attach]] = {}
+        self._grace_over = False
+        self._looking: dict[int, _Looking] = {}
+        self._looks = 0
+
+    def on_start(self) -> None:
+        grace_s = self._house.limits.reattach_grace_s
+        self._house.timers.after(grace_s, self.ref, GraceOver())
+
+    def on_stop(self) -> None:
+        for ref in list(self._agents.values()):
+            stop(ref)
+
+    def on_failure(self, *_: Any) -> None:
+        self.on_stop()
+
+    def on_receive(self, message: Any) -> None:
+        match message:
+            case FrameArrived(door, route, frame, token):
+                self._on_frame(door, route, frame, token)
+            case Attach():
+                self._on_attach(message)
+            case DoorPipeClosed(door, pipe):
+                self._on_door_pipe_closed(door, pipe)
+            case GraceOver():
+                self._on_grace_over()
+            case LookAtAgents(name, reply):
+                self._look(name, reply)
+            case Described(job, view):
+                self._described(job, view)
+            case DrainAgents(name, instance, reply):
+                self._drain(name, instance, reply)
+            case ChildStopped(ref, name) | ChildFailed(ref, name):
+                self._child_ended(ref, name)
+                if isinstance(message, ChildFailed):
+                    self._house.note("session.failed", instance=name, error=repr(message.error))
+            case _:
+                raise AssertionError(f"the exchange got {message!r}")
+
+    # -- frames ----------------------------------------------------------------------------------
+
+    def _on_frame(self, door: Answers, route: Any, frame: AgentFrame, token: str | None) -> None:
+        match frame:
+            case Hello():
+                self._on_hello(door, route, frame, token)
+            case Exchange(incarnation, boot) | Goodbye(incarnation, boot):
+                agent = self._agents.get(incarnation)
+                pipe = (id(door), route.pipe)
+                known = boot == self._house.boot and self._pipe_of.get(incarnation) == pipe
+                if agent is None or not known or not agent.tell(Arrived(door, route, frame)):
+                    door.send(route, encode_frame(_unknown(frame, self._house.boot)))
+
+    def _on_hello(self, door: Answers, route: Any, hello: Hello, token: str | None) -> None:
+        denied = self._why_denied(hello, token)
+        if denied is not None:
+            self._house.note("agent.denied", agent=hello.agent[:MAX_NAME], why=denied.message)
+            door.send(route, encode_frame(denied))
+            return
+        incarnation = hello.incarnation
+        pipe = (id(door), route.pipe)
+        self._unbind(incarnation)
+        self._pipe_of[incarnation] = pipe
+        self._instance_on[pipe] = incarnation
+        agent = self._agents.get(incarnation)
+        arrived = Arrived(door, route, hello)
+        if agent is None or not agent.tell(arrived):
+            agent = AgentActor(self._house, hello, self.ref).launch(self._house.dispatcher)
+            self._agents[incarnation] = agent
+            self._names[incarnation] = hello.agent
+            self._house.note("agent.connected", agent=hello.agent, instance=incarnation)
+            agent.tell(arrived)
+            for attach in self._awaited.pop(incarnation, ()):
+                agent.tell(attach)
+
+    def _why_denied(self, hello: Hello, token: str | None) -> Denied | None:
+        if hello.protocol != PROTOCOL_VERSION:
+            message = f"this daemon speaks protocol {PROTOCOL_VERSION}, the agent {hello.protocol}"
+            return Denied("protocol", message)
+        if token is not None and not hmac.compare_digest(
+            token.encode(), (hello.token or "").encode()
+        ):
+            return Denied(AUTH, "this listener needs the daemon's token, and it was not given")
+        fault = fault_of(hello)
+        if fault is not None:
+            return Denied(VALIDATION, fault)
+        if hello.incarnation not in self._agents and len(self._agents) >= MAX_INSTANCES:
+            return Denied("busy", f"{MAX_INSTANCES} instances are connected already", fatal=False)
+        return None
+
+    def _unbind(self, incarnation: str) -> None:
+        old = self._pipe_of.pop(incarnation, None)
+        if old is not None:
+            self._instance_on.pop(old, None)
+
+    def _on_door_pipe_closed(self, door: Answers, pipe: int) -> None:
+        incarnation = self._instance_on.pop((id(door), pipe), None)
+        if incarnation is not None:
+            self._pipe_of.pop(incarnation, None)
+            agent = self._agents.get(incarnation)
+            if agent is not None:
+                agent.tell(PipeClosed(pipe))
+
+    def _child_ended(self, ref: Ref, incarnation: str) -> None:
+        if self._agents.get(incarnation) is ref:
+            del self._agents[incarnation]
+            del self._names[incarnation]
+            self._unbind(incarnation)
+            self._house.router.tell(InstanceLeft(incarnation))
+
+    # -- attempts from before a restart ------------------------------------------------------------
+
+    def _on_attach(self, attach: Attach) -> None:
+        agent = self._agents.get(attach.instance)
+        if agent is not None and agent.tell(attach):
+            return
+        if self._grace_over:
+            attach.step.tell(AttemptVanished(attach.attempt[1], "its agent did not come back"))
+        else:
+            self._awaited.setdefault(attach.instance, []).append(attach)
+
+    def _on_grace_over(self) -> None:
+        self._grace_over = True
+        awaited, self._awaited = self._awaited, {}
+        for attaches in awaited.values():
+            for attach in attaches:
+                self._on_attach(attach)
+
+    # -- looking and draining ------------------------------------------------------------------------
+
+    def _look(self, name: str | None, reply: ReplyTo) -> None:
+        agents = [ref for i, ref in self._agents.items() if name in (None, self._names[i])]
+        self._looks += 1
+        looking = _Looking(reply, 0)
+        for ref in agents:
+            looking.awaited += ref.tell(Look(self.ref, self._looks))
+        self._looking[self._looks] = looking
+        self._finish_look(self._looks)
+
+    def _described(self, job: int, view: InstanceView) -> None:
+        looking = self._looking.get(job)
+        if looking is not None:
+            looking.views.append(view)
+            looking.awaited -= 1
+            self._finish_look(job)
+
+    def _finish_look(self, job: int) -> None:
+        looking = self._looking[job]
+        if looking.awaited <= 0:
+            del self._looking[job]
+            views = sorted(looking.views, key=lambda view: (view.agent, view.instance))
+            looking.reply.address.tell(Answered(looking.reply.job, Agents(tuple(views))))
+
+    def _drain(self, name: str, instance: str | None, reply: ReplyTo) -> None:
+        found = [
+            ref
+            for incarnation, ref in self._agents.items()
+            if self._names[incarnation] == name and incarnation.startswith(instance or "")
+        ]
+        for ref in found:
+            ref.tell(DrainInstance())
+        answer: Done | Error
+        if found:
+            answer = Done(message=f"{len(found)} instance(s) of {name} drain")
+        else:
+            answer = Error("not_found", f"no connected agent is named {name}")
+        reply.address.tell(Answered(reply.job, answer))
+
+
+def _unknown(frame: Exchange | Goodbye, boot: str) -> Resync | Work:
+    """Who says goodbye to a daemon that does not know it may simply go."""
+    return Work(0) if isinstance(frame, Goodbye) else Resync(boot)
+
+
+def fault_of(hello: Hello) -> str | None:
+    """What is wrong with an introduction."""
+    if not 0 < len(hello.agent) <= MAX_NAME or not hello.agent.isprintable():
+        return f"an agent's name has 1 to {MAX_NAME} printable characters"
+    if not 8 <= len(hello.incarnation) <= 64 or not hello.incarnation.isalnum():
+        return "an incarnation has 8 to 64 letters and digits"
+    if not 1 <= hello.capacity <= MAX_CAPACITY or not 0 <= hello.prefetch <= MAX_CAPACITY:
+        return f"capacity is 1 to {MAX_CAPACITY}, prefetch 0 to {MAX_CAPACITY}"
+    if len(hello.tools) > MAX_TOOLS:
+        return f"an agent may offer {MAX_TOOLS} tools, not {len(hello.tools)}"
+    for tool in hello.tools:
+        if not (is_json(tool.input_schema) and is_json(tool.output_schema)):
+            return f"the schemas of tool {tool.name[:MAX_NAME]!r} are not JSON"
+    return None

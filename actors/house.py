@@ -1,0 +1,78 @@
+"""What every actor is given: the world it may use, and where its neighbours are.
+
+The composition root builds one ``House``; a restarted neighbour is entered anew, so actors ask the house each time
+and never keep a neighbour's reference.
+"""
+
+import random
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from msgspec import Struct
+
+from questd.actors.quest.plans import PlanCache
+from questd.runtime.actor import Dispatcher, Ref
+from questd.runtime.clock import Clock, Timers
+from questd.runtime.journal.service import Journal
+
+VERSION: Final = "0.1.0"
+
+
+class Limits(Struct, frozen=True):
+    """Bounds of a daemon, by name (docs/limits.md). Seconds and counts."""
+
+    parallel: int | None = None
+    rest_after_s: float = 2.0
+    hold_s: float = 5.0
+    lease_s: float = 15.0
+    closed_pipe_s: float = 2.0
+    reattach_grace_s: float = 15.0
+    submits_in_flight: int = 4_096
+    requests_in_flight: int = 20_000
+    journal_queue: int = 20_000
+
+
+class Answers(Protocol):
+    """A door, seen from behind."""
+
+    def send(self, route: Any, body: bytes) -> None:
+        """Answer one request."""
+        ...
+
+    def close_pipe(self, pipe: int) -> None:
+        """Hang up."""
+        ...
+
+
+class House:
+    """``random`` and ``new_quest_id`` are the only sources of chance; ``note`` takes events for the log (noun.verb_past, fields)."""
+
+    router: Ref
+    exchange: Ref
+    directory: Ref
+    control: Ref
+
+    def __init__(
+        self,
+        *,
+        boot: str,
+        dispatcher: Dispatcher,
+        clock: Clock,
+        timers: Timers,
+        journal: Journal,
+        plans: PlanCache,
+        random: random.Random,
+        new_quest_id: Callable[[int], str],
+        limits: Limits,
+        note: Callable[..., None],
+    ) -> None:
+        self.boot = boot
+        self.dispatcher = dispatcher
+        self.clock = clock
+        self.timers = timers
+        self.journal = journal
+        self.plans = plans
+        self.random = random
+        self.new_quest_id = new_quest_id
+        self.limits = limits
+        self.note = note

@@ -1,0 +1,278 @@
+"""The messages that actors send each other, and the references they are given at birth.
+
+Actors know each other's messages, never each other's code: whoever sends imports this file only.
+"""
+
+from typing import Any
+
+from msgspec import Struct
+
+from questd.messages.control import Reply, TaskProgress
+from questd.messages.events import LogLine
+from questd.messages.exchange import AttemptId, Invocation, Outcome, ToolSpec
+from questd.messages.heads import Want
+
+Address = Any
+"""A reference to an actor (runtime.actor.Ref)."""
+
+
+class Place(Struct, frozen=True):
+    """A unit of credit on an instance, and the tool to call there. ``address`` is the instance's agent actor."""
+
+    agent: str
+    instance: str
+    tool: ToolSpec
+    address: Address
+
+
+# -- quest → router, router → quest ---------------------------------------------------------------
+
+
+class Settle(Struct, frozen=True):
+    """From a quest: which tasks ask for places, ask no more, gave their place back, or hold one since before a restart.
+
+    Answered at once by ``Places`` when ``answer`` is set. ``takes``: (task, instance).
+    """
+
+    quest: str
+    sender: Address
+    wants: tuple[Want, ...] = ()
+    drops: tuple[str, ...] = ()
+    releases: tuple[str, ...] = ()
+    takes: tuple[tuple[str, str], ...] = ()
+    answer: bool = False
+
+
+class ForgetQuest(Struct, frozen=True):
+    """To the router: the quest's actor is gone with all that it asked for and held; it will say anew what it needs."""
+
+    quest: str
+
+
+class Places(Struct, frozen=True):
+    """To a quest: places that its tasks got, and tasks that nobody can do. ``settled``: this answers a Settle."""
+
+    granted: tuple[tuple[str, Place], ...] = ()
+    unroutable: tuple[tuple[str, str], ...] = ()
+    settled: bool = False
+
+
+# -- quest ↔ step ----------------------------------------------------------------------------------
+
+
+class AttemptEnded(Struct, frozen=True):
+    """To a quest, from a step actor or (a stray one) from an agent actor: an attempt's outcome.
+
+    ``reply`` is told ``Acknowledge`` when the quest has it on disk, or has refused it there.
+    """
+
+    epoch: int
+    outcome: Outcome
+    reply: Address | None = None
+
+
+class AttemptVanished(Struct, frozen=True):
+    """To a quest: the attempt's instance is gone."""
+
+    epoch: int
+    reason: str
+
+
+class AttemptWrote(Struct, frozen=True):
+    """To a quest: log lines."""
+
+    epoch: int
+    lines: tuple[LogLine, ...]
+
+
+class Recall(Struct, frozen=True):
+    """To a step actor: ask the agent to end the attempt."""
+
+    reason: str
+
+
+class EndStep(Struct, frozen=True):
+    """To a step actor: the attempt is over for the quest."""
+
+
+class TextsRead(Struct, frozen=True):
+    """From the journal's reader: payload texts by digest. ``job`` is the asker's own number."""
+
+    job: int
+    texts: dict[str, bytes]
+
+
+# -- step ↔ agent -----------------------------------------------------------------------------------
+
+
+class Invoke(Struct, frozen=True):
+    """To an agent actor: bring this attempt to the instance and tell ``step`` what becomes of it. The number is filled in there."""
+
+    step: Address
+    invocation: Invocation
+
+
+class Attach(Struct, frozen=True):
+    """To the exchange: this step watches an attempt that was given out before the daemon (or its quest) restarted."""
+
+    step: Address
+    instance: str
+    attempt: AttemptId
+
+
+class NeverSeen(Struct, frozen=True):
+    """To a step: the instance says it never got the attempt; send it again, under the same epoch."""
+
+    address: Address
+    tools: tuple[ToolSpec, ...]
+
+
+class Attached(Struct, frozen=True):
+    """To a step: the instance has the attempt."""
+
+    address: Address
+
+
+class AttemptBegan(Struct, frozen=True):
+    """To a step: the tool has started; its timeout counts from now."""
+
+
+class AttemptBeat(Struct, frozen=True):
+    """To a step: the tool says that it lives."""
+
+
+class AttemptSaid(Struct, frozen=True):
+    """To a step: progress."""
+
+    fraction: float | None
+    text: str
+
+
+class CancelWork(Struct, frozen=True):
+    """To an agent actor: ask the instance to end the attempt."""
+
+    attempt: AttemptId
+    reason: str
+
+
+class Detach(Struct, frozen=True):
+    """To an agent actor: nobody watches this attempt any more."""
+
+    attempt: AttemptId
+
+
+class Acknowledge(Struct, frozen=True):
+    """To an agent actor: the outcome is on disk, the instance may forget it."""
+
+    attempt: AttemptId
+
+
+# -- agent → router -----------------------------------------------------------------------------------
+
+
+class InstanceJoined(Struct, frozen=True):
+    """An instance can take work."""
+
+    instance: str
+    agent: str
+    capabilities: frozenset[str]
+    tools: tuple[ToolSpec, ...]
+    credit: int
+    address: Address
+    draining: bool = False
+
+
+class InstanceLeft(Struct, frozen=True):
+    """An instance is gone."""
+
+    instance: str
+
+
+class InstanceDrains(Struct, frozen=True):
+    """An instance takes no new work."""
+
+    instance: str
+
+
+class InstanceResized(Struct, frozen=True):
+    """An instance's credit changed."""
+
+    instance: str
+    credit: int
+
+
+# -- to the directory ---------------------------------------------------------------------------------
+
+
+class ToQuest(Struct, frozen=True):
+    """Bring this to the quest, waking it when it has no actor."""
+
+    quest: str
+    message: Any
+
+
+class MayRest(Struct, frozen=True):
+    """From a quest that has ended, or only waits: its actor may go, if nothing is in its mailbox. Its head is on disk."""
+
+    quest: str
+    sender: Address
+    wake_us: int | None
+
+
+class Wake(Struct, frozen=True):
+    """To a quest: something may be due."""
+
+
+# -- clients -------------------------------------------------------------------------------------------
+
+
+class ReplyTo(Struct, frozen=True):
+    """Who asked: the control actor, and its number of the request."""
+
+    address: Address
+    job: int
+
+
+class Answered(Struct, frozen=True):
+    """To the control actor: the reply to a request."""
+
+    job: int
+    reply: Reply
+
+
+class StartQuest(Struct, frozen=True):
+    """To the directory: begin a quest of this plan."""
+
+    plan: Any
+    definition: bytes
+    submission: Any
+    reply: ReplyTo
+
+
+class AskQuest(Struct, frozen=True):
+    """To a quest: a client's command."""
+
+    command: Any
+    reply: ReplyTo
+
+
+class WatchQuest(Struct, frozen=True):
+    """To the directory: tell the control actor when this quest advances (or, not ``on``, no more)."""
+
+    quest: str
+    on: bool
+
+
+class QuestAdvanced(Struct, frozen=True):
+    """To the control actor: events up to this version are on disk."""
+
+    quest: str
+    version: int
+
+
+class ProgressMade(Struct, frozen=True):
+    """To the control actor: what a running task says of itself; None when it has ended."""
+
+    quest: str
+    progress: TaskProgress | None
+    task: str

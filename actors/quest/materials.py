@@ -1,0 +1,169 @@
+"""What leaves a quest for a rendering: the facts of the steps that an expression names, and orders for step actors."""
+
+import hashlib
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from questd.actors.graph import CompiledQuest, CompiledStep
+from questd.actors.mail import Place
+from questd.actors.quest.commands import Command, ContinueTask, FinishQuest
+from questd.actors.quest.state import Attempt, Completed, Failed, QuestState, Task, task_status
+from questd.actors.rendering import (
+    Material,
+    StepFacts,
+    Texts,
+    given_to,
+    json_object,
+    payloads_of,
+    render_template,
+    text_of,
+    validation_failure,
+)
+from questd.actors.step.actor import StepOrder
+from questd.messages.failure import TOO_LARGE, Failure
+from questd.messages.payload import (
+    NULL,
+    PAYLOAD_MAX_BYTES,
+    Blob,
+    BlobRef,
+    Payload,
+    encode_json,
+    hold,
+)
+from questd.runtime.errors import BadExpression
+
+
+def facts_of(task: Task) -> StepFacts:
+    """The step as expressions see it."""
+    result: Payload = NULL
+    error: Failure | None = None
+    match task.state:
+        case Completed():
+            result = task.state.result
+        case Failed():
+            result, error = task.state.result, task.state.failure
+        case _:
+            pass
+    last = task.last
+    return StepFacts(
+        task.key,
+        result,
+        task_status(task),
+        error,
+        task.attempts,
+        None if last is None else last.agent,
+        None if last is None else last.tool,
+    )
+
+
+def material_of(state: QuestState, keys: Iterable[str]) -> Material:
+    """Facts of these steps, and the inputs."""
+    return Material(tuple(facts_of(state.at(key)) for key in dict.fromkeys(keys)), state.inputs)
+
+
+def order_for(
+    state: QuestState,
+    compiled: CompiledQuest,
+    task: Task,
+    attempt: Attempt,
+    place: Place | None,
+) -> StepOrder:
+    """What a step actor needs to see the attempt through."""
+    step = compiled.steps[task.key]
+    return StepOrder(
+        quest=state.id,
+        task=task.key,
+        attempt=attempt,
+        step=step,
+        material=material_of(state, needed_by(step)),
+        idempotency_key=idempotency_key(state.id, task),
+        place=place,
+        heartbeat_timeout_ms=task.step.heartbeat_timeout_ms,
+        deadline_us=state.deadline_us,
+    )
+
+
+def needed_by(step: CompiledStep) -> tuple[str, ...]:
+    """The steps that its arguments are made of: those it names, or else all it depends on."""
+    return step.steps if step.templates else step.dependencies
+
+
+def idempotency_key(quest: str, task: Task) -> str:
+    """Hash of (quest, step, round, item, redo): the same over retries, restarts and fallback."""
+    text = f"{quest}\0{task.step.key}\x001\0\0{task.redo}"
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+class Rendering(Struct):
+    """A rendering that may have to wait for payload texts; ``finish`` gives the command that it was for."""
+
+    payloads: tuple[Payload, ...]
+
+    def finish(self, texts: Texts) -> tuple[Command, tuple[Blob, ...]]:
+        """The command, and the blob to write beside its event."""
+        raise AssertionError("a rendering is of an input or of an output")
+
+
+class InputRendering(Rendering):
+    """What a failed step was given."""
+
+    step: CompiledStep
+    material: Material
+
+    def finish(self, texts: Texts) -> tuple[Command, tuple[Blob, ...]]:
+        """Null when even that cannot be rendered: the step has failed because of it."""
+        try:
+            text = given_to(self.step, self.material, texts)
+        except (BadExpression, KeyError):
+            text = NULL
+        payload, blobs = hold(text)
+        return ContinueTask(self.step.key, payload), blobs
+
+
+class OutputRendering(Rendering):
+    """A quest's output by its ``output`` expression, or its only sink's result, or {sink key: result}."""
+
+    compiled: CompiledQuest
+    material: Material
+
+    def finish(self, texts: Texts) -> tuple[Command, tuple[Blob, ...]]:
+        """A failure where the output cannot be rendered or is too large."""
+        facts = self.material.steps
+        if self.compiled.output is None and len(facts) == 1:
+            return FinishQuest(facts[0].result), ()
+        try:
+            text = self._text(texts)
+        except (BadExpression, KeyError) as error:
+            return FinishQuest(NULL, validation_failure(error)), ()
+        if len(text) > PAYLOAD_MAX_BYTES:
+            message = f"an output of {len(text)} bytes; {PAYLOAD_MAX_BYTES} are allowed"
+            return FinishQuest(NULL, Failure(TOO_LARGE, message, None, False)), ()
+        payload, blobs = hold(text)
+        return FinishQuest(payload), blobs
+
+    def _text(self, texts: Texts) -> bytes:
+        if self.compiled.output is not None:
+            return encode_json(render_template(self.compiled.output, self.material, texts))
+        return json_object((f.key, text_of(f.result, texts)) for f in self.material.steps)
+
+
+def material_for_step(state: QuestState, step: CompiledStep) -> InputRendering:
+    """To render what the step was given."""
+    material = material_of(state, needed_by(step))
+    payloads = tuple(payloads_of(material, bool(step.inputs)))
+    return InputRendering(payloads, step, material)
+
+
+def material_for_output(state: QuestState, compiled: CompiledQuest) -> OutputRendering:
+    """To render the quest's output."""
+    if compiled.output is not None:
+        material = material_of(state, compiled.output.steps)
+        payloads = tuple(payloads_of(material, bool(compiled.output.inputs)))
+        return OutputRendering(payloads, compiled, material)
+    plan = state.plan
+    material = material_of(state, (plan.steps[index].key for index in plan.sinks))
+    payloads = tuple(payloads_of(material, False))
+    if len(material.steps) == 1 and isinstance(payloads[0], BlobRef):
+        payloads = ()  # passed on as it is, unread
+    return OutputRendering(payloads, compiled, material)

@@ -1,0 +1,68 @@
+"""Plans: definitions compiled once and shared by all their quests, by digest."""
+
+import threading
+from collections import OrderedDict
+from typing import Final
+
+from msgspec import Struct
+
+from questd.actors.graph import CompiledQuest, Problem, check, compile_steps
+from questd.actors.quest.state import Plan
+from questd.messages.definition import QuestDefinition, decode_definition, definition_digest
+
+CACHED_PLANS: Final = 256
+
+
+class ReadyPlan(Struct, frozen=True):
+    """The shape for the core, the templates for rendering, and the canonical bytes for the journal."""
+
+    plan: Plan
+    compiled: CompiledQuest
+    data: bytes
+
+
+class BadDefinition(Exception):  # noqa: N818 - it is the definition that is bad
+    """A definition that may not run, with everything that is wrong with it."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__("; ".join(problems[:3]))
+        self.problems = problems
+
+
+class PlanCache:
+    """The most recently used plans. Compiling takes long for a large definition, so it is done on the journal's reader thread."""
+
+    def __init__(self, size: int = CACHED_PLANS) -> None:
+        self._size = size
+        self._lock = threading.Lock()
+        self._plans: OrderedDict[str, ReadyPlan] = OrderedDict()
+
+    def get(self, digest: str) -> ReadyPlan | None:
+        """The plan, if it is at hand."""
+        with self._lock:
+            ready = self._plans.get(digest)
+            if ready is not None:
+                self._plans.move_to_end(digest)
+            return ready
+
+    def load(self, data: bytes, *, trusted: bool) -> ReadyPlan:
+        """Compile (unless known). What comes from outside is checked first: BadDefinition."""
+        digest = definition_digest(data)
+        ready = self.get(digest)
+        if ready is not None:
+            return ready
+        definition = decode_definition(data)
+        if not trusted:
+            _refuse_bad(definition)
+        ready = ReadyPlan(Plan(definition, digest), compile_steps(definition), data)
+        with self._lock:
+            self._plans[digest] = ready
+            while len(self._plans) > self._size:
+                self._plans.popitem(last=False)
+        return ready
+
+
+def _refuse_bad(definition: QuestDefinition) -> None:
+    problems: list[Problem] = check(definition)
+    if problems:
+        raise BadDefinition(tuple(str(problem) for problem in problems))

@@ -1,0 +1,410 @@
+"""What a quest is at a moment: the fold of its events, and the tables of legal moves.
+
+A quest is *pending* until it has started, *active* while steps may start, *stopping* while it lets running attempts
+end after a failure or a cancel, and then completed, failed or cancelled. People see an active quest as ``running``
+while an attempt runs, and as ``waiting`` when it only waits.
+
+A task is *pending* until its dependencies have ended, *ready* when it could run, *running* through one attempt,
+*retrying* between attempts, *waiting* for a decision, *settling* when it has failed and the input that stands in for
+its result is still to be rendered, and then completed, failed or cancelled. A task whose attempt was lost is ready again and
+remembers the lost attempt: its result still counts until another attempt has started.
+
+Each state is a small type with only its own fields. This file must not know of actors, time, or the disk.
+"""
+
+from typing import ClassVar, Final, Literal
+
+from msgspec import Struct
+
+from questd.messages.definition import QuestDefinition, StepDefinition
+from questd.messages.failure import Failure
+from questd.messages.heads import QuestStatus, TaskStatus
+from questd.messages.payload import Payload
+
+# -- the tables --------------------------------------------------------------------------------
+
+Phase = Literal["pending", "active", "stopping", "completed", "failed", "cancelled"]
+
+QUEST_MOVES: Final[dict[tuple[Phase, str], Phase]] = {
+    ("pending", "quest.started"): "active",
+    ("pending", "quest.cancel_requested"): "stopping",
+    ("active", "quest.cancel_requested"): "stopping",
+    ("active", "quest.stopping"): "stopping",
+    ("active", "quest.completed"): "completed",
+    ("active", "quest.failed"): "failed",
+    ("stopping", "quest.cancel_requested"): "stopping",
+    ("stopping", "quest.failed"): "failed",
+    ("stopping", "quest.cancelled"): "cancelled",
+}
+"""Which quest events are legal in which phase, and where they lead."""
+
+TaskPhase = Literal[
+    "pending",
+    "ready",
+    "running",
+    "retrying",
+    "waiting",
+    "settling",
+    "completed",
+    "failed",
+    "cancelled",
+]
+
+TASK_MOVES: Final[dict[tuple[TaskPhase, str], tuple[TaskPhase, ...]]] = {
+    ("ready", "attempt.started"): ("running",),
+    ("ready", "attempt.completed"): ("completed",),
+    ("ready", "attempt.failed"): ("retrying", "settling", "failed"),
+    ("ready", "task.failed"): ("failed",),
+    ("retrying", "attempt.started"): ("running",),
+    ("retrying", "task.failed"): ("failed",),
+    ("running", "attempt.completed"): ("completed",),
+    ("running", "attempt.failed"): ("retrying", "settling", "failed"),
+    ("running", "attempt.lost"): ("ready",),
+    ("running", "attempt.cancelled"): ("cancelled",),
+    ("running", "task.failed"): ("failed",),
+    ("ready", "breakpoint.opened"): ("waiting",),
+    ("waiting", "breakpoint.resolved"): ("ready",),
+    ("waiting", "attempt.completed"): ("completed",),
+    ("waiting", "attempt.failed"): ("retrying", "settling", "failed"),
+    ("ready", "task.completed"): ("completed",),
+    ("waiting", "task.failed"): ("failed",),
+    ("settling", "task.failed"): ("failed",),
+}
+"""Which task events are legal in which state, and where they lead. A pending task becomes ready by its
+dependencies' events; whatever has not ended when the quest ends is cancelled with it."""
+
+TERMINAL_PHASES: Final = frozenset({"completed", "failed", "cancelled"})
+
+
+class IllegalMove(Exception):  # noqa: N818 - it names the move, not an error of a machine
+    """An event that the tables do not allow here: a bug, never a refusal."""
+
+    def __init__(self, where: str, state: str, event: str) -> None:
+        super().__init__(f"{where} is {state}: {event} is not a legal move")
+        self.where = where
+        self.state = state
+        self.event = event
+
+
+# -- the task ----------------------------------------------------------------------------------
+
+
+class Attempt(Struct, frozen=True):
+    """One invocation: who runs it, since when, and whether it may be repeated blindly when it is lost."""
+
+    epoch: int
+    number: int
+    agent: str
+    instance: str
+    tool: str
+    idempotent: bool
+    timeout_ms: int | None
+    started_us: int
+
+
+class Pending(Struct, frozen=True):
+    """Dependencies have not all ended (their count is kept beside the state)."""
+
+    phase: ClassVar[TaskPhase] = "pending"
+
+
+class Ready(Struct, frozen=True):
+    """Could run now. ``lost``: the attempt whose result would still count."""
+
+    since_us: int
+    lost: Attempt | None = None
+    phase: ClassVar[TaskPhase] = "ready"
+
+
+class Running(Struct, frozen=True):
+    """An attempt is under way."""
+
+    attempt: Attempt
+    phase: ClassVar[TaskPhase] = "running"
+
+
+class Retrying(Struct, frozen=True):
+    """Will run again at ``until_us`` (wall clock)."""
+
+    since_us: int
+    until_us: int
+    failure: Failure
+    phase: ClassVar[TaskPhase] = "retrying"
+
+
+class Waiting(Struct, frozen=True):
+    """A person must decide; ``breakpoint`` is the n of its opening."""
+
+    breakpoint: int
+    since_us: int
+    question: str
+    options: tuple[str, ...]
+    lost: Attempt | None = None
+    phase: ClassVar[TaskPhase] = "waiting"
+
+
+class Settling(Struct, frozen=True):
+    """Failed with on_error: continue_with_input; what it was given is still to be rendered."""
+
+    failure: Failure
+    since_us: int
+    phase: ClassVar[TaskPhase] = "settling"
+
+
+class Completed(Struct, frozen=True):
+    """Has a result. ``attempt`` is None when a person gave it."""
+
+    result: Payload
+    finished_us: int
+    duration_us: int
+    attempt: Attempt | None
+    phase: ClassVar[TaskPhase] = "completed"
+
+
+class Failed(Struct, frozen=True):
+    """Failed for good; when ``continued``, dependants run and see ``result``."""
+
+    failure: Failure
+    finished_us: int
+    continued: bool
+    result: Payload
+    attempt: Attempt | None
+    phase: ClassVar[TaskPhase] = "failed"
+
+
+class Cancelled(Struct, frozen=True):
+    """Ended, or never begun, because the quest ended."""
+
+    finished_us: int
+    attempt: Attempt | None = None
+    phase: ClassVar[TaskPhase] = "cancelled"
+
+
+TaskState = (
+    Pending | Ready | Running | Retrying | Waiting | Settling | Completed | Failed | Cancelled
+)
+
+
+class Task:
+    """One unit of work: its step, its state, and what stays true over all its attempts."""
+
+    __slots__ = (
+        "attempts",
+        "first_ready_us",
+        "first_started_us",
+        "index",
+        "key",
+        "last",
+        "losses",
+        "redo",
+        "state",
+        "step",
+        "unfinished",
+    )
+
+    def __init__(self, index: int, step: StepDefinition, unfinished: int) -> None:
+        self.index = index
+        self.key = step.key
+        self.step = step
+        self.state: TaskState = PENDING
+        self.unfinished = unfinished
+        self.attempts = 0
+        self.losses = 0
+        self.redo = 0
+        self.first_ready_us = 0
+        self.first_started_us = 0
+        self.last: Attempt | None = None
+
+    def open_attempt(self) -> Attempt | None:
+        """The attempt whose outcome counts: the running one, or the last lost one."""
+        match self.state:
+            case Running(attempt):
+                return attempt
+            case Ready(lost=lost) | Waiting(lost=lost):
+                return lost
+            case _:
+                return None
+
+    def __repr__(self) -> str:
+        return f"<Task {self.key} {self.state!r} attempts={self.attempts} losses={self.losses}>"
+
+
+PENDING: Final = Pending()
+
+
+# -- what the world owes the quest --------------------------------------------------------------
+
+
+class WantPlace(Struct, frozen=True):
+    """The task could run now: ask for a place on an agent. Needs nothing on disk."""
+
+    task: str
+
+
+class DropWant(Struct, frozen=True):
+    """The task does not ask for a place any more."""
+
+    task: str
+
+
+class RunAttempt(Struct, frozen=True):
+    """An attempt has started: bring it to its agent."""
+
+    task: str
+    attempt: Attempt
+
+
+class RecallAttempt(Struct, frozen=True):
+    """A running attempt should end: ask its agent to cancel."""
+
+    task: str
+    epoch: int
+    reason: str
+
+
+class DropAttempt(Struct, frozen=True):
+    """An attempt is over for the quest: nobody needs to watch it."""
+
+    task: str
+    epoch: int
+
+
+class RenderInput(Struct, frozen=True):
+    """Render what the task was given, and say ``ContinueTask``."""
+
+    task: str
+
+
+class RenderOutput(Struct, frozen=True):
+    """Every step has ended: render the output, and say ``FinishQuest``."""
+
+
+Due = WantPlace | DropWant | RunAttempt | RecallAttempt | DropAttempt | RenderInput | RenderOutput
+
+
+# -- the quest ---------------------------------------------------------------------------------
+
+
+class Plan:
+    """The immutable shape of a definition, shared by all its quests."""
+
+    __slots__ = ("definition", "dependents", "digest", "index", "sinks", "steps")
+
+    def __init__(self, definition: QuestDefinition, digest: str) -> None:
+        self.definition = definition
+        self.digest = digest
+        self.steps = definition.steps
+        self.index = {step.key: n for n, step in enumerate(self.steps)}
+        dependents: list[list[int]] = [[] for _ in self.steps]
+        for n, step in enumerate(self.steps):
+            for key in step.dependencies:
+                dependents[self.index[key]].append(n)
+        self.dependents = tuple(tuple(each) for each in dependents)
+        self.sinks = tuple(n for n, each in enumerate(self.dependents) if not each)
+
+
+class QuestState:
+    """The fold. Only ``evolve`` writes to it; ``due`` is the delta that the shell takes."""
+
+    __slots__ = (
+        "admitted",
+        "created_us",
+        "deadline_us",
+        "due",
+        "ended",
+        "epochs",
+        "exclusive_running",
+        "exclusive_wanted",
+        "failed_steps",
+        "failure",
+        "finished_us",
+        "id",
+        "inputs",
+        "key",
+        "labels",
+        "last_us",
+        "name",
+        "output",
+        "phase",
+        "plan",
+        "priority",
+        "project",
+        "ready",
+        "refused",
+        "running",
+        "settling",
+        "started_us",
+        "stopping_us",
+        "tasks",
+        "timers",
+        "total_timeout_ms",
+        "version",
+        "version_label",
+    )
+
+    def __init__(self, quest: str, plan: Plan) -> None:
+        self.id = quest
+        self.plan = plan
+        self.version = 0
+        self.phase: Phase = "pending"
+        self.name = plan.definition.name
+        self.version_label = plan.definition.version
+        self.project = plan.definition.project
+        self.labels: dict[str, str] = {}
+        self.priority = plan.definition.priority
+        self.key: str | None = None
+        self.inputs: Payload = b"{}"
+        self.output: Payload | None = None
+        self.failure: Failure | None = None
+        self.failed_steps: list[str] = []
+        self.created_us = 0
+        self.started_us = 0
+        self.stopping_us = 0
+        self.finished_us: int | None = None
+        self.last_us = 0
+        self.deadline_us: int | None = None
+        self.total_timeout_ms: int | None = None
+        self.tasks = [Task(n, s, len(s.dependencies)) for n, s in enumerate(plan.steps)]
+        self.ended = 0
+        self.running = 0
+        self.settling = 0
+        self.epochs: dict[int, int] = {}
+        self.refused: dict[int, None] = {}
+        self.ready: list[tuple[int, int, int]] = []
+        self.admitted: dict[int, None] = {}
+        self.exclusive_wanted = 0
+        self.exclusive_running = 0
+        self.timers: list[tuple[int, str, int]] = []
+        self.due: list[Due] = []
+
+    def task(self, key: str) -> Task | None:
+        """The task of that id."""
+        index = self.plan.index.get(key)
+        return None if index is None else self.tasks[index]
+
+    def at(self, key: str) -> Task:
+        """The task of that id, which must exist: for ids that come from our own events."""
+        return self.tasks[self.plan.index[key]]
+
+    @property
+    def status(self) -> QuestStatus:
+        """The word that people see."""
+        match self.phase:
+            case "active":
+                busy = self.running or self.settling or self.ended == len(self.tasks)
+                return "running" if busy else "waiting"
+            case "stopping":
+                return "running"
+            case "pending" | "completed" | "failed" | "cancelled":
+                return self.phase
+
+    def take_due(self) -> list[Due]:
+        """The delta since the last call, in order."""
+        due, self.due = self.due, []
+        return due
+
+
+def task_status(task: Task) -> TaskStatus:
+    """The word that people see."""
+    phase = task.state.phase
+    return "running" if phase == "settling" else phase

@@ -1,0 +1,101 @@
+"""What a quest tells others: its head row, what it wants of the router, why it waits."""
+
+from questd.actors.quest.admission import asked_since
+from questd.actors.quest.state import QuestState, Ready, Retrying, Task, Waiting
+from questd.actors.quest.timing import next_wake_us
+from questd.messages.heads import Head, Wait, Want
+
+
+def waits_of(state: QuestState, most: int = 50) -> tuple[Wait, ...]:
+    """Why nothing moves, task by task, in document order; at most ``most``."""
+    waits: list[Wait] = []
+    if state.phase != "active":
+        return ()
+    for task in state.tasks:
+        if len(waits) >= most:
+            break
+        wait = _wait_of(state, task)
+        if wait is not None:
+            waits.append(wait)
+    return tuple(waits)
+
+
+def _wait_of(state: QuestState, task: Task) -> Wait | None:
+    match task.state:
+        case Ready(since) if task.index in state.admitted:
+            return Wait(task.key, "agent", wanted_name(task), since)
+        case Ready(since):
+            exclusive = bool(state.exclusive_running or state.exclusive_wanted)
+            exclusive = exclusive or not task.step.parallel
+            return Wait(
+                task.key,
+                *(("exclusive", "parallel: false") if exclusive else ("limit", "limits.parallel")),
+                since,
+            )
+        case Retrying(since, until) if task.index not in state.admitted:
+            return Wait(task.key, "retry", f"attempt {task.attempts + 1}", since, until)
+        case Retrying(_, until):
+            return Wait(task.key, "agent", wanted_name(task), until)
+        case Waiting(since_us=since, question=question):
+            return Wait(task.key, "breakpoint", question, since)
+        case _:
+            return None
+
+
+def wanted_name(task: Task) -> str:
+    """Whom a task asks for, in words."""
+    step = task.step
+    if not step.capabilities:
+        return step.agent or ""
+    tags = ", ".join(step.capabilities)
+    return f"{step.agent} with {tags}" if step.agent else f"any agent with {tags}"
+
+
+def head_of(state: QuestState, *, resting: bool = False) -> Head:
+    """The head row that goes with the state. ``resting``: its actor is about to go, so the row must say what it waits for.
+
+    Only the row of a resting quest is ``waiting``; every other open quest is folded when the daemon starts.
+    """
+    status = state.status
+    return Head(
+        quest=state.id,
+        version=state.version,
+        status="running" if status == "waiting" and not resting else status,
+        definition=state.plan.digest,
+        name=state.name,
+        template_version=state.version_label,
+        project=state.project,
+        labels=state.labels,
+        key=state.key,
+        priority=state.priority,
+        created_us=state.created_us,
+        finished_us=state.finished_us,
+        wake_us=next_wake_us(state) if resting else None,
+        wants=_wants_by_need(state) if resting else (),
+        waits=waits_of(state, 3) if resting else (),
+    )
+
+
+def _wants_by_need(state: QuestState) -> tuple[Want, ...]:
+    """One of each kind is enough: when it is granted the quest wakes and asks for the rest itself."""
+    wants: dict[tuple[object, ...], Want] = {}
+    for index in state.admitted:
+        want = want_of(state, state.tasks[index].key)
+        wants.setdefault((want.agent, want.capabilities, want.tool), want)
+    return tuple(wants.values())
+
+
+def want_of(state: QuestState, key: str) -> Want:
+    """What the router needs to know to find a place for the task."""
+    task = state.at(key)
+    step = task.step
+    priority = step.priority or state.priority
+    return Want(
+        state.id,
+        key,
+        step.agent or "",
+        step.capabilities,
+        step.tool,
+        priority,
+        asked_since(task),
+    )

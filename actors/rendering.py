@@ -1,0 +1,182 @@
+"""What a step's expressions see, and what comes out of them.
+
+Results travel as JSON text and are decoded only here, and only those that an expression names. What is kept by
+digest has to be fetched first: ``missing`` says what, and the actor that renders asks the journal for it.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from questd.actors.graph import CompiledStep
+from questd.messages.exchange import ToolSpec
+from questd.messages.failure import VALIDATION, Failure
+from questd.messages.payload import BlobRef, Payload, decode_json, encode_json
+from questd.runtime.errors import BadExpression
+from questd.runtime.expressions import Template
+
+IMPLICIT_PARAMETER = "input"
+FIRST_ROUND: Mapping[str, Any] = {"round": 1, "feedback": None}
+
+
+class StepFacts(Struct, frozen=True):
+    """One finished step as expressions see it."""
+
+    key: str
+    result: Payload
+    status: str
+    error: Failure | None
+    attempts: int
+    agent: str | None
+    tool: str | None
+
+
+class Material(Struct, frozen=True):
+    """All that a rendering may need: the steps that are named or depended on, and the quest's inputs."""
+
+    steps: tuple[StepFacts, ...]
+    inputs: Payload
+
+
+Texts = Mapping[str, bytes]
+"""Payload texts by digest."""
+
+
+def missing(payloads: Iterable[Payload]) -> tuple[str, ...]:
+    """Digests of payloads that are kept elsewhere."""
+    return tuple(dict.fromkeys(p.digest for p in payloads if isinstance(p, BlobRef)))
+
+
+def text_of(payload: Payload, texts: Texts) -> bytes:
+    """The JSON text of a payload. KeyError when it was not fetched."""
+    return payload if isinstance(payload, bytes) else texts[payload.digest]
+
+
+def payloads_of(material: Material, template_inputs: bool) -> list[Payload]:
+    """The payloads that a rendering will read."""
+    payloads: list[Payload] = [facts.result for facts in material.steps]
+    if template_inputs:
+        payloads.append(material.inputs)
+    return payloads
+
+
+def render_template(template: Template, material: Material, texts: Texts) -> Any:
+    """Any JSON value. BadExpression when a name has no such value."""
+    return template.render(
+        steps=_step_values(material, template.steps, texts),
+        inputs=_inputs(template.inputs, material, texts),
+    )
+
+
+def render_arguments(step: CompiledStep, tool: ToolSpec, material: Material, texts: Texts) -> bytes:
+    """The tool's arguments as a JSON object. BadExpression when they cannot be rendered or do not fit the tool."""
+    rendered = step.render(
+        steps=_step_values(material, step.steps, texts),
+        inputs=_inputs(step.inputs, material, texts),
+        extras=FIRST_ROUND,
+    )
+    if rendered is None:
+        return _implicit_arguments(step, tool, material, texts)
+    fault = _misfit(tool, rendered)
+    if fault is not None:
+        raise BadExpression(fault)
+    return encode_json(rendered)
+
+
+def given_to(step: CompiledStep, material: Material, texts: Texts) -> bytes:
+    """What the step was given, as on_error: continue_with_input passes it on.
+
+    The implicit input, else a lone argument's value, else all arguments.
+    """
+    rendered = step.render(
+        steps=_step_values(material, step.steps, texts),
+        inputs=_inputs(step.inputs, material, texts),
+        extras=FIRST_ROUND,
+    )
+    if rendered is None:
+        return implicit_input(step.dependencies, material, texts)
+    if len(rendered) == 1:
+        return encode_json(next(iter(rendered.values())))
+    return encode_json(rendered)
+
+
+def implicit_input(keys: Iterable[str], material: Material, texts: Texts) -> bytes:
+    """The only dependency's result, or {KEY: result} of several; null without any."""
+    by_key = {facts.key: facts for facts in material.steps}
+    results = [(key, text_of(by_key[key].result, texts)) for key in keys]
+    if not results:
+        return b"null"
+    if len(results) == 1:
+        return results[0][1]
+    return json_object(results)
+
+
+def json_object(members: Iterable[tuple[str, bytes]]) -> bytes:
+    """A JSON object of texts that are JSON already."""
+    return b"{" + b",".join(encode_json(key) + b":" + text for key, text in members) + b"}"
+
+
+def _implicit_arguments(
+    step: CompiledStep, tool: ToolSpec, material: Material, texts: Texts
+) -> bytes:
+    if not step.dependencies:
+        return b"{}"
+    parameter = _implicit_parameter(tool)
+    if parameter is None:
+        return b"{}"
+    return json_object([(parameter, implicit_input(step.dependencies, material, texts))])
+
+
+def _implicit_parameter(tool: ToolSpec) -> str | None:
+    names = [parameter.name for parameter in tool.parameters]
+    if IMPLICIT_PARAMETER in names:
+        return IMPLICIT_PARAMETER
+    required = [parameter.name for parameter in tool.parameters if parameter.required]
+    return required[0] if len(required) == 1 else None
+
+
+def _misfit(tool: ToolSpec, arguments: Mapping[str, Any]) -> str | None:
+    known = {parameter.name: parameter.required for parameter in tool.parameters}
+    unknown = [] if tool.any_parameters else [name for name in arguments if name not in known]
+    absent = [name for name, required in known.items() if required and name not in arguments]
+    if not unknown and not absent:
+        return None
+    faults = [f"unknown argument {name!r}" for name in unknown]
+    faults += [f"missing argument {name!r}" for name in absent]
+    parameters = ", ".join(known) or "none"
+    return f"{'; '.join(faults)}; parameters of {tool.name}: {parameters}"
+
+
+def _step_values(
+    material: Material, keys: Iterable[str], texts: Texts
+) -> dict[str, dict[str, Any]]:
+    by_key = {facts.key: facts for facts in material.steps}
+    return {key: _step_value(by_key[key], texts) for key in keys}
+
+
+def _step_value(facts: StepFacts, texts: Texts) -> dict[str, Any]:
+    result = decode_json(text_of(facts.result, texts))
+    error = facts.error
+    return {
+        "result": result,
+        "status": facts.status,
+        "error": None if error is None else {"kind": error.kind, "message": error.message},
+        "attempts": facts.attempts,
+        "agent": facts.agent,
+        "tool": facts.tool,
+        "rounds": [{"result": result}],
+    }
+
+
+def _inputs(names: Iterable[str], material: Material, texts: Texts) -> dict[str, Any]:
+    names = tuple(names)
+    if not names:
+        return {}
+    values = decode_json(text_of(material.inputs, texts))
+    return {name: values[name] for name in names}
+
+
+def validation_failure(error: Exception) -> Failure:
+    """The failure of a task whose arguments or output cannot be made."""
+    return Failure(VALIDATION, str(error), None, False)

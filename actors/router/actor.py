@@ -1,0 +1,103 @@
+"""The router: one actor that gives tasks their places (core.py says how)."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+from questd.actors.house import House
+from questd.actors.mail import (
+    Answered,
+    ForgetQuest,
+    InstanceDrains,
+    InstanceJoined,
+    InstanceLeft,
+    InstanceResized,
+    Place,
+    Places,
+    ReplyTo,
+    Settle,
+    ToQuest,
+)
+from questd.actors.router import core
+from questd.messages.control import MissingAgents
+from questd.runtime.actor import Actor, Ref
+
+
+class Router(Actor):
+    """Answers every ``Settle`` at once; later grants are sent as they come."""
+
+    def __init__(self, house: House, parent: Ref) -> None:
+        super().__init__(parent=parent, name="router")
+        self._house = house
+        self._state = core.RouterState(parallel=house.limits.parallel)
+
+    def on_receive(self, message: Any) -> None:
+        match message:
+            case Settle():
+                self._settle(message)
+            case ForgetQuest(quest):
+                self._grant(core.serve(self._state, core.forget(self._state, quest)))
+            case InstanceJoined():
+                self._join(message)
+            case InstanceLeft(instance):
+                core.leave(self._state, instance)
+            case InstanceDrains(instance):
+                core.drain(self._state, instance)
+            case InstanceResized(instance, credit):
+                self._grant(core.resize(self._state, instance, credit))
+            case ReplyTo(address, job):
+                address.tell(Answered(job, self._missing()))
+            case _:
+                raise AssertionError(f"the router got {message!r}")
+
+    def _settle(self, settle: Settle) -> None:
+        state, quest = self._state, settle.quest
+        for task, instance in settle.takes:
+            core.take(state, (quest, task), instance)
+        core.drop(state, quest, settle.drops)
+        needs = core.release(state, [(quest, task) for task in settle.releases])
+        wanted, unroutable = core.want(state, settle.wants)
+        granted = core.serve(state, dict.fromkeys((*needs, *wanted)))
+        if settle.answer:
+            own = tuple((want.task, place) for want, place in granted if want.quest == quest)
+            refused = tuple((each.want.task, each.message) for each in unroutable)
+            settle.sender.tell(Places(own, refused, settled=True))
+            granted = [grant for grant in granted if grant[0].quest != quest]
+            unroutable = []
+        self._grant(granted)
+        self._refuse(unroutable)
+
+    def _join(self, joined: InstanceJoined) -> None:
+        instance = core.Instance(
+            joined.instance,
+            joined.agent,
+            joined.capabilities,
+            joined.tools,
+            joined.credit,
+            joined.address,
+        )
+        instance.draining = joined.draining
+        granted, unroutable = core.join(self._state, instance)
+        self._grant(granted)
+        self._refuse(unroutable)
+
+    def _grant(self, grants: Iterable[core.Grant]) -> None:
+        by_quest: dict[str, list[tuple[str, Place]]] = defaultdict(list)
+        for want, place in grants:
+            by_quest[want.quest].append((want.task, place))
+        for quest, granted in by_quest.items():
+            self._tell(quest, Places(tuple(granted)))
+
+    def _refuse(self, unroutable: Iterable[core.Unroutable]) -> None:
+        for each in unroutable:
+            self._tell(each.want.quest, Places((), ((each.want.task, each.message),)))
+
+    def _tell(self, quest: str, places: Places) -> None:
+        """The directory knows the quest's actor, and wakes it when it rests."""
+        self._house.directory.tell(ToQuest(quest, places))
+
+    def _missing(self) -> MissingAgents:
+        found = core.missing(self._state)
+        return MissingAgents(
+            tuple((agent, caps, count, since) for (agent, caps, _), count, since in found)
+        )

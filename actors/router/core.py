@@ -1,0 +1,344 @@
+"""Who gets which place: pure bookkeeping of instances, their credit, and the tasks that ask for them.
+
+A *need* is what a task asks for (agent, capabilities, tool). Tasks of one need wait in one queue, ordered by priority
+(10 first), then by the time since when they could run, then by arrival. A *place* is one unit of an instance's credit
+(capacity + prefetch). An answer to what changed is always the list of places granted by it.
+
+Cost: O(log n) a want, O(instances that can do it) a grant. Nothing iterates over all wants or all needs.
+"""
+
+import heapq
+from collections.abc import Iterable
+from typing import Any
+
+from msgspec import Struct
+
+from questd.actors.mail import Place
+from questd.messages.exchange import ToolSpec
+from questd.messages.heads import Want
+
+Need = tuple[str, tuple[str, ...], str | None]
+"""(agent or "", capabilities, tool or None)."""
+Holder = tuple[str, str]
+"""(quest, task): who has a place."""
+
+
+class Unroutable(Struct, frozen=True):
+    """The named agent is connected, and cannot do this: waiting would not help."""
+
+    want: Want
+    message: str
+
+
+class Instance:
+    """A connected agent instance, as far as routing is concerned."""
+
+    __slots__ = (
+        "address",
+        "agent",
+        "capabilities",
+        "credit",
+        "draining",
+        "id",
+        "held",
+        "needs",
+        "tools",
+    )
+
+    def __init__(
+        self,
+        id: str,  # noqa: A002 - it is its id
+        agent: str,
+        capabilities: frozenset[str],
+        tools: tuple[ToolSpec, ...],
+        credit: int,
+        address: Any,
+    ) -> None:
+        self.id = id
+        self.agent = agent
+        self.capabilities = capabilities
+        self.tools = tools
+        self.credit = credit
+        self.address = address
+        self.held: dict[Holder, None] = {}
+        self.draining = False
+        self.needs: dict[Need, ToolSpec] = {}
+
+    @property
+    def free(self) -> bool:
+        """May it be given more work?"""
+        return len(self.held) < self.credit and not self.draining
+
+    @property
+    def load(self) -> float:
+        """Share of the credit in use."""
+        return len(self.held) / self.credit if self.credit else 1.0
+
+
+Entry = tuple[int, int, int, Want]
+
+
+class Queue:
+    """The tasks of one need, and the instances that can do it."""
+
+    __slots__ = ("able", "entries")
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+        self.able: dict[str, Instance] = {}
+
+
+class RouterState:
+    """All needs and all instances. ``wanted`` says which queue entries still count; ``held`` who has a place, and where.
+
+    A place may be held on an instance that is not connected (yet, or any more): only its holder gives it back.
+    """
+
+    def __init__(self, *, parallel: int | None = None) -> None:
+        self.instances: dict[str, Instance] = {}
+        self.queues: dict[Need, Queue] = {}
+        self.wanted: dict[Holder, Want] = {}
+        self.held: dict[Holder, str] = {}
+        self.parallel = parallel
+        self._arrivals = 0
+
+    def arrival(self) -> int:
+        """Order among equals."""
+        self._arrivals += 1
+        return self._arrivals
+
+
+Grant = tuple[Want, Place]
+
+
+def need_of(want: Want) -> Need:
+    """The queue that a task belongs to."""
+    return (want.agent, want.capabilities, want.tool)
+
+
+def choose_tool(instance: Instance, need: Need) -> ToolSpec | str:
+    """The tool that this instance would run, or why it has none (document.md, "Who does it")."""
+    agent, capabilities, tool = need
+    if agent and instance.agent != agent:
+        return f"it is not {agent}"
+    asked = frozenset(capabilities)
+    able = [
+        t for t in instance.tools if asked <= (instance.capabilities | frozenset(t.capabilities))
+    ]
+    if tool is not None:
+        able = [t for t in able if t.name == tool]
+    if len(able) == 1:
+        return able[0]
+    for candidate in able:
+        if candidate.name == "run":
+            return candidate
+    offered = ", ".join(t.name for t in instance.tools) or "none"
+    if not able:
+        return f"agent {instance.agent} has no such tool; its tools: {offered}"
+    names = ", ".join(t.name for t in able)
+    return f"agent {instance.agent} has several tools for this and none named run; name one of: {names}"
+
+
+# -- what changes --------------------------------------------------------------------------------
+
+
+def join(state: RouterState, instance: Instance) -> tuple[list[Grant], list[Unroutable]]:
+    """An instance connected, or came back; places on it may be held since before."""
+    leave(state, instance.id)
+    for holder, where in state.held.items():
+        if where == instance.id:
+            instance.held[holder] = None
+    state.instances[instance.id] = instance
+    unroutable: list[Unroutable] = []
+    for need, queue in state.queues.items():
+        tool = choose_tool(instance, need)
+        if isinstance(tool, ToolSpec):
+            _connect(instance, need, tool, queue)
+        elif need[0] == instance.agent and not queue.able:
+            unroutable += _refuse_all(state, queue, tool)
+    return serve(state, instance.needs), unroutable
+
+
+def leave(state: RouterState, instance_id: str) -> None:
+    """An instance is gone. Who holds a place on it will hear and give it back."""
+    instance = state.instances.pop(instance_id, None)
+    if instance is None:
+        return
+    for need in instance.needs:
+        queue = state.queues[need]
+        del queue.able[instance_id]
+        _tidy(state, need, queue)
+
+
+def take(state: RouterState, holder: Holder, instance_id: str) -> None:
+    """The holder has had this place since before a restart."""
+    state.held[holder] = instance_id
+    instance = state.instances.get(instance_id)
+    if instance is not None:
+        instance.held[holder] = None
+
+
+def forget(state: RouterState, quest: str) -> list[Need]:
+    """A quest's actor died: whatever it asked for and held counts no more; returns the needs to serve."""
+    for holder in [holder for holder in state.wanted if holder[0] == quest]:
+        del state.wanted[holder]
+    return release(state, [holder for holder in state.held if holder[0] == quest])
+
+
+def drain(state: RouterState, instance_id: str) -> bool:
+    """Give it no more work. False when it is unknown or drains already."""
+    instance = state.instances.get(instance_id)
+    if instance is None or instance.draining:
+        return False
+    instance.draining = True
+    return True
+
+
+def resize(state: RouterState, instance_id: str, credit: int) -> list[Grant]:
+    """Slots got stuck, or free again."""
+    instance = state.instances.get(instance_id)
+    if instance is None:
+        return []
+    instance.credit = credit
+    return serve(state, instance.needs)
+
+
+def want(state: RouterState, wants: Iterable[Want]) -> tuple[list[Need], list[Unroutable]]:
+    """Tasks ask for places; returns the needs to serve. Asking again replaces the earlier asking."""
+    needs: dict[Need, None] = {}
+    unroutable: list[Unroutable] = []
+    for each in wants:
+        need = need_of(each)
+        queue = _queue(state, need)
+        reason = "" if queue.able else _why_nobody(state, need)
+        if reason:
+            unroutable.append(Unroutable(each, reason))
+            continue
+        state.wanted[each.quest, each.task] = each
+        entry = (-each.priority, each.ready_us, state.arrival(), each)
+        heapq.heappush(queue.entries, entry)
+        needs[need] = None
+    return list(needs), unroutable
+
+
+def drop(state: RouterState, quest: str, tasks: Iterable[str]) -> None:
+    """These tasks ask no more."""
+    for task in tasks:
+        state.wanted.pop((quest, task), None)
+
+
+def release(state: RouterState, holders: Iterable[Holder]) -> list[Need]:
+    """These places are free again; returns the needs to serve. Giving back twice is fine."""
+    needs: dict[Need, None] = {}
+    for holder in holders:
+        instance = state.instances.get(state.held.pop(holder, ""))
+        if instance is not None:
+            instance.held.pop(holder, None)
+            needs.update(dict.fromkeys(instance.needs))
+    if state.parallel is not None:
+        needs.update(dict.fromkeys(state.queues))  # the daemon's own limit held back anybody
+    return list(needs)
+
+
+def serve(state: RouterState, needs: Iterable[Need]) -> list[Grant]:
+    """Grant as many places as there are to the best tasks of these needs."""
+    open_needs = {need: state.queues[need] for need in needs if need in state.queues}
+    grants: list[Grant] = []
+    while open_needs and (state.parallel is None or len(state.held) < state.parallel):
+        best = _best(state, open_needs)
+        if best is None:
+            break
+        need, instance = best
+        each = heapq.heappop(state.queues[need].entries)[3]
+        holder = (each.quest, each.task)
+        del state.wanted[holder]
+        state.held[holder] = instance.id
+        instance.held[holder] = None
+        tool = instance.needs[need]
+        grants.append((each, Place(instance.agent, instance.id, tool, instance.address)))
+    return grants
+
+
+# -- inside --------------------------------------------------------------------------------------
+
+
+def _best(state: RouterState, open_needs: dict[Need, Queue]) -> tuple[Need, Instance] | None:
+    """The need whose first task comes first of all, and the least busy instance for it. Closes needs that cannot go on."""
+    best: tuple[Entry, Need, Instance] | None = None
+    for need in list(open_needs):
+        queue = open_needs[need]
+        first = _first(state, queue)
+        instance = _least_busy(queue) if first is not None else None
+        if first is None or instance is None:
+            del open_needs[need]
+        elif best is None or first[:3] < best[0][:3]:
+            best = (first, need, instance)
+    return None if best is None else (best[1], best[2])
+
+
+def _first(state: RouterState, queue: Queue) -> Entry | None:
+    entries = queue.entries
+    while entries:
+        each = entries[0][3]
+        if state.wanted.get((each.quest, each.task)) is each:
+            return entries[0]
+        heapq.heappop(entries)
+    return None
+
+
+def _least_busy(queue: Queue) -> Instance | None:
+    free = [instance for instance in queue.able.values() if instance.free]
+    if len(free) < 2:
+        return free[0] if free else None
+    return min(free, key=lambda instance: instance.load)
+
+
+def _queue(state: RouterState, need: Need) -> Queue:
+    queue = state.queues.get(need)
+    if queue is None:
+        queue = state.queues[need] = Queue()
+        for instance in state.instances.values():
+            tool = choose_tool(instance, need)
+            if isinstance(tool, ToolSpec):
+                _connect(instance, need, tool, queue)
+    return queue
+
+
+def _connect(instance: Instance, need: Need, tool: ToolSpec, queue: Queue) -> None:
+    instance.needs[need] = tool
+    queue.able[instance.id] = instance
+
+
+def _why_nobody(state: RouterState, need: Need) -> str:
+    """Empty when the agent is merely absent; else why the connected ones cannot."""
+    for instance in state.instances.values():
+        if need[0] and instance.agent == need[0]:
+            tool = choose_tool(instance, need)
+            if isinstance(tool, str):
+                return tool
+    return ""
+
+
+def _refuse_all(state: RouterState, queue: Queue, reason: str) -> list[Unroutable]:
+    refused: list[Unroutable] = []
+    while (first := _first(state, queue)) is not None:
+        heapq.heappop(queue.entries)
+        del state.wanted[first[3].quest, first[3].task]
+        refused.append(Unroutable(first[3], reason))
+    return refused
+
+
+def _tidy(state: RouterState, need: Need, queue: Queue) -> None:
+    """Keep no queue that nobody waits in and nobody serves."""
+    if not queue.able and _first(state, queue) is None:
+        del state.queues[need]
+
+
+def missing(state: RouterState) -> list[tuple[Need, int, int]]:
+    """Needs that no connected instance can meet: how many entries wait, and since when (microseconds)."""
+    found: list[tuple[Need, int, int]] = []
+    for need, queue in state.queues.items():
+        first = _first(state, queue) if not queue.able else None
+        if first is not None:
+            found.append((need, len(queue.entries), first[3].ready_us))
+    return found

@@ -1,0 +1,254 @@
+"""The actor that sees one running task through its attempt.
+
+It renders the arguments (fetching what is kept by digest), brings the invocation to the agent, watches the tool's
+own time, and tells its quest how it ended. It decides nothing: what an outcome means is the quest's business.
+"""
+
+from typing import Any
+
+from msgspec import Struct
+
+from questd.actors.graph import CompiledStep
+from questd.actors.house import House
+from questd.actors.mail import (
+    Address,
+    Attach,
+    Attached,
+    AttemptBeat,
+    AttemptBegan,
+    AttemptEnded,
+    AttemptSaid,
+    AttemptVanished,
+    AttemptWrote,
+    CancelWork,
+    Detach,
+    EndStep,
+    Invoke,
+    NeverSeen,
+    Place,
+    ProgressMade,
+    Recall,
+    TextsRead,
+)
+from questd.actors.quest.state import Attempt
+from questd.actors.rendering import (
+    Material,
+    missing,
+    payloads_of,
+    render_arguments,
+    validation_failure,
+)
+from questd.messages.control import TaskProgress
+from questd.messages.exchange import Cancelled, Failed, Invocation, ToolSpec
+from questd.messages.failure import INTERNAL, TIMEOUT, TOO_LARGE, Failure
+from questd.messages.payload import PAYLOAD_MAX_BYTES
+from questd.runtime.actor import Actor, Ref
+from questd.runtime.clock import Timer
+from questd.runtime.errors import BadExpression, JournalError
+
+
+class StepOrder(Struct, frozen=True):
+    """One attempt to see through. ``place`` is None when it was given out before a restart."""
+
+    quest: str
+    task: str
+    attempt: Attempt
+    step: CompiledStep
+    material: Material
+    idempotency_key: str
+    place: Place | None
+    heartbeat_timeout_ms: int | None = None
+    deadline_us: int | None = None
+
+
+class TimeIsOver(Struct, frozen=True):
+    """To itself: the attempt's timeout or its heartbeat timeout."""
+
+    what: str
+
+
+class StepActor(Actor):
+    """Child of a quest. Ends when the quest says so."""
+
+    tells_parent = False
+
+    def __init__(self, house: House, order: StepOrder, parent: Ref) -> None:
+        super().__init__(parent=parent, name=order.task)
+        self._house = house
+        self._order = order
+        self._address: Ref | None = None
+        self._tool: ToolSpec | None = None
+        self._timeout: Timer | None = None
+        self._heartbeat: Timer | None = None
+        self._said = False
+        self._delivered = False
+        self._recalled: str | None = None
+
+    @property
+    def _attempt_id(self) -> tuple[str, int]:
+        return (self._order.quest, self._order.attempt.epoch)
+
+    def on_start(self) -> None:
+        place = self._order.place
+        if place is None:
+            attach = Attach(self.ref, self._order.attempt.instance, self._attempt_id)
+            self._house.exchange.tell(attach)
+        else:
+            self._send(place.address, place.tool)
+
+    def on_receive(self, message: Any) -> None:
+        match message:
+            case AttemptEnded() | AttemptVanished() | AttemptWrote():
+                self._tell_quest(message)
+            case EndStep():
+                self._end()
+            case AttemptBegan():
+                self._on_began()
+            case AttemptBeat():
+                self._arm_heartbeat()
+            case AttemptSaid(fraction, text):
+                self._on_said(fraction, text)
+            case TextsRead(texts=texts):
+                self._invoke(texts)
+            case NeverSeen(address, tools):
+                self._send_again(address, tools)
+            case Attached(address):
+                self._on_attached(address)
+            case Recall(reason):
+                self._recall(reason)
+            case TimeIsOver(what):
+                self._on_time_over(what)
+            case JournalError():
+                self._report(Failure(INTERNAL, "the journal cannot be read"))
+            case _:
+                raise AssertionError(f"a step got {message!r}")
+
+    # -- sending ---------------------------------------------------------------------------------
+
+    def _on_attached(self, address: Address) -> None:
+        self._address, self._delivered = address, True
+        if self._recalled is not None:
+            self._recall(self._recalled)
+
+    def _send(self, address: Address, tool: ToolSpec) -> None:
+        self._address, self._tool = address, tool
+        step = self._order.step
+        digests = missing(payloads_of(self._order.material, bool(step.inputs)))
+        if digests:
+            read_texts(self._house, self.ref, 0, digests)
+        else:
+            self._invoke({})
+
+    def _send_again(self, address: Address, tools: tuple[ToolSpec, ...]) -> None:
+        """Under the same epoch: the instance never saw it, so nothing has been run."""
+        wanted = self._order.attempt.tool
+        tool = next((tool for tool in tools if tool.name == wanted), None)
+        if tool is None:
+            self._report(Failure(INTERNAL, f"the agent came back without its tool {wanted}"))
+        else:
+            self._send(address, tool)
+
+    def _invoke(self, texts: dict[str, bytes]) -> None:
+        if self._recalled is not None:
+            self._tell_quest(AttemptEnded(self._attempt_id[1], Cancelled(*self._attempt_id)))
+            return
+        assert self._tool is not None
+        order = self._order
+        try:
+            arguments = render_arguments(order.step, self._tool, order.material, texts)
+        except (BadExpression, KeyError) as error:
+            self._report(validation_failure(error))
+            return
+        if len(arguments) > PAYLOAD_MAX_BYTES:
+            message = f"arguments of {len(arguments)} bytes; {PAYLOAD_MAX_BYTES} are allowed"
+            self._report(Failure(TOO_LARGE, message, None, False))
+            return
+        self._deliver(arguments)
+
+    def _deliver(self, arguments: bytes) -> None:
+        order, attempt = self._order, self._order.attempt
+        invocation = Invocation(
+            0,
+            order.quest,
+            attempt.epoch,
+            order.task,
+            attempt.number,
+            attempt.tool,
+            arguments,
+            order.idempotency_key,
+            attempt.timeout_ms,
+            order.heartbeat_timeout_ms,
+            order.deadline_us,
+        )
+        assert self._address is not None
+        self._delivered = True
+        if not self._address.tell(Invoke(self.ref, invocation)):
+            self._tell_quest(AttemptVanished(attempt.epoch, "the agent left before it was told"))
+
+    # -- while it runs -----------------------------------------------------------------------------
+
+    def _on_began(self) -> None:
+        timeout_ms = self._order.attempt.timeout_ms
+        if timeout_ms is not None and self._timeout is None:
+            message = TimeIsOver(f"not done within its timeout of {timeout_ms} ms")
+            self._timeout = self._house.timers.after(timeout_ms / 1_000, self.ref, message)
+        self._arm_heartbeat()
+
+    def _arm_heartbeat(self) -> None:
+        limit_ms = self._order.heartbeat_timeout_ms
+        if limit_ms is None:
+            return
+        if self._heartbeat is not None:
+            self._heartbeat.cancel()
+        message = TimeIsOver(f"no heartbeat within {limit_ms} ms")
+        self._heartbeat = self._house.timers.after(limit_ms / 1_000, self.ref, message)
+
+    def _on_time_over(self, what: str) -> None:
+        self._cancel_work(what)
+        self._report(Failure(TIMEOUT, what))
+
+    def _on_said(self, fraction: float | None, text: str) -> None:
+        self._said = True
+        order = self._order
+        progress = TaskProgress(order.task, fraction, text, self._house.clock.now_us())
+        self._house.control.tell(ProgressMade(order.quest, progress, order.task))
+
+    def _recall(self, reason: str) -> None:
+        """What has not gone out yet will not; the quest hears so when that is known."""
+        self._recalled = reason
+        if self._delivered:
+            self._cancel_work(reason)
+
+    def _cancel_work(self, reason: str) -> None:
+        if self._address is not None:
+            self._address.tell(CancelWork(self._attempt_id, reason))
+
+    # -- the end -----------------------------------------------------------------------------------
+
+    def _report(self, failure: Failure) -> None:
+        self._tell_quest(AttemptEnded(self._attempt_id[1], Failed(*self._attempt_id, failure)))
+
+    def _tell_quest(self, message: Any) -> None:
+        assert self.parent is not None
+        self.parent.tell(message)
+
+    def _end(self) -> None:
+        for timer in (self._timeout, self._heartbeat):
+            if timer is not None:
+                timer.cancel()
+        if self._address is not None:
+            self._address.tell(Detach(self._attempt_id))
+        if self._said:
+            order = self._order
+            self._house.control.tell(ProgressMade(order.quest, None, order.task))
+        self._stop()
+
+
+def read_texts(house: House, asker: Ref, job: int, digests: tuple[str, ...]) -> None:
+    """Fetch payload texts from the journal; the asker gets ``TextsRead`` (or a JournalError)."""
+    house.journal.read(
+        lambda store: TextsRead(
+            job, {d: text for d in digests if (text := store.blob(d)) is not None}
+        ),
+        asker.tell,
+    )
