@@ -31,6 +31,8 @@ VALUE_MAX_BYTES: Final = PAYLOAD_MAX_BYTES
 """A nested value that holds several results: as JSON, what an agent could be sent."""
 WORK_MAX: Final = 32 * 1_048_576
 """Bytes that the operations of one rendering may read and write together."""
+CONSTANT_WORK_MAX: Final = 1_048_576
+"""The same for what names nothing, which is evaluated when the document is checked."""
 RANGE_MAX: Final = 10_000
 """Numbers that ``range`` may give."""
 FUEL: Final = 50_000
@@ -65,8 +67,8 @@ class Meter:
 
     __slots__ = ("_known", "_left", "_room")
 
-    def __init__(self) -> None:
-        self._left = WORK_MAX
+    def __init__(self, work: int = WORK_MAX) -> None:
+        self._left = work
         self._room = VALUE_MAX_BYTES
         self._known: dict[int, tuple[Any, int]] = {}
 
@@ -85,7 +87,7 @@ class Meter:
         self._left -= size
         if self._left < 0:
             raise BadExpression(
-                f"the expression works on more than {WORK_MAX} bytes",
+                "the expression works on too many bytes",
                 hint="do this in a tool instead",
             )
 

@@ -4,7 +4,7 @@ A list may come as a tuple. True and false are no numbers. Errors name kinds, ne
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeGuard
 
 from questd.runtime.errors import BadExpression
@@ -18,6 +18,11 @@ def is_list(value: Any) -> TypeGuard[Sequence[Any]]:
 def is_object(value: Any) -> TypeGuard[dict[str, Any]]:
     """An object."""
     return isinstance(value, dict)
+
+
+def is_mapping(value: Any) -> TypeGuard[Mapping[str, Any]]:
+    """An object, or what reads like one and may decode its members when asked."""
+    return isinstance(value, (dict, Mapping))
 
 
 def kind_of(value: Any) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from questd.messages.definition import RESERVED_NAMES
 from questd.runtime.errors import BadExpression
-from questd.runtime.expressions.kinds import is_list, is_object
+from questd.runtime.expressions.kinds import is_list, is_mapping, is_object
 
 STEP_ATTRIBUTES: Final = ("result", "status", "error", "attempts", "agent", "tool", "rounds")
 KEYWORDS: Final = frozenset(
@@ -97,6 +97,8 @@ class Reference:
             found: Any = getattr(values, self.kind)[self.name]
             for part in self.parts:
                 found = member(found, part)
+            if not self.parts and is_mapping(found) and not is_object(found):
+                return dict(found)
         except KeyError:
             raise self._missing() from None
         return found
@@ -116,7 +118,7 @@ class Reference:
 
 def member(value: Any, part: Any) -> Any:
     """An attribute of an object, or an element of a list or text, and nothing else. KeyError when it is not there."""
-    if is_object(value):
+    if is_mapping(value):
         return value[part]
     if type(part) is not int or not (is_list(value) or isinstance(value, str)):
         raise KeyError

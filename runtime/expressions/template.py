@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from questd.runtime.errors import BadExpression
 from questd.runtime.expressions.bounds import (
+    CONSTANT_WORK_MAX,
     EXPRESSIONS_MAX,
     SOURCE_MAX_CHARACTERS,
     VALUE_DEPTH_MAX,
@@ -111,6 +112,7 @@ class _Compiler:
         self._names = names
         self._named: set[Reference] = set()
         self._expressions = 0
+        self._meter = Meter(CONSTANT_WORK_MAX)
 
     def template(self, part: Part) -> Template:
         part = _bounded(part) if self._expressions > 1 else part
@@ -201,10 +203,24 @@ class _Compiler:
         self._expressions += 1
         if self._expressions > EXPRESSIONS_MAX:
             raise BadExpression(f"a value holds more than {EXPRESSIONS_MAX} expressions")
-        node = parse(source, tokens, self._names)
-        _check_silence(node, source, silent=silent)
-        self._named |= references(node)
-        return _part_of(node, source, start)
+        try:
+            node = parse(source, tokens, self._names)
+            _check_silence(node, source, silent=silent)
+            self._named |= references(node)
+            return self._part(node, source, start)
+        except RecursionError:  # the caller's own stack was nearly used up
+            message = "the expression nests too deep"
+            raise BadExpression(message, source=source, offset=start) from None
+
+    def _part(self, node: Node, source: str, start: int) -> Part:
+        if isinstance(node, Constant):
+            return Fixed(node.constant)
+        if isinstance(node, Reference):
+            return Lone(node, source)
+        computed = Computed(Program(node, source, start))
+        if references(node):
+            return computed
+        return Fixed(computed.build(_NO_VALUES, self._meter))
 
 
 def _bounded(part: Part) -> Part:
@@ -225,17 +241,6 @@ _NO_VALUES: Final = Values({}, {}, {})
 
 def _refused(value: object) -> Part:
     raise BadExpression(f"a {type(value).__name__} is not plain JSON data")
-
-
-def _part_of(node: Node, source: str, start: int) -> Part:
-    if isinstance(node, Constant):
-        return Fixed(node.constant)
-    if isinstance(node, Reference):
-        return Lone(node, source)
-    computed = Computed(Program(node, source, start))
-    if references(node):
-        return computed
-    return Fixed(computed.build(_NO_VALUES, Meter()))
 
 
 def _check_silence(node: Node, source: str, *, silent: bool) -> None:

@@ -2,6 +2,7 @@
 
 import resource
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -139,16 +140,15 @@ def _run(name: str) -> str:
     try:
         value = CASES[name]() if name in CASES else evaluate(SOURCES[name])
     except BadExpression as error:
-        assert "xxxx" not in str(error)
+        if "xxxxxxxx" in str(error):
+            raise AssertionError from None
         return f"refused: {str(error)[:200]}"
     return f"gave {type(value).__name__}"
 
 
 if __name__ == "__main__":
-    import time
-
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     for name in sys.argv[1:] or [*SOURCES, *CASES]:
         resource.setrlimit(resource.RLIMIT_CPU, (SECONDS + int(time.process_time()), -1))
         started = time.process_time()
-        print(f"{name}: {_run(name)} {time.process_time() - started:.2f}", flush=True)
+        print(f"{name}: {_run(name)} {time.process_time() - started:.2f}", flush=True)  # noqa: T201

@@ -1,5 +1,7 @@
 """What an expression may name, and what it is told when it names something else."""
 
+from typing import Any
+
 import pytest
 
 from questd.runtime.errors import BadExpression
@@ -11,7 +13,7 @@ DECLARED = Names(
     frozenset({"item", "round"}),
 )
 UNDECLARED = Names(frozenset({"a", "parse-changes"}), None, frozenset({"item"}))
-STEPS = {
+STEPS: dict[str, dict[str, Any]] = {
     "a": {"result": 10, "rounds": [{"result": 1}]},
     "b": {"result": 4},
     "a-b": {"result": {"n": 7, "files": ["x", "y"], "result-x": 1}},
@@ -152,3 +154,14 @@ def test_ten_thousand_keys_do_not_slow_a_suggestion_down() -> None:
     names = Names(frozenset(f"step-{n}" for n in range(10_000)), None)
     with pytest.raises(BadExpression, match="did you mean `step-"):
         compile_expression("stpe-77.result", names)
+
+
+def test_steps_and_inputs_may_be_read_lazily() -> None:
+    from collections.abc import Mapping
+    from types import MappingProxyType
+
+    lazy: Mapping[str, Any] = MappingProxyType({"a": MappingProxyType({"result": 1.0})})
+    for source, value in (("a.result", 1.0), ("a", {"result": 1.0}), ("a.result + 1", 2.0)):
+        found = compile_expression(source, DECLARED).render(steps=lazy, inputs={})
+        assert found == value
+        assert type(found) is type(value)

@@ -374,3 +374,40 @@ def test_a_template_renders_in_many_threads_at_once() -> None:
     for thread in threads:
         thread.join(30)
     assert not wrong
+
+
+def test_the_prose_lists_exactly_what_there_is() -> None:
+    from questd.runtime import expressions
+    from questd.runtime.expressions.calls import FILTER_NAMES, FUNCTION_NAMES, TEST_NAMES
+
+    listed = (expressions.__doc__ or "").split("Filters:")[1]
+    filters, rest = listed.split("Tests:")
+    tests, rest = rest.split("Functions:")
+    for prose, names in ((filters, FILTER_NAMES), (tests, TEST_NAMES)):
+        assert prose.strip().rstrip(".").split() == list(names)
+    assert rest.split(".")[0].split() == list(FUNCTION_NAMES)
+
+
+def test_a_caller_with_little_stack_left_gets_bad_expression() -> None:
+    import sys
+
+    template = compile_expression("[[[[v.list|sort]]]]", NAMES)
+
+    def deep(left: int) -> None:
+        if left:
+            deep(left - 1)
+            return
+        for work in (
+            lambda: compile_expression("(" * 30 + "w" + ")" * 30, NAMES),
+            lambda: template.render(steps={}, inputs=VALUES),
+        ):
+            try:
+                work()
+            except (BadExpression, RecursionError) as error:
+                outcomes.add(type(error))
+
+    outcomes: set[type] = set()
+    depth = sys.getrecursionlimit() - 300
+    for left in range(depth, depth + 180, 20):
+        deep(left)
+    assert outcomes == {BadExpression}
