@@ -270,6 +270,13 @@ class QuestAdvanced(Struct, frozen=True):
     version: int
 
 
+class QuestsLoaded(Struct, frozen=True):
+    """To the control actor: every open quest is known; so many of them are being folded."""
+
+    quests: int
+    folded: int
+
+
 class ProgressMade(Struct, frozen=True):
     """To the control actor: what a running task says of itself; None when it has ended."""
 

@@ -18,6 +18,7 @@ from questd.actors.mail import (
     AskQuest,
     ProgressMade,
     QuestAdvanced,
+    QuestsLoaded,
     ReplyTo,
     StartQuest,
     ToQuest,
@@ -65,7 +66,10 @@ class WaitOver(Struct, frozen=True):
 
 
 class DaemonFacts(Struct, frozen=True):
-    """What ``Ping`` answers that no actor knows; ``gauges`` is asked each time."""
+    """What ``Ping`` answers that no actor knows (``gauges`` is asked each time), and what the process wants to hear.
+
+    ``ready`` is called once every open quest is known: how many there are, and how many are being folded.
+    """
 
     data: str
     pid: int
@@ -73,6 +77,7 @@ class DaemonFacts(Struct, frozen=True):
     addresses: dict[str, str]
     gauges: Callable[[], dict[str, int]]
     stop: Callable[[], None]
+    ready: Callable[[int, int], None]
 
 
 class ControlActor(Actor):
@@ -86,6 +91,7 @@ class ControlActor(Actor):
         self._jobs = 0
         self._submits: dict[int, None] = {}
         self._watches = Watches()
+        self._loaded = False
 
     def on_receive(self, message: Any) -> None:
         match message:
@@ -104,6 +110,9 @@ class ControlActor(Actor):
                     self._read_quest(job, request)
             case WaitOver(job):
                 self._wait_over(job)
+            case QuestsLoaded(quests, folded):
+                self._loaded = True
+                self._facts.ready(quests, folded)
             case _:
                 raise AssertionError(f"the control actor got {message!r}")
 
@@ -195,7 +204,7 @@ class ControlActor(Actor):
             data=facts.data,
             started_us=facts.started_us,
             addresses=facts.addresses,
-            ready=True,
+            ready=self._loaded,
             gauges=facts.gauges(),
         )
 

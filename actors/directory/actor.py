@@ -16,6 +16,7 @@ from questd.actors.house import House
 from questd.actors.mail import (
     ForgetQuest,
     MayRest,
+    QuestsLoaded,
     Settle,
     StartQuest,
     ToQuest,
@@ -46,13 +47,6 @@ class DaemonStable(Struct, frozen=True):
     """To itself: the daemon has lived for a while; deaths so far are forgiven."""
 
 
-class QuestsLoaded(Struct, frozen=True):
-    """To whoever waits for readiness: every open quest is known."""
-
-    quests: int
-    folded: int
-
-
 class Parked(Struct, frozen=True):
     """To itself, when a parked quest's head is on disk (or could not be written)."""
 
@@ -70,10 +64,9 @@ class ParkHead(Struct, frozen=True):
 class Directory(Actor):
     """Child of the root, parent of all quests."""
 
-    def __init__(self, house: House, parent: Ref, ready: Ref | None = None) -> None:
+    def __init__(self, house: House, parent: Ref) -> None:
         super().__init__(parent=parent, name="directory")
         self._house = house
-        self._ready = ready
         self._quests: dict[str, Ref] = {}
         self._watched: set[str] = set()
         self._wake_timers: dict[str, Timer] = {}
@@ -195,8 +188,8 @@ class Directory(Actor):
             self._house.router.tell(Settle("", self.ref, tuple(wants)))
         if done + HEADS_A_TURN < len(heads):
             self.ref.tell(HeadsRead(heads, done + HEADS_A_TURN))
-        elif self._ready is not None:
-            self._ready.tell(QuestsLoaded(self._known, self._folded))
+        else:
+            self._house.control.tell(QuestsLoaded(self._known, self._folded))
 
     # -- failing -------------------------------------------------------------------------------------
 

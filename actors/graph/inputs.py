@@ -5,7 +5,7 @@ must not wait for it because somebody asked for a string. A schema may refer onl
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
@@ -83,12 +83,12 @@ def _schema_faults(schema: Mapping[str, Any]) -> Iterator[tuple[At, str]]:
         return
     from jsonschema import Draft202012Validator, exceptions  # noqa: PLC0415
 
+    untyped: Any = exceptions
     checker = Draft202012Validator.FORMAT_CHECKER
     validator = Draft202012Validator(Draft202012Validator.META_SCHEMA, format_checker=checker)
     for found in islice(validator.iter_errors(schema), _PROBLEMS_OF_ONE_MAX):
         # Of "none of these fits" it tells the one that nearly does.
-        best: Callable[[Iterable[Any]], Any] = exceptions.best_match
-        fault = best((found,))
+        fault = untyped.best_match((found,))
         yield _place(fault.absolute_path), f"is not JSON Schema: {_cut(fault.message)}"
     yield from _foreign_references(schema)
 

@@ -4,8 +4,8 @@ Iterative, so that no value, however deep, is a recursion.
 """
 
 import math
-from collections.abc import Iterator, Mapping
-from typing import Any, cast
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeGuard
 
 from questd.actors.graph.problems import At, shorten
 
@@ -27,20 +27,28 @@ def walk(value: Any, at: At) -> Iterator[tuple[At, Any]]:
 
 def inside(value: Any, at: At) -> list[tuple[At, Any]]:
     """What a mapping or a list holds, with places; nothing of anything else."""
-    if isinstance(value, dict):
-        members: dict[Any, Any] = value
-        return [((*at, str(key)), inner) for key, inner in members.items()]
-    if isinstance(value, list | tuple):
-        items = cast("list[Any]", value)
-        return [((*at, number), inner) for number, inner in enumerate(items)]
+    if is_mapping(value):
+        return [((*at, str(key)), inner) for key, inner in value.items()]
+    if is_list(value):
+        return [((*at, number), inner) for number, inner in enumerate(value)]
     return []
+
+
+def is_mapping(value: object) -> TypeGuard[Mapping[Any, Any]]:
+    """Whether JSON would call it an object."""
+    return isinstance(value, Mapping)
+
+
+def is_list(value: object) -> TypeGuard[Sequence[Any]]:
+    """Whether JSON would call it an array."""
+    return isinstance(value, list | tuple)
 
 
 def plain_faults(value: Any, at: At) -> Iterator[tuple[At, str]]:
     """What JSON cannot say, or could not carry: places and messages."""
     deepest = len(at) + DEPTH_MAX
     for place, inner in walk(value, at):
-        if len(place) >= deepest and isinstance(inner, dict | list | tuple):
+        if len(place) >= deepest and (is_mapping(inner) or is_list(inner)):
             yield place, f"is nested deeper than {DEPTH_MAX}"
         elif fault := fault_of(inner):
             yield place, fault
@@ -58,9 +66,9 @@ def fault_of(value: Any) -> str:
             return "" if fits else "does not fit 64 bits: write it as text"
         case float():
             return "" if math.isfinite(value) else "is not a number that JSON can say"
-        case dict():
+        case _ if is_mapping(value):
             return _keys_fault(value)
-        case list() | tuple():
+        case _ if is_list(value):
             return ""
         case _:
             return f"is {type(value).__name__}, not plain JSON data"

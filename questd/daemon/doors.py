@@ -1,0 +1,57 @@
+"""The daemon's sockets: bytes in, one message to an actor out. Nothing is decided here.
+
+The exchange and the control door take frames on nng's receiving threads, decode them there, and post. Bytes that are no
+frame are answered at once with what is wrong with them; they never reach an actor.
+"""
+
+from collections.abc import Callable
+
+import msgspec
+
+from questd.actors.control.actor import RequestArrived
+from questd.actors.exchange.actor import DoorPipeClosed, FrameArrived
+from questd.actors.house import House
+from questd.messages.control import Error, decode_request, encode_control
+from questd.messages.exchange import FRAME_MAX_BYTES, Denied, decode_agent_frame, encode_frame
+from questd.runtime.nng import Door, Route, TLSSettings
+
+Undecodable = (msgspec.DecodeError, RecursionError)
+
+
+def open_exchange(house: House, *, token: str | None, name: str) -> Door:
+    """A door for agents. ``token``: what they must show; None where the socket's folder is the guard."""
+
+    def receive(route: Route, body: bytes) -> None:
+        try:
+            frame = decode_agent_frame(body)
+        except Undecodable as error:
+            denied = Denied("validation", f"these bytes are no frame: {error}", fatal=False)
+            door.send(route, encode_frame(denied))
+            return
+        house.exchange.tell(FrameArrived(door, route, frame, token))
+
+    def closed(pipe: int) -> None:
+        house.exchange.tell(DoorPipeClosed(door, pipe))
+
+    door = Door(receive, pipe_closed=closed, frame_max=FRAME_MAX_BYTES, name=name)
+    return door
+
+
+def open_control(house: House) -> Door:
+    """The door for clients on this machine."""
+
+    def receive(route: Route, body: bytes) -> None:
+        try:
+            request = decode_request(body)
+        except Undecodable as error:
+            door.send(route, encode_control(Error("invalid", f"these bytes are no request: {error}")))
+            return
+        house.control.tell(RequestArrived(door, route, request))
+
+    door = Door(receive, frame_max=FRAME_MAX_BYTES, name="control")
+    return door
+
+
+def listen(door: Door, url: str, tls: TLSSettings | None, bound: Callable[[str], None]) -> None:
+    """Take calls at this address and say where that is."""
+    bound(door.listen(url, tls=tls))
