@@ -6,7 +6,7 @@ texts name become its dependencies. Building runs nothing and loads neither the 
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 import msgspec
 from msgspec import Struct
@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from questd.actors.graph.checks import check
 from questd.actors.graph.compiled import compile_reporting
 from questd.actors.graph.durations import parse_duration
-from questd.actors.graph.plain import DEPTH_MAX
+from questd.actors.graph.plain import DEPTH_MAX, is_list
 from questd.actors.graph.problems import At
 from questd.documents.export import to_json, to_yaml
 from questd.documents.faults import InvalidDocument, faults_of
@@ -195,10 +195,10 @@ class Quest:
             raise ValueError(f"the input {name} is declared already")
         if unknown := set(default) - {"default"}:
             raise TypeError(f"input() has no argument {', '.join(sorted(unknown))}")
-        written = dict(schema) if isinstance(schema, Mapping) else msgspec.json.schema(schema)
+        written = schema if _is_mapping(schema) else msgspec.json.schema(schema)
         required = "default" not in default
         value = None if required else _plain(default["default"], ("inputs", name, "default"))
-        self._inputs[name] = InputDefinition(written, required, value)
+        self._inputs[name] = InputDefinition(_plain(written, ("inputs", name)), required, value)
         return Reference(name)
 
     def step(
@@ -229,7 +229,7 @@ class Quest:
             agent=agent,
             capabilities=wanted,
             tool=tool,
-            prompt=None if prompt is None else str(prompt),
+            prompt=_prompt(prompt),
             arguments=None if args is None else _plain(args, (*at, "with")),
             dependencies=tuple(dict.fromkeys(needed)),
             parallel=parallel,
@@ -299,6 +299,14 @@ def _left_to_the_checks(at: At, error: BadExpression) -> None:
     del at, error
 
 
+def _prompt(prompt: Any) -> str | None:
+    if prompt is None:
+        return None
+    if isinstance(prompt, str | Reference):
+        return str(prompt)
+    raise TypeError(f"prompt: must be text, not {type(prompt).__name__}")
+
+
 def _length(text: str | None, at: At) -> int | None:
     if text is None:
         return None
@@ -309,6 +317,10 @@ def _length(text: str | None, at: At) -> int | None:
         raise ValueError(f"{at[-1]}: {reason}") from error
 
 
+def _is_mapping(value: object) -> TypeGuard[Mapping[Any, Any]]:
+    return isinstance(value, Mapping)
+
+
 def _plain(value: Any, at: At, depth: int = 0) -> Any:
     """A copy in plain data, references printed. What is no plain data stays, and the checks tell it."""
     if isinstance(value, Reference):
@@ -317,8 +329,8 @@ def _plain(value: Any, at: At, depth: int = 0) -> Any:
         raise TypeError(f"{at[-1]}: write {value.key}.result, not the step itself")
     if depth > DEPTH_MAX:
         raise ValueError(f"{at[-1]}: is nested deeper than {DEPTH_MAX}")
-    if isinstance(value, Mapping):
+    if _is_mapping(value):
         return {key: _plain(inner, at, depth + 1) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
+    if is_list(value):
         return [_plain(inner, at, depth + 1) for inner in value]
     return value

@@ -36,7 +36,7 @@ def inside(value: Any, at: At) -> list[tuple[At, Any]]:
 
 def is_mapping(value: object) -> TypeGuard[Mapping[Any, Any]]:
     """Whether JSON would call it an object."""
-    return isinstance(value, Mapping)
+    return isinstance(value, dict)
 
 
 def is_list(value: object) -> TypeGuard[Sequence[Any]]:

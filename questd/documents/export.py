@@ -19,6 +19,9 @@ from questd.messages.definition import (
     StepDefinition,
 )
 
+# json.dumps leaves these as they are; a document may not hold them unescaped.
+_UNSHOWN = re.compile("[\x7f-\x9f\ufeff\ufffe\uffff]")
+
 
 def to_yaml(definition: QuestDefinition) -> str:
     """The document as YAML."""
@@ -34,7 +37,8 @@ def to_yaml(definition: QuestDefinition) -> str:
 
 def to_json(definition: QuestDefinition) -> str:
     """The document as JSON."""
-    return json.dumps(as_document(definition), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    text = json.dumps(as_document(definition), indent=2, ensure_ascii=False, allow_nan=False)
+    return _UNSHOWN.sub(lambda match: f"\\u{ord(match[0]):04x}", text) + "\n"
 
 
 def as_document(definition: QuestDefinition) -> dict[str, Any]:

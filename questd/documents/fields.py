@@ -57,11 +57,16 @@ class Field(Struct, frozen=True):
 Fields = Mapping[str, Field]
 
 
+def is_nested(node: Node) -> bool:
+    """Whether it is a mapping or a list, and no scalar."""
+    return node.mapping is not None or node.items is not None
+
+
 def say(node: Node) -> str:
     """What stands there, for a message."""
-    if isinstance(node.value, dict):
+    if node.mapping is not None:
         return "a mapping"
-    if isinstance(node.value, list):
+    if node.items is not None:
         return "a list"
     if isinstance(node.value, str):
         return f"the text {shorten(node.value, 40)}"
@@ -72,14 +77,13 @@ def read_text(sheet: Sheet, node: Node, at: At) -> Any:
     """Text; anything else should have been quoted."""
     if isinstance(node.value, str):
         return node.value
-    scalar = not isinstance(node.value, dict | list | None)
-    hint = f'to mean text, write "{node.text}"' if scalar else ""
+    hint = "" if node.value is None or is_nested(node) else f'to mean text, write "{node.text}"'
     return sheet.refuse(at, node.place, f"must be text, not {say(node)}", hint)
 
 
 def read_as_written(sheet: Sheet, node: Node, at: At) -> Any:
     """Text, or a number or boolean as it was written."""
-    if isinstance(node.value, dict | list | None):
+    if node.value is None or is_nested(node):
         return sheet.refuse(at, node.place, f"must be text, not {say(node)}")
     return node.value if isinstance(node.value, str) else node.text
 
@@ -120,17 +124,17 @@ def read_duration(sheet: Sheet, node: Node, at: At) -> Any:
 
 def read_texts(sheet: Sheet, node: Node, at: At) -> Any:
     """A list of texts."""
-    if not isinstance(node.value, list):
+    if node.items is None:
         hint = "write it in brackets: […]" if isinstance(node.value, str) else ""
         return sheet.refuse(at, node.place, f"must be a list, not {say(node)}", hint)
-    found = [read_text(sheet, inner, (*at, n)) for n, inner in enumerate(node.value)]
+    found = [read_text(sheet, inner, (*at, n)) for n, inner in enumerate(node.items)]
     return tuple(text for text in found if text is not ABSENT)
 
 
 def read_text_or_texts(sheet: Sheet, node: Node, at: At) -> Any:
     """One text, or a list of them."""
-    if isinstance(node.value, list):
-        if not node.value:
+    if node.items is not None:
+        if not node.items:
             return sheet.refuse(at, node.place, "is an empty list")
         return read_texts(sheet, node, at)
     text = read_text(sheet, node, at)
@@ -139,15 +143,15 @@ def read_text_or_texts(sheet: Sheet, node: Node, at: At) -> Any:
 
 def read_labels(sheet: Sheet, node: Node, at: At) -> Any:
     """Texts by name; a number keeps the look it was given."""
-    if not isinstance(node.value, dict):
+    if (written := node.mapping) is None:
         return sheet.refuse(at, node.place, f"must be a mapping, not {say(node)}")
-    found = {n: read_as_written(sheet, inner, (*at, n)) for n, inner in node.value.items()}
+    found = {n: read_as_written(sheet, inner, (*at, n)) for n, inner in written.items()}
     return {name: text for name, text in found.items() if text is not ABSENT}
 
 
 def read_arguments(sheet: Sheet, node: Node, at: At) -> Any:
     """Any plain values by name."""
-    if not isinstance(node.value, dict):
+    if node.mapping is None:
         return sheet.refuse(at, node.place, f"must be a mapping of arguments, not {say(node)}")
     return plain(node)
 
@@ -178,11 +182,11 @@ def read_on_error(sheet: Sheet, node: Node, at: At) -> Any:
 
 def read_fields(sheet: Sheet, node: Node, at: At, fields: Fields, later: str = "") -> Any:
     """A mapping with only these fields; gives values by attribute. ``later``: names that are not supported yet."""
-    if not isinstance(node.value, dict):
+    if (written := node.mapping) is None:
         return sheet.refuse(at, node.place, f"must be a mapping, not {say(node)}")
     found: dict[str, Any] = {}
     postponed = later.split()
-    for name, inner in node.value.items():
+    for name, inner in written.items():
         field = fields.get(name)
         if field is None:
             _refuse_field(sheet, node, (*at, name), fields, postponed)

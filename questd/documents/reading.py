@@ -14,7 +14,6 @@ from questd.actors.graph.checks import check
 from questd.actors.graph.problems import At
 from questd.documents.faults import Fault, InvalidDocument, fault
 from questd.documents.fields import (
-    ABSENT,
     QUEST_FIELDS,
     QUEST_LATER,
     STEP_FIELDS,
@@ -24,7 +23,7 @@ from questd.documents.fields import (
     say,
 )
 from questd.documents.json_text import read_json
-from questd.documents.tree import Node, TreeBuilder, Unreadable, place_of, plain
+from questd.documents.tree import Node, TreeBuilder, Unreadable, keys_at, place_of, plain
 from questd.documents.yaml_text import read_yaml
 from questd.messages.definition import (
     InputDefinition,
@@ -129,7 +128,8 @@ def _parse_braces(text: str) -> TreeBuilder:
 
 
 def _read_quest(sheet: Sheet, tree: Node) -> QuestDefinition | None:
-    if not isinstance(tree.value, dict):
+    written = tree.mapping
+    if written is None:
         sheet.refuse((), tree.place, f"must be a mapping with name and steps, not {say(tree)}")
         return None
     found = read_fields(sheet, tree, (), QUEST_FIELDS, QUEST_LATER)
@@ -142,7 +142,7 @@ def _read_quest(sheet: Sheet, tree: Node) -> QuestDefinition | None:
     if "limits" in found:
         found["limits"] = QuestLimits(**found["limits"])
     for name in ("name", "steps"):
-        if name not in tree.value:
+        if name not in written:
             sheet.refuse((name,), tree.place, "is missing")
     found["steps"] = _read_steps(sheet, found.get("steps"), base)
     if "inputs" in found:
@@ -154,18 +154,18 @@ def _read_quest(sheet: Sheet, tree: Node) -> QuestDefinition | None:
 def _read_steps(sheet: Sheet, node: Node | None, base: RetryPolicy) -> tuple[StepDefinition, ...]:
     if node is None:
         return ()
-    if not isinstance(node.value, list):
+    if node.items is None:
         sheet.refuse(("steps",), node.place, f"must be a list of steps, not {say(node)}")
         return ()
-    return tuple(_read_step(sheet, n, inner, base) for n, inner in enumerate(node.value))
+    return tuple(_read_step(sheet, n, inner, base) for n, inner in enumerate(node.items))
 
 
 def _read_step(sheet: Sheet, number: int, node: Node, base: RetryPolicy) -> StepDefinition:
     at: At = ("steps", number)
     found = read_fields(sheet, node, at, STEP_FIELDS, STEP_LATER)
-    if found is ABSENT:
+    written = node.mapping
+    if written is None:
         return StepDefinition(key="")
-    written = node.value
     if "needs" in written and "dependencies" in written:
         message = "is the same as dependencies, which is given too"
         sheet.refuse((*at, "needs"), written["needs"].place, message, "keep one")
@@ -173,23 +173,24 @@ def _read_step(sheet: Sheet, number: int, node: Node, base: RetryPolicy) -> Step
         sheet.settled.add((*at, "agent"))
     if "retry" in found:
         found["retry"] = replace(base, **found["retry"])
-    return StepDefinition(**{"key": "", **found})
+    found.setdefault("key", "")
+    return StepDefinition(**found)
 
 
 def _read_inputs(sheet: Sheet, node: Node) -> dict[str, InputDefinition] | None:
-    if not isinstance(node.value, dict):
+    if (written := node.mapping) is None:
         sheet.refuse(("inputs",), node.place, f"must be a mapping, not {say(node)}")
         return None
-    return {name: _read_input(sheet, name, inner) for name, inner in node.value.items()}
+    return {name: _read_input(sheet, name, inner) for name, inner in written.items()}
 
 
 def _read_input(sheet: Sheet, name: str, node: Node) -> InputDefinition:
     at: At = ("inputs", name)
-    if not isinstance(node.value, dict):
+    if node.mapping is None:
         hint = f"write {{type: {node.value}}}" if isinstance(node.value, str) else ""
         sheet.refuse(at, node.place, f"must be JSON Schema, not {say(node)}", hint)
         return InputDefinition()
-    if "secret" in node.value:
+    if "secret" in node.mapping:
         sheet.refuse((*at, "secret"), node.keys["secret"], "secret is not yet supported")
     schema: dict[str, Any] = plain(node)
     schema.pop("secret", None)
@@ -204,5 +205,4 @@ def _in_the_text(at: At, tree: Node) -> At:
     if len(at) < 3 or at[2] != "dependencies":
         return at
     alias: At = (*at[:2], "needs", *at[3:])
-    step = tree.value["steps"].value[at[1]] if at[0] == "steps" else tree
-    return alias if isinstance(step.value, dict) and "needs" in step.value else at
+    return alias if "needs" in keys_at(tree, at[:2]) else at

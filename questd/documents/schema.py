@@ -1,17 +1,19 @@
 """JSON Schema of the document, for editors: made from the tables that the reader uses.
 
 ``schema.json`` beside this file is what ships; a test compares the two. To write it anew:
-``python -m questd.documents.schema > questd/documents/schema.json``.
+``python -c "from questd.documents.schema import write_schema; write_schema()"``.
 """
 
 import json
-import sys
+from pathlib import Path
 from typing import Any
 
 from questd.actors.graph.checks import LABELS_MAX
 from questd.actors.graph.inputs import INPUTS_MAX
 from questd.documents.fields import QUEST_FIELDS, STEP_FIELDS, object_schema
 from questd.messages.definition import STEP_KEY_PATTERN
+
+SCHEMA_PATH = Path(__file__).parent / "schema.json"
 
 
 def document_schema() -> dict[str, Any]:
@@ -41,5 +43,7 @@ def _step_schema() -> dict[str, Any]:
     return step
 
 
-if __name__ == "__main__":
-    sys.stdout.write(json.dumps(document_schema(), indent=2, ensure_ascii=False) + "\n")
+def write_schema(path: str | Path = SCHEMA_PATH) -> None:
+    """Write the file that ships."""
+    text = json.dumps(document_schema(), indent=2, ensure_ascii=False)
+    Path(path).write_text(text + "\n", encoding="utf-8")

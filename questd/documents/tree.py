@@ -5,7 +5,7 @@ plain JSON data only, and bounded depth, nodes and characters, counted with alia
 It knows nothing of quests.
 """
 
-from typing import Any
+from typing import Any, cast
 
 from msgspec import Struct
 
@@ -29,6 +29,16 @@ class Node(Struct, gc=False):
     place: Place
     text: str = ""
     keys: dict[str, Place] = {}
+
+    @property
+    def mapping(self) -> "dict[str, Node] | None":
+        """The nodes by key, if it is a mapping."""
+        return cast("dict[str, Node]", self.value) if isinstance(self.value, dict) else None
+
+    @property
+    def items(self) -> "list[Node] | None":
+        """The nodes in order, if it is a list."""
+        return cast("list[Node]", self.value) if isinstance(self.value, list) else None
 
 
 class Unreadable(Exception):  # noqa: N818  a verdict of this package, always turned into InvalidDocument
@@ -199,26 +209,35 @@ class TreeBuilder:
 
 def plain(node: Node) -> Any:
     """The value without its places. Depth is bounded by ``DEPTH_MAX``, so this may recurse."""
-    value = node.value
-    if isinstance(value, dict):
-        return {key: plain(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [plain(inner) for inner in value]
-    return value
+    if (mapping := node.mapping) is not None:
+        return {key: plain(inner) for key, inner in mapping.items()}
+    if (items := node.items) is not None:
+        return [plain(inner) for inner in items]
+    return node.value
 
 
 def place_of(root: Node, at: At) -> Place:
     """Where it stands, or else the nearest thing around it that does."""
+    return _nearest(root, at).place
+
+
+def keys_at(root: Node, at: At) -> dict[str, Place]:
+    """Where each key of the mapping at that place stands."""
+    return _nearest(root, at).keys
+
+
+def _nearest(root: Node, at: At) -> Node:
     node = root
     for part in at:
-        inside = node.value
-        if isinstance(inside, dict):
-            found = inside.get(part)
-        elif isinstance(inside, list) and isinstance(part, int):
-            found = inside[part] if part < len(inside) else None
-        else:
-            found = None
+        found = _inside(node, part)
         if found is None:
             break
         node = found
-    return node.place
+    return node
+
+
+def _inside(node: Node, part: str | int) -> Node | None:
+    if isinstance(part, str):
+        return (node.mapping or {}).get(part)
+    items = node.items or []
+    return items[part] if part < len(items) else None

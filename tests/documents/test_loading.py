@@ -181,6 +181,7 @@ def test_yaml_is_read_by_the_core_schema_of_1_2() -> None:
         "tagged": ["5", 5, 1.0, None, True, "7", [1], {"a": 1}],
         "<<": "not merged",
     }
+    assert values is not None
     assert isinstance(values["tagged"][2], float)
 
 

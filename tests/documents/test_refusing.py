@@ -103,11 +103,10 @@ def test_a_fault_says_what_where_and_what_to_do() -> None:
             GOOD + "  promt: hi\n- {key: c, agent: b, prompt: '{{ a.result }}'}\n",
             name_hint="q.yaml",
         )
-    assert str(caught.value).splitlines() == [
-        'q.yaml:5:3: steps[0].promt: there is no field "promt" (did you mean prompt?)',
-        'q.yaml:6:30: steps[1].prompt: names "a", which need not be done before it '
-        "(add a to dependencies)",
-    ]
+    first, second = str(caught.value).splitlines()
+    assert first == 'q.yaml:5:3: steps[0].promt: there is no field "promt" (did you mean prompt?)'
+    assert second.startswith('q.yaml:6:30: steps[1].prompt: names "a", which need not be done')
+    assert second.endswith("(add a to dependencies)")
 
 
 def test_json_faults_have_places_too() -> None:
@@ -351,11 +350,12 @@ def test_files_that_cannot_be_read_are_refused_by_name(tmp_path: Path) -> None:
 
 
 def is_refused_or_loaded(text: bytes | str, name_hint: str | None) -> None:
+    refused: InvalidDocument | None = None
     try:
         load(text, name_hint=name_hint)
     except InvalidDocument as error:
-        assert error.faults
-        assert str(error)
+        refused = error
+    assert refused is None or (refused.faults and str(refused))
 
 
 HINTS = st.sampled_from([None, "x.yaml", "x.json"])

@@ -228,7 +228,7 @@ def test_bottomless_values_are_refused_without_recursion() -> None:
         deep = [deep]
     (problem,) = check(quest(step("a", arguments={"x": deep})))
     assert "nested deeper" in problem.message
-    while isinstance(deep, list):
+    while deep != "x":  # Python's own way to free it is a recursion.
         deep = deep.pop()
 
 
