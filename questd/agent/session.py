@@ -161,6 +161,7 @@ class Session:
         self._heard_us = now
         self._chatter_us = now
         self._quiet_until_us = now
+        self._idle_until_us = now
         self._failures = 0
         self._resend_us = now
 
@@ -180,7 +181,7 @@ class Session:
             case Work():
                 self._work(ticket, frame)
                 if self._idle_answer(frame, now - opened.sent_us):
-                    self._quiet_until_us = now + SPIN_GUARD_US
+                    self._idle_until_us = now + SPIN_GUARD_US
             case Resync():
                 self._greet_again(opened, now)
             case Denied():
@@ -262,9 +263,8 @@ class Session:
         wakes = [opened.expires_us for opened in self._open.values()]
         if self._open:
             wakes.append(self._silent_at())
-        if self._quiet_until_us > now:
-            wakes.append(self._quiet_until_us)
-        if self.outbox.chatter and self._live() < 2:
+        wakes += [at for at in (self._quiet_until_us, self._idle_until_us) if at > now]
+        if self.outbox.chatter and self.phase == "talking" and self._chatter_us > now:
             wakes.append(self._chatter_us)
         if self.outbox.outcomes:
             wakes.append(self._resend_us)
@@ -382,15 +382,20 @@ class Session:
             self._effects.append(Begin(self._queue.pop(attempt)))
 
     def _speak(self, now: int) -> None:
-        if now < self._quiet_until_us or len(self._open) >= OPEN_MAX:
-            return
         if self.phase == "greeting":
-            if not self._open:
+            if not self._open and now >= self._quiet_until_us:
                 self._send_hello(now)
-        elif self.phase == "talking":
-            live = self._live()
-            if live == 0 or (live == 1 and self._has_news(now)):
-                self._send_exchange(now)
+            return
+        while self.phase == "talking" and self._may_open(now):
+            self._send_exchange(now)
+
+    def _may_open(self, now: int) -> bool:
+        if now < self._quiet_until_us or len(self._open) >= OPEN_MAX:
+            return False
+        live = self._live()
+        if live == 0:
+            return now >= self._idle_until_us or self._has_news(now)
+        return live == 1 and self._has_news(now)
 
     def _has_news(self, now: int) -> bool:
         if self.outbox.urgent or self._said != (self._received, self._stuck, self.draining):

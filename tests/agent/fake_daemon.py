@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
@@ -89,7 +89,7 @@ class FakeDaemon:
         self._ticker = threading.Thread(target=self._tick, daemon=True)
         self._ticker.start()
 
-    def __enter__(self) -> "FakeDaemon":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -126,11 +126,12 @@ class FakeDaemon:
         with self.changed:
             for one in arguments:
                 epoch = next(self._epochs)
-                item = {
-                    "quest": QUEST, "epoch": epoch, "task": "step", "attempt": 1,
-                    "tool": tool, "arguments": msgspec.json.encode(one), "idempotency_key": "key",
-                } | fields  # fmt: skip
-                self._queue(peer, lambda n, item=item: Invocation(number=n, **item))
+                peer.number += 1
+                peer.items[peer.number] = msgspec.structs.replace(
+                    Invocation(peer.number, QUEST, epoch, "step", 1, tool, b"{}", "key"),
+                    arguments=msgspec.json.encode(one),
+                    **fields,
+                )
                 attempts.append((QUEST, epoch))
             self._answer(peer)
         return attempts
@@ -138,7 +139,8 @@ class FakeDaemon:
     def cancel(self, attempt: AttemptId, reason: str = "test") -> None:
         peer = self.agent()
         with self.changed:
-            self._queue(peer, lambda n: Cancellation(n, *attempt, reason))
+            peer.number += 1
+            peer.items[peer.number] = Cancellation(peer.number, *attempt, reason)
             self._answer(peer)
 
     def drain(self) -> None:
@@ -155,10 +157,6 @@ class FakeDaemon:
 
     def call(self, tool: str, arguments: object = None, **fields: Any) -> Any:
         return self.outcome(self.invoke(tool, arguments, **fields))
-
-    def _queue(self, peer: Peer, make: Callable[[int], WorkItem]) -> None:
-        peer.number += 1
-        peer.items[peer.number] = make(peer.number)
 
     def _receive(self, route: Route, body: bytes) -> None:
         frame = decode_agent_frame(body)
