@@ -99,6 +99,11 @@ class Batch:
             rows += head_row(head, key, seq, crc)
         return whole, moved
 
+    def pages(self) -> int:
+        """About how many pages of the WAL it takes: two for each head, one for ten events, and the payloads."""
+        payloads = sum([len(text) for text in self.blobs.values()]) if self.blobs else 0
+        return 2 * len(self._heads) + len(self.events) // 90 + payloads // 4096
+
     def ended(self) -> list[str]:
         """Quests of the batch that have ended: nobody will ask where they stand."""
         return [quest for quest, head in self._heads.items() if head.status in TERMINAL]

@@ -30,11 +30,12 @@ from questd.runtime.journal.rows import (
 )
 from questd.runtime.journal.selection import TOMBSTONE_US
 from questd.runtime.journal.store import Append, Appended, Refusal
-from questd.runtime.journal.upkeep import Upkeep, truncate_wal
+from questd.runtime.journal.upkeep import Upkeep, restart_wal, truncate_wal
 
 KNOWN_STANDS = 100_000
-WAL_CHECKPOINT_BYTES = 8 * 1024 * 1024
-WAL_TRUNCATE_BYTES = 64 * 1024 * 1024
+PAGE_BYTES = 4096
+WAL_CHECKPOINT_BYTES = 16 * 1024 * 1024
+WAL_RESTART_BYTES = 64 * 1024 * 1024
 WAL_IDLE_BYTES = 4 * 1024 * 1024
 VACUUM_PAGES = 256
 _IN = 500
@@ -61,6 +62,8 @@ class SqliteStore(SqliteReader):
         self._write_lock = Lock()
         self._failed: JournalBroken | None = None
         self._stands: dict[str, Stand] = {}
+        self._fresh_pages = 0
+        self._wal_pages = 0
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._own_lock = DirectoryLock(directory, clock_us=clock_us) if lock is None else None
         if self._own_lock is not None:
@@ -95,13 +98,15 @@ class SqliteStore(SqliteReader):
                 raise self._fail("a commit", error) from error
 
     def _commit(self, items: Sequence[Append]) -> list[Appended | Refusal]:
-        if self._wal_bytes() > WAL_TRUNCATE_BYTES:
-            truncate_wal(self._writer)
+        if self._wal_pages * PAGE_BYTES > WAL_RESTART_BYTES and restart_wal(self._writer):
+            self._wal_pages = 0
         batch = Batch(*self._known(items), self._durable.seq)
         answers = [batch.admit(item) for item in items]
         self._write(batch)
         self._remember(batch)
-        if self._wal_bytes() > WAL_CHECKPOINT_BYTES:
+        self._fresh_pages += batch.pages()
+        if self._fresh_pages * PAGE_BYTES > WAL_CHECKPOINT_BYTES:
+            self._fresh_pages = 0
             self._upkeep.hurry()
         return answers
 
@@ -242,7 +247,8 @@ class SqliteStore(SqliteReader):
         """
         try:
             self._write_side_file()
-            checkpointer.execute("pragma wal_checkpoint(passive)").fetchall()
+            _, pages, _ = checkpointer.execute("pragma wal_checkpoint(passive)").fetchone()
+            self._wal_pages = pages
             if idle and self._wal_bytes() > WAL_IDLE_BYTES:
                 with self._write_lock:
                     if self._failed is None:
