@@ -174,6 +174,7 @@ class _Writer:
     def __init__(self) -> None:
         self.variables: dict[str, Any] = {
             "read": _read,
+            "finite": in_range,
             "is_there": _is_there,
             "keep": _keep,
             "kept": _kept,
@@ -249,7 +250,9 @@ class _Writer:
         operands = [self.native(each) for each in node.operands]
         if len(operands) == 1:
             return f"({node.operator} {operands[0]})"
-        return _balanced(node.operator, operands)
+        if node.operator in ("and", "or"):
+            return _balanced(node.operator, operands)
+        return f"finite({operands[0]} {node.operator} {operands[1]})"
 
     def _choice(self, node: Choice, write: Callable[[Node], str]) -> str:
         otherwise = '""' if node.otherwise is None else write(node.otherwise)
@@ -263,7 +266,7 @@ class _Writer:
 
 
 def _balanced(operator: str, operands: list[str]) -> str:
-    """``and`` and ``or`` may be grouped at will; a chain of hundreds must not nest as deep. The rest have two operands."""
+    """``and`` and ``or`` may be grouped at will; a chain of hundreds must not nest as deep."""
     if len(operands) == 1:
         return operands[0]
     middle = len(operands) // 2

@@ -39,6 +39,7 @@ def same(left: Any, right: Any) -> bool:
     return msgspec.json.encode(left) == msgspec.json.encode(right) and type(left) is type(right)
 
 
+@settings(deadline=None)
 @given(texts.filter(lambda text: "{" not in text))
 def test_text_without_braces_stands_as_it_is(text: str) -> None:
     for compiled in (compile_text(text, NAMES), compile_value(text, NAMES)):
@@ -46,6 +47,7 @@ def test_text_without_braces_stands_as_it_is(text: str) -> None:
         assert compiled.render(steps={}, inputs={}) == text
 
 
+@settings(deadline=None)
 @given(json_values, paths)
 def test_a_lone_path_keeps_type_and_value_of_any_json(leaf: Any, path: list[str | int]) -> None:
     value = leaf
@@ -60,6 +62,7 @@ def test_a_lone_path_keeps_type_and_value_of_any_json(leaf: Any, path: list[str 
     assert same(literal.render(steps={}, inputs={"x": value}), leaf)
 
 
+@settings(deadline=None)
 @given(texts.filter(lambda text: "{" not in text), json_values)
 def test_in_text_all_but_text_is_compact_json(before: str, value: Any) -> None:
     printed = value if isinstance(value, str) else msgspec.json.encode(value).decode()
@@ -69,6 +72,7 @@ def test_in_text_all_but_text_is_compact_json(before: str, value: Any) -> None:
     assert joined.render(steps={}, inputs={"x": value}) == printed
 
 
+@settings(deadline=None)
 @given(texts)
 @example("{{ x }}")
 @example("{% raw %}{{ inputs.y }}")
@@ -78,6 +82,7 @@ def test_a_value_is_never_rendered_again(value: str) -> None:
         assert compile_value(source, NAMES).render(steps={}, inputs=inputs) == value
 
 
+@settings(deadline=None)
 @given(json_values)
 def test_a_literal_of_json_is_an_expression_that_gives_it(value: Any) -> None:
     def literal(each: Any) -> str:
@@ -105,7 +110,7 @@ sources = st.lists(words | texts, max_size=14).flatmap(
 some_values = st.fixed_dictionaries({"x": json_values, "y": json_values})
 
 
-@settings(max_examples=600)
+@settings(max_examples=600, deadline=None)
 @given(sources, some_values)
 def test_any_source_gives_json_or_bad_expression(source: str, inputs: dict[str, Any]) -> None:
     for names in (NAMES, UNDECLARED):
@@ -135,7 +140,7 @@ chains = st.lists(st.tuples(operands, filters | tests | st.just(""), operators),
 )
 
 
-@settings(max_examples=600)
+@settings(max_examples=600, deadline=None)
 @given(chains, some_values)
 def test_any_wellformed_source_gives_json_or_bad_expression(
     source: str, inputs: dict[str, Any]
@@ -172,7 +177,7 @@ logic = st.lists(
 ).map(lambda links: "".join(f"{a} {o} " for a, o in links) + "not x > y")
 
 
-@settings(max_examples=500)
+@settings(max_examples=500, deadline=None)
 @given(arithmetic | logic, st.integers(1, 9), st.integers(1, 9))
 def test_operators_bind_and_count_as_in_minijinja(source: str, x: int, y: int) -> None:
     values: dict[str, Any] = {"x": x, "y": y, "l": [1, 2, 3], "t": "text"}

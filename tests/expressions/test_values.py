@@ -287,6 +287,8 @@ def test_tests(source: str) -> None:
         ("w\x00", "unexpected"),
         ("7 % 0", "cannot be calculated"),
         ("10 ** 30", "out of range"),
+        ("1 if (-1) ** 0.5 else 2", "out of range"),
+        ("1e308 / 1e-5 > 1", "out of range"),
         ("[]|first", "empty list"),
         ("1 < 'a'", "cannot order"),
     ],
