@@ -23,14 +23,17 @@ class Upkeep:
     """Calls ``tend`` every ``every_s`` seconds, earlier on ``hurry``; never when ``every_s`` is None."""
 
     def __init__(self, path: Path, tend: Tend, every_s: float | None) -> None:
-        self._path = path
         self._tend = tend
         self._every_s = every_s
         self._wake = Event()
         self._stopping = False
         self._thread: Thread | None = None
         if every_s is not None:
-            self._thread = Thread(target=self._run, name="journal-upkeep", daemon=True)
+            # Opened here, so that a failure is the opener's and not a thread's last word.
+            checkpointer = open_connection(path, writing=True)
+            self._thread = Thread(
+                target=self._run, args=(checkpointer,), name="journal-upkeep", daemon=True
+            )
             self._thread.start()
 
     def hurry(self) -> None:
@@ -44,8 +47,7 @@ class Upkeep:
         if self._thread is not None:
             self._thread.join()
 
-    def _run(self) -> None:
-        checkpointer = open_connection(self._path, writing=True)
+    def _run(self, checkpointer: sqlite3.Connection) -> None:
         try:
             prepare(checkpointer)
             while not self._stopping:
