@@ -1,7 +1,8 @@
 """Quests built in Python: the same definition that a document gives.
 
-A reference (``parse.result["files"]``) prints as ``{{ … }}``, so it may stand in any text; the steps that a step's
-texts name become its dependencies. Building runs nothing and loads neither the daemon, the journal nor DuckDB.
+A reference (``parse.result["files"]``) prints as ``{{ … }}``, so it may stand in any text; the
+steps that a step's texts name become its dependencies. Building runs nothing and loads neither the
+daemon, the journal nor DuckDB.
 """
 
 import re
@@ -33,7 +34,10 @@ _ATTRIBUTE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class Reference:
-    """A value that there will be when the quest runs. ``ref["name"]``, ``ref.name`` and ``ref[0]`` go into it."""
+    """A value that there will be when the quest runs.
+
+    ``ref["name"]``, ``ref.name`` and ``ref[0]`` go into it.
+    """
 
     __slots__ = ("_expression",)
     __hash__ = object.__hash__
@@ -118,7 +122,10 @@ class StepReference:
 
 
 class Retry(Struct, frozen=True, kw_only=True):
-    """A step's retries. What is not given is as in the quest's ``retry``. ``attempts`` counts the first; delays as in "30s"."""
+    """A step's retries. What is not given is as in the quest's ``retry``.
+
+    ``attempts`` counts the first; delays as in "30s".
+    """
 
     attempts: int | None = None
     delay: str | None = None
@@ -148,7 +155,9 @@ class _Step(Struct):
 
 
 class Quest:
-    """A quest being built. ``timeout`` and ``retry`` are what steps have that say nothing else; durations as in "5m".
+    """A quest being built.
+
+    ``timeout`` and ``retry`` are what steps have that say nothing else; durations as in "5m".
 
     ``parallel`` and ``steps`` bound the quest: tasks at once, and steps in all.
     """
@@ -190,7 +199,10 @@ class Quest:
         self._output: Any = None
 
     def input(self, name: str, schema: Any = Any, **default: Any) -> Reference:
-        """Declare an input. ``schema``: a type, or JSON Schema. With ``default=…`` it need not be given."""
+        """Declare an input. ``schema``: a type, or JSON Schema.
+
+        With ``default=…`` it need not be given.
+        """
         if name in self._inputs:
             raise ValueError(f"the input {name} is declared already")
         if unknown := set(default) - {"default"}:
@@ -220,7 +232,10 @@ class Quest:
         idempotent: bool = True,
         priority: int | None = None,
     ) -> StepReference:
-        """Add a step. ``args`` are the tool's arguments (``with`` in a document). Steps that its texts name are added to ``dependencies``."""
+        """Add a step. ``args`` are the tool's arguments (``with`` in a document).
+
+        Steps that its texts name are added to ``dependencies``.
+        """
         at: At = ("steps", len(self._steps))
         wanted = (capability,) if isinstance(capability, str) else tuple(capability or ())
         needed = [one.key if isinstance(one, StepReference) else one for one in dependencies]
@@ -245,7 +260,10 @@ class Quest:
 
     @property
     def output(self) -> Any:
-        """The quest's result: a reference, a text, or any plain value with references in it. None: what the only last step gives."""
+        """The quest's result: a reference, a text, or any plain value with references in it.
+
+        None: what the only last step gives.
+        """
         return self._output
 
     @output.setter
@@ -322,7 +340,10 @@ def _is_mapping(value: object) -> TypeGuard[Mapping[Any, Any]]:
 
 
 def _plain(value: Any, at: At, depth: int = 0) -> Any:
-    """A copy in plain data, references printed. What is no plain data stays, and the checks tell it."""
+    """A copy in plain data, references printed.
+
+    What is no plain data stays, and the checks tell it.
+    """
     if isinstance(value, Reference):
         return str(value)
     if isinstance(value, StepReference):

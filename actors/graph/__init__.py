@@ -1,4 +1,7 @@
-"""The pure graph of a quest, and the checks of a definition. Usable inside an actor: no text, no files, no clock."""
+"""The pure graph of a quest, and the checks of a definition.
+
+Usable inside an actor: no text, no files, no clock.
+"""
 
 from questd.actors.graph.checks import DEFINITION_MAX_BYTES, STEPS_MAX, check
 from questd.actors.graph.compiled import (

@@ -1,8 +1,9 @@
 """May this definition run? Everything that can be decided without its text.
 
-The door calls it for a document, the daemon again for every definition that it is handed, and a planning step's
-answer is checked the same way: nothing here trusts its argument beyond its types. Every fault is told at once, as a
-value; a fault is not told a second time in other words because a later check stumbles over it.
+The door calls it for a document, the daemon again for every definition that it is handed, and a
+planning step's answer is checked the same way: nothing here trusts its argument beyond its types.
+Every fault is told at once, as a value; a fault is not told a second time in other words because a
+later check stumbles over it.
 """
 
 import re
@@ -41,7 +42,8 @@ _TAKEN = frozenset((*RESERVED_NAMES, *KEYWORDS))
 def check(definition: QuestDefinition, *, settled: Collection[At] = ()) -> list[Problem]:
     """All that is wrong with it; empty when it may run.
 
-    ``settled``: places that the caller has refused already; nothing is said that only follows from them.
+    ``settled``: places that the caller has refused already; nothing is said that only follows from
+    them.
     """
     problems = Problems(settled)
     _check_plain(definition, problems)

@@ -1,7 +1,7 @@
 """A definition made ready to run: its graph, and each step's expressions compiled.
 
-Compiling decides what a step names; whether it *may* is ``checks``. A quest actor compiles once a definition
-(by digest) and renders when it dispatches.
+Compiling decides what a step names; whether it *may* is ``checks``. A quest actor compiles once a
+definition (by digest) and renders when it dispatches.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -27,7 +27,8 @@ Report = Callable[[At, BadExpression], None]
 class CompiledStep(Struct, frozen=True):
     """``prompt`` and ``arguments`` are None where the document has none; both None: the implicit input.
 
-    ``dependencies`` are in document order, whatever order they were written in: the implicit input is so.
+    ``dependencies`` are in document order, whatever order they were written in: the implicit input
+    is so.
     """
 
     key: str
@@ -54,7 +55,10 @@ class CompiledStep(Struct, frozen=True):
     def render(
         self, *, steps: Mapping[str, Any], inputs: Mapping[str, Any], extras: Mapping[str, Any]
     ) -> dict[str, Any] | None:
-        """The tool's arguments by name, or None for the implicit input. BadExpression when a name has no such value."""
+        """The tool's arguments by name, or None for the implicit input.
+
+        BadExpression when a name has no such value.
+        """
         if self.prompt is None and self.arguments is None:
             return None
         rendered: dict[str, Any] = {}
@@ -66,7 +70,9 @@ class CompiledStep(Struct, frozen=True):
 
 
 class CompiledQuest(Struct, frozen=True):
-    """``steps`` in document order. ``inputs``: names of inputs in expressions, in order of first mention.
+    """``steps`` in document order.
+
+    ``inputs``: names of inputs in expressions, in order of first mention.
 
     ``names``: what the expressions of its steps may name.
     """
@@ -79,7 +85,10 @@ class CompiledQuest(Struct, frozen=True):
 
 
 def compile_steps(definition: QuestDefinition) -> CompiledQuest:
-    """Of a definition that passed ``check``. BadExpression otherwise, or ValueError where a key stands twice."""
+    """Of a definition that passed ``check``.
+
+    BadExpression otherwise, or ValueError where a key stands twice.
+    """
     compiled = compile_reporting(definition, _raise)
     if len(compiled.steps) != len(definition.steps):
         raise ValueError("two steps have the same key")
@@ -87,7 +96,10 @@ def compile_steps(definition: QuestDefinition) -> CompiledQuest:
 
 
 def compile_reporting(definition: QuestDefinition, report: Report) -> CompiledQuest:
-    """The same, telling each bad expression; it is then left out. Of steps with the same key the last stays."""
+    """The same, telling each bad expression; it is then left out.
+
+    Of steps with the same key the last stays.
+    """
     graph = graph_of(definition.steps)
     names = names_of(definition, STEP_EXTRAS)
     steps = {
@@ -124,7 +136,10 @@ def names_of(definition: QuestDefinition, extras: frozenset[str] = frozenset()) 
 
 
 def required_inputs(definition: QuestDefinition) -> tuple[str, ...]:
-    """Inputs that a quest cannot start without: declared without a default, or, where none are declared, named in expressions."""
+    """Inputs that a quest cannot start without.
+
+    Those declared without a default; where none are declared, those that expressions name.
+    """
     if definition.inputs is not None:
         return tuple(name for name, wanted in definition.inputs.items() if wanted.required)
     return compile_reporting(definition, _ignore).inputs

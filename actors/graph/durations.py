@@ -1,6 +1,7 @@
-"""Durations and due times as a document writes them: ``250ms 30s 5m 2h 7d``, or a moment in RFC 3339.
+"""Durations and due times as a document writes them: ``250ms 30s 5m 2h 7d``, or RFC 3339.
 
-Pure: "now" comes in. Inside, durations are whole milliseconds and moments whole microseconds since the epoch, UTC.
+Pure: "now" comes in. Inside, durations are whole milliseconds and moments whole microseconds since
+the epoch, UTC.
 """
 
 import re
@@ -36,7 +37,10 @@ def format_duration(length_ms: int) -> str:
 
 
 def parse_deadline(text: str, now_us: int) -> int:
-    """The moment a quest is due, in microseconds: ``now_us`` plus a duration, or the RFC 3339 moment itself. ValueError if neither."""
+    """The moment a quest is due, in microseconds: ``now_us`` plus a duration, or a moment of its own.
+
+    ValueError if it is neither.
+    """
     if _DURATION.fullmatch(text):
         return now_us + parse_duration(text) * 1_000
     if not _MOMENT.fullmatch(text):

@@ -1,7 +1,8 @@
 """The dependency graph of a quest: order, execution levels, ancestors, cycles.
 
-Pure and iterative: a chain of 10,000 steps is neither a recursion nor a matrix. Nodes are numbered in document
-order and every answer is in that order. It knows keys and edges, and nothing of what a step does.
+Pure and iterative: a chain of 10,000 steps is neither a recursion nor a matrix. Nodes are numbered
+in document order and every answer is in that order. It knows keys and edges, and nothing of what a
+step does.
 
 Kahn's algorithm: A. B. Kahn, "Topological sorting of large networks", CACM 5 (11), 1962.
 """
@@ -14,7 +15,9 @@ from questd.messages.definition import StepDefinition
 
 
 class Graph:
-    """Steps by number, and who needs whom. Unknown keys, self dependencies and repeated ones are left out.
+    """Steps by number, and who needs whom.
+
+    Unknown keys, self dependencies and repeated ones are left out.
 
     Of steps with the same key only the first has dependents.
     """
@@ -44,7 +47,10 @@ class Graph:
 
     @cached_property
     def order(self) -> tuple[int, ...]:
-        """Topological order, earliest in the document first. Nodes on a cycle, or behind one, are absent."""
+        """Topological order, earliest in the document first.
+
+        Nodes on a cycle, or behind one, are absent.
+        """
         missing = [len(needed) for needed in self.needs]
         ready = [number for number, count in enumerate(missing) if count == 0]
         heapify(ready)
@@ -88,7 +94,10 @@ class Graph:
         return tuple(bits)
 
     def is_ancestor(self, ancestor: int, of: int) -> bool:
-        """Does a path of dependencies lead from ``of`` to ``ancestor``? Always false for nodes on a cycle or behind one."""
+        """Whether a path of dependencies leads from ``of`` to ``ancestor``.
+
+        Always false for nodes on a cycle or behind one.
+        """
         return bool(self._ancestor_bits[of] >> ancestor & 1)
 
     def ancestors(self, number: int) -> frozenset[int]:
@@ -114,7 +123,10 @@ class Graph:
         return frozenset(seen)
 
     def cycles(self) -> list[tuple[str, ...]]:
-        """One cycle for each knot of the graph, as keys: ("a", "b", "c", "a") says that a needs b needs c needs a."""
+        """One cycle for each knot of the graph, as keys.
+
+        ("a", "b", "c", "a") says that a needs b, b needs c, and c needs a.
+        """
         unordered = set(range(len(self.keys))).difference(self.order)
         left = {n: [o for o in self.needs[n] if o in unordered] for n in sorted(unordered)}
         return [self._named(cycle) for cycle in _knots(left)]
@@ -126,7 +138,10 @@ class Graph:
 
 
 def _knots(edges: dict[int, list[int]]) -> list[list[int]]:
-    """Depth-first search over what Kahn left: a back edge closes a cycle, told if no node of it is in one already."""
+    """Depth-first search over what Kahn left: a back edge closes a cycle.
+
+    It is told if no node of it is in another already.
+    """
     unseen = dict.fromkeys(edges)
     told: set[int] = set()
     found: list[list[int]] = []

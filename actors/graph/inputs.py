@@ -1,7 +1,8 @@
-"""Inputs against their JSON Schemas: the schemas themselves when a definition is checked, values when it is submitted.
+"""Inputs against their JSON Schemas: the schemas when a definition is checked, values on submit.
 
-Plain types are decided here. Anything more goes to jsonschema, imported only then: it takes 100 ms and the daemon
-must not wait for it because somebody asked for a string. A schema may refer only to itself: nothing is ever fetched.
+Plain types are decided here. Anything more goes to jsonschema, imported only then: it takes 100 ms
+and the daemon must not wait for it because somebody asked for a string. A schema may refer only to
+itself: nothing is ever fetched.
 """
 
 import re
@@ -46,8 +47,8 @@ def check_inputs(
 ) -> tuple[dict[str, Any], list[Problem]]:
     """The values with defaults filled in, in the order declared, and what is wrong with them.
 
-    ``declared`` is the definition's ``inputs``; where it is None, ``named`` (the inputs its expressions name) are the
-    required ones, of any type.
+    ``declared`` is the definition's ``inputs``; where it is None, ``named`` (the inputs its
+    expressions name) are the required ones, of any type.
     """
     if declared is None:
         declared = {name: InputDefinition() for name in named}

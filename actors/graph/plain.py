@@ -14,7 +14,10 @@ _INTEGER_MIN, _INTEGER_MAX = -(2**63), 2**64 - 1
 
 
 def walk(value: Any, at: At) -> Iterator[tuple[At, Any]]:
-    """Every value below and including this one, in document order, with its place. Nothing below ``DEPTH_MAX`` is visited."""
+    """Every value below and including this one, in document order, with its place.
+
+    Nothing below ``DEPTH_MAX`` is visited.
+    """
     pending = [(at, value)]
     deepest = len(at) + DEPTH_MAX
     while pending:

@@ -1,7 +1,8 @@
 """What is wrong with a definition: where, what, and what to do about it.
 
-A problem is a value, never an exception, so that all of them can be told at once. It knows the place in the
-definition in the words of the document, and nothing of text, lines and columns: those are the door's.
+A problem is a value, never an exception, so that all of them can be told at once. It knows the
+place in the definition in the words of the document, and nothing of text, lines and columns: those
+are the door's.
 """
 
 import difflib
@@ -98,7 +99,10 @@ class Problems:
 
 
 def nearest_name(name: str, names: Iterable[str]) -> str | None:
-    """The valid name that looks most like this one, if any does. Of many, only those that begin most alike are compared."""
+    """The valid name that looks most like this one, if any does.
+
+    Of many, only those that begin most alike are compared.
+    """
     # Sorted, since a set would answer differently from one process to the next.
     candidates = sorted(names)
     if len(candidates) > _COMPARED_MAX:

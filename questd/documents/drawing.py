@@ -1,7 +1,7 @@
 """A quest's graph as text, Mermaid and SVG.
 
-Everything drawn comes from a stranger's document, so every text is escaped for where it stands. The SVG needs nothing
-outside itself and follows the reader's light or dark scheme.
+Everything drawn comes from a stranger's document, so every text is escaped for where it stands. The
+SVG needs nothing outside itself and follows the reader's light or dark scheme.
 """
 
 from collections.abc import Sequence

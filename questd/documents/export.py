@@ -1,7 +1,9 @@
-"""From a definition back to text. Loading the text gives the same definition, and exporting that the same text.
+"""From a definition back to text.
 
-Only what differs from the defaults is written. YAML is written so that readers of 1.1 and 1.2 agree on it: a text
-that either would take for something else is quoted.
+Loading the text gives the same definition, and exporting that the same text.
+
+Only what differs from the defaults is written. YAML is written so that readers of 1.1 and 1.2 agree
+on it: a text that either would take for something else is quoted.
 """
 
 import json
@@ -90,7 +92,7 @@ def _input(declared: InputDefinition) -> dict[str, Any]:
 
 
 def _retry(policy: RetryPolicy, base: RetryPolicy) -> dict[str, Any]:
-    """What differs from ``base``, which a step's policy inherits from; ``attempts`` always, since it says the most."""
+    """What differs from ``base``, which it inherits from; and ``attempts``, since it says most."""
     retry: dict[str, Any] = {"attempts": policy.attempts}
     if policy.delay_ms != base.delay_ms:
         retry["delay"] = format_duration(policy.delay_ms)

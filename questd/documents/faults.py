@@ -7,6 +7,8 @@ from msgspec import Struct
 from questd.actors.graph.problems import At, Problem, path_of
 from questd.runtime.errors import CallerError
 
+FAULTS_MAX = 1_000
+
 
 class Fault(Struct, frozen=True):
     """One fault. ``path``: the place in the document (``steps[2].retry``), empty for all of it.
@@ -29,14 +31,22 @@ class Fault(Struct, frozen=True):
 class InvalidDocument(CallerError):  # noqa: N818  as all errors of questd
     """A document that cannot be run.
 
-    ``source``: its name, if it has one. ``faults``: all of them, in the order of the text.
+    ``source``: its name, if it has one. ``faults``: all of them in the order of the text, what
+    concerns all of it last; of more than ``FAULTS_MAX`` the rest is counted.
     """
 
     def __init__(self, faults: Iterable[Fault], *, source: str = "") -> None:
+        ordered = sorted(faults, key=lambda fault: (not fault.path, fault.line, fault.column))
+        if (left_out := len(ordered) - FAULTS_MAX) > 0:
+            ordered[FAULTS_MAX:] = [Fault("", 0, 0, f"{left_out} more faults are not listed")]
         self.source = source
-        self.faults = tuple(sorted(faults, key=lambda fault: (fault.line, fault.column)))
-        prefix = f"{source}:" if source else ""
-        super().__init__("\n".join(f"{prefix}{fault}" for fault in self.faults))
+        self.faults = tuple(ordered)
+        super().__init__("\n".join(self._line(fault) for fault in ordered))
+
+    def _line(self, fault: Fault) -> str:
+        if not self.source:
+            return str(fault)
+        return f"{self.source}:{fault}" if fault.line else f"{self.source}: {fault}"
 
 
 def faults_of(problems: Iterable[Problem]) -> list[Fault]:

@@ -1,7 +1,8 @@
-"""The fields of a document: how each is read, what it becomes in the definition, and what JSON Schema says of it.
+"""The fields of a document: how each is read, what it becomes, what JSON Schema says of it.
 
-One table a mapping, so that reading, "did you mean" and the schema for editors cannot differ. Only shapes are decided
-here; whether a value is allowed (bounds, names, references) is for the checks of ``actors.graph``.
+One table a mapping, so that reading, "did you mean" and the schema for editors cannot differ. Only
+shapes are decided here; whether a value is allowed (bounds, names, references) is for the checks of
+``actors.graph``.
 """
 
 from collections.abc import Callable, Mapping
@@ -181,7 +182,10 @@ def read_on_error(sheet: Sheet, node: Node, at: At) -> Any:
 
 
 def read_fields(sheet: Sheet, node: Node, at: At, fields: Fields, later: str = "") -> Any:
-    """A mapping with only these fields; gives values by attribute. ``later``: names that are not supported yet."""
+    """A mapping with only these fields; gives values by attribute.
+
+    ``later``: names that are not supported yet.
+    """
     if (written := node.mapping) is None:
         return sheet.refuse(at, node.place, f"must be a mapping, not {say(node)}")
     found: dict[str, Any] = {}

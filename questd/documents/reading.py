@@ -1,10 +1,12 @@
 """From text to a checked ``QuestDefinition``, or to ``InvalidDocument`` with every fault at once.
 
-Text → tree (places) → fields (shapes) → definition → checks (meaning). Each stage tells all it finds; a later one is
-silent about what an earlier one refused. The document is a stranger's: size, depth, nodes and characters are bounded.
+Text → tree (places) → fields (shapes) → definition → checks (meaning). Each stage tells all it
+finds; a later one is silent about what an earlier one refused. The document is a stranger's: size,
+depth, nodes and characters are bounded.
 """
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -52,15 +54,18 @@ def load_file(path: str | Path) -> QuestDefinition:
 
 
 def load(text: bytes | str, *, name_hint: str | None = None) -> QuestDefinition:
-    """The definition that a text says. ``name_hint``: the file's name; ``.json`` or ``.yaml`` decides, else the content.
+    """The definition that a text says.
+
+    ``name_hint``: the file's name; ``.json`` or ``.yaml`` decides, else the content.
 
     InvalidDocument carries every fault.
     """
     source = name_hint or ""
     try:
-        tree, builder = _parse(_decode(text), source)
+        builder = _parse(_decode(text), source)
+        tree = _root(builder)
     except Unreadable as error:
-        raise InvalidDocument([error.fault], source=source) from error
+        raise InvalidDocument([*error.before, error.fault], source=source) from error
     sheet = Sheet(builder.settled)
     sheet.faults.extend(builder.faults)
     definition = _read_quest(sheet, tree)
@@ -98,33 +103,36 @@ def _line_and_column(before: str) -> tuple[int, int]:
     return before.count("\n") + 1, len(before) - before.rfind("\n")
 
 
-def _parse(text: str, source: str) -> tuple[Node, TreeBuilder]:
+def _parse(text: str, source: str) -> TreeBuilder:
     extension = Path(source).suffix.lower()
-    guessed = extension not in (".json", ".yaml", ".yml") and text.lstrip()[:1] == "{"
-    builder = TreeBuilder()
     if extension == ".json":
-        read_json(text, builder)
-    elif guessed:
-        builder = _parse_braces(text)
-    else:
-        read_yaml(text, builder)
-    if builder.root is None or (builder.root.value is None and not builder.faults):
-        raise Unreadable(Fault("", 1, 1, "is empty", "a quest needs a name and steps"))
-    return builder.root, builder
-
-
-def _parse_braces(text: str) -> TreeBuilder:
-    """JSON, or YAML that begins like it."""
-    builder = TreeBuilder()
+        return _told(read_json, text)
+    if extension in (".yaml", ".yml") or text.lstrip()[:1] != "{":
+        return _told(read_yaml, text)
     try:
-        read_json(text, builder)
+        return _told(read_json, text)
     except Unreadable as json_error:
-        builder = TreeBuilder()
-        try:
-            read_yaml(text, builder)
+        try:  # YAML may begin so too
+            return _told(read_yaml, text)
         except Unreadable:
             raise json_error from None
+
+
+def _told(read: Callable[[str, TreeBuilder], None], text: str) -> TreeBuilder:
+    builder = TreeBuilder()
+    try:
+        read(text, builder)
+    except Unreadable as error:
+        error.before = builder.faults
+        raise
     return builder
+
+
+def _root(builder: TreeBuilder) -> Node:
+    root = builder.root
+    if root is None or (root.value is None and not builder.faults):
+        raise Unreadable(Fault("", 1, 1, "is empty", "a quest needs a name and steps"))
+    return root
 
 
 def _read_quest(sheet: Sheet, tree: Node) -> QuestDefinition | None:

@@ -17,7 +17,10 @@ SCHEMA_PATH = Path(__file__).parent / "schema.json"
 
 
 def document_schema() -> dict[str, Any]:
-    """The schema, draft 2020-12. It knows shapes and bounds; references, cycles and expressions are checked by loading."""
+    """The schema, draft 2020-12.
+
+    It knows shapes and bounds; references, cycles and expressions are checked by loading.
+    """
     quest = object_schema(QUEST_FIELDS, ("name", "steps"))
     properties = quest["properties"]
     properties["labels"]["maxProperties"] = LABELS_MAX

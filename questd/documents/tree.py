@@ -1,8 +1,8 @@
 """The tree of a text: plain values, each with the line and column where it stands.
 
-Two readers (YAML, JSON) tell a ``TreeBuilder`` what they meet; it keeps what is said of both: text keys, none twice,
-plain JSON data only, and bounded depth, nodes and characters, counted with aliases expanded. It never recurses.
-It knows nothing of quests.
+Two readers (YAML, JSON) tell a ``TreeBuilder`` what they meet; it keeps what is said of both: text
+keys, none twice, plain JSON data only, and bounded depth, nodes and characters, counted with
+aliases expanded. It never recurses. It knows nothing of quests.
 """
 
 from typing import Any, cast
@@ -23,7 +23,10 @@ Place = tuple[int, int]
 
 
 class Node(Struct, gc=False):
-    """``value``: a scalar, a list of nodes, or nodes by key. ``text``: how a scalar was written. ``keys``: where each key stands."""
+    """``value``: a scalar, a list of nodes, or nodes by key. ``text``: how a scalar was written.
+
+    ``keys``: where each key stands.
+    """
 
     value: Any
     place: Place
@@ -42,15 +45,19 @@ class Node(Struct, gc=False):
 
 
 class Unreadable(Exception):  # noqa: N818  a verdict of this package, always turned into InvalidDocument
-    """Reading cannot go on; the fault says why."""
+    """Reading cannot go on; the fault says why. ``before``: faults that were found until then."""
 
     def __init__(self, found: Fault) -> None:
         super().__init__(str(found))
         self.fault = found
+        self.before: list[Fault] = []
 
 
 class _Frame(Struct):
-    """An open list or mapping. ``key``: the key whose value comes next; ``awaits_key``: a key comes next."""
+    """An open list or mapping.
+
+    ``key``: the key whose value comes next; ``awaits_key``: a key comes next.
+    """
 
     node: Node
     is_mapping: bool
@@ -63,7 +70,10 @@ class _Frame(Struct):
 
 
 class _Anchored(Struct):
-    """What an alias stands for, and what it costs when expanded. ``node`` is None while it is still open."""
+    """What an alias stands for, and what it costs when expanded.
+
+    ``node`` is None while it is still open.
+    """
 
     node: Node | None = None
     nodes: int = 0
@@ -72,7 +82,10 @@ class _Anchored(Struct):
 
 
 class TreeBuilder:
-    """Told in the order of the text. ``root`` is the finished tree; ``faults`` did not stop the reading."""
+    """Told in the order of the text.
+
+    ``root`` is the finished tree; ``faults`` did not stop the reading.
+    """
 
     def __init__(self) -> None:
         self.root: Node | None = None

@@ -1,7 +1,8 @@
 """YAML text, read by the rules of YAML 1.2's core schema (yaml.org/spec/1.2.2, §10.3).
 
-libyaml gives events only; what they mean is decided here: ``no`` and ``on`` are text, no tag makes an object, and
-``<<`` is a key like any other. (PyYAML's own constructors follow YAML 1.1, and take eight times as long.)
+libyaml gives events only; what they mean is decided here: ``no`` and ``on`` are text, no tag makes
+an object, and ``<<`` is a key like any other. (PyYAML's own constructors follow YAML 1.1, and take
+eight times as long.)
 """
 
 import re
@@ -34,7 +35,10 @@ _KINDS: dict[str, tuple[type, ...]] = {
 
 
 def read_yaml(text: str, builder: TreeBuilder) -> None:
-    """Tell the builder what stands in the text. Unreadable where it is no YAML, or not exactly one document."""
+    """Tell the builder what stands in the text.
+
+    Unreadable where it is no YAML, or not exactly one document.
+    """
     try:
         _read(yaml.parse(text, Loader=_LOADER), builder)
     except yaml.MarkedYAMLError as error:

@@ -219,6 +219,14 @@ def test_what_is_no_json_is_refused_in_a_json_file(text: str) -> None:
     assert fault.line == (2 if text.startswith('{"a": "\\n') else 1)
 
 
+def test_what_was_found_before_the_text_broke_is_told_too() -> None:
+    found = faults("name: x\nname: y\nsteps: [\n")
+    assert [fault.message.split(":")[0] for fault in found] == [
+        'the key "name" stands here twice',
+        "is not YAML",
+    ]
+
+
 def test_deep_json_is_no_recursion() -> None:
     assert "nested deeper" in only('{"a":' * 100_000, "x.json").message
 
@@ -335,7 +343,11 @@ def test_a_thousand_faults_are_bounded() -> None:
     text = "name: x\nsteps:\n" + "".join(
         f"- {{key: s{n}, agnt: b, zzz: 1}}\n" for n in range(3_000)
     )
-    assert len(faults(text)) <= 10_000
+    found = faults(text)
+    assert len(found) == 1_001
+    assert found[-1].message.endswith("more faults are not listed")
+    twice = "\n".join(["{", *['"a": 1,'] * 2_000])
+    assert len(faults(twice, "x.json")) == 1_001
 
 
 def test_files_that_cannot_be_read_are_refused_by_name(tmp_path: Path) -> None:
