@@ -61,7 +61,11 @@ class SqliteReader:
                 f"there is no journal in {directory}: start a daemon there (`quest serve`), "
                 "or name another directory with --data"
             )
-        self._id = self._identify()
+        try:
+            self._id = self._identify()
+        except BaseException:
+            self._close_idle()
+            raise
 
     def _identify(self) -> str:
         try:

@@ -70,12 +70,19 @@ class SqliteStore(SqliteReader):
             self._own_lock.acquire()
         try:
             self._writer, self._durable = open_journal(directory, clock_us=clock_us, new_id=new_id)
+            self._begin(directory, upkeep_s)
+        except BaseException:
+            self._release()
+            raise
+
+    def _begin(self, directory: Path, upkeep_s: float | None) -> None:
+        try:
             super().__init__(directory)
             self._written_head: DurableHead | None = None
             self._wal = directory / f"{DATABASE_NAME}-wal"
             self._upkeep = Upkeep(self.path, self.tend, upkeep_s)
         except BaseException:
-            self._release()
+            self._writer.close()
             raise
 
     @staticmethod
