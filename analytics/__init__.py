@@ -1,0 +1,1 @@
+"""The archive: the history of every quest, as tables that can be asked with SQL."""

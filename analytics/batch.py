@@ -5,7 +5,7 @@ in ``changed``, once. Which of the two it is follows from its ``seq``, so a row 
 """
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from questd.analytics.tables import (
     AttemptRow,
@@ -20,6 +20,8 @@ from questd.analytics.tables import (
     WorkloadRow,
 )
 
+ROWS_MAX: Final = 40_000
+TEXT_MAX_BYTES: Final = 16 * 1024 * 1024
 DefinitionPart = DefinitionStepRow | DependencyRow
 ImageRow = QuestRow | TaskRow | AttemptRow | BreakpointRow | WaitRow
 
@@ -31,7 +33,9 @@ class Sink(Protocol):
         """A new row."""
         ...
 
-    def add_definition(self, row: DefinitionRow, parts: Callable[[], Sequence[DefinitionPart]]) -> None:
+    def add_definition(
+        self, row: DefinitionRow, parts: Callable[[], Sequence[DefinitionPart]]
+    ) -> None:
         """A definition and its graph, unless it is there already."""
         ...
 
@@ -55,12 +59,17 @@ class Batch:
         self.after = after
         self.last = after
         self.rows = 0
-        self.payload_bytes = 0
+        self.text_bytes = 0
         self.added: dict[type[Row], list[Row]] = {}
         self.changed: dict[type[Row], dict[tuple[int, int], ImageRow]] = {}
         self._flipped: dict[int, tuple[QuestRow, str]] = {}
         self._definitions: dict[str, None] = {}
         self._workload: dict[tuple[str, str, str], WorkloadRow] = {}
+
+    @property
+    def full(self) -> bool:
+        """Whether it should be written before more comes."""
+        return self.rows >= ROWS_MAX or self.text_bytes >= TEXT_MAX_BYTES
 
     def add(self, row: Row) -> None:
         """A new row."""
@@ -70,11 +79,14 @@ class Batch:
             self.added[type(row)] = rows = []
         rows.append(row)
 
-    def add_definition(self, row: DefinitionRow, parts: Callable[[], Sequence[DefinitionPart]]) -> None:
+    def add_definition(
+        self, row: DefinitionRow, parts: Callable[[], Sequence[DefinitionPart]]
+    ) -> None:
         """A definition and its graph, unless it is in the batch (what is in the file, the file knows)."""
         if row.digest not in self._definitions:
             self._definitions[row.digest] = None
             self.add(row)
+            self.text_bytes += row.body_size
             for part in parts():
                 self.add(part)
 
@@ -123,7 +135,9 @@ class Discard:
     def add(self, row: Row) -> None:
         """Drop it."""
 
-    def add_definition(self, row: DefinitionRow, parts: Callable[[], Sequence[DefinitionPart]]) -> None:
+    def add_definition(
+        self, row: DefinitionRow, parts: Callable[[], Sequence[DefinitionPart]]
+    ) -> None:
         """Drop it."""
 
     def touch(self, row: ImageRow) -> None:

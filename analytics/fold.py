@@ -8,8 +8,8 @@ from typing import Any, Final, assert_never
 
 import msgspec
 
-from questd.analytics.tables import BreakpointRow, DefinitionRow, EventRow, LogRow, QuestRow
 from questd.analytics.quest_state import StepState
+from questd.analytics.tables import BreakpointRow, DefinitionRow, EventRow, LogRow, QuestRow
 from questd.analytics.task_fold import TaskFold, show_failure
 from questd.messages import events as ev
 from questd.messages.failure import AGENT_LOST

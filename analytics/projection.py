@@ -81,12 +81,15 @@ class Projector:
 
     def text(self, payload: Payload) -> tuple[str | None, int, str | None]:
         """A payload's text (None above the limit), its size in bytes, and its digest when it is a blob."""
-        if isinstance(payload, bytes):
-            text = payload.decode("utf-8", "replace") if len(payload) <= TEXT_MAX_BYTES else None
-            return text, len(payload), None
-        data = self._facts.blob(payload.digest) if payload.size <= TEXT_MAX_BYTES else None
-        text = None if data is None else data.decode("utf-8", "replace")
-        return text, payload.size, payload.digest
+        digest = None if isinstance(payload, bytes) else payload.digest
+        size = len(payload) if isinstance(payload, bytes) else payload.size
+        if size > TEXT_MAX_BYTES:
+            return None, size, digest
+        data = payload if isinstance(payload, bytes) else self._facts.blob(payload.digest)
+        if data is None:
+            return None, size, digest
+        self.batch.text_bytes += size
+        return data.decode("utf-8", "replace"), size, digest
 
     def _state_before(self, record: ev.Record) -> QuestState:
         """The state, moved to the end of the order in which states are forgotten."""

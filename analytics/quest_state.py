@@ -41,16 +41,13 @@ class Plan:
             for other in needed:
                 self.dependents[other].append(place)
 
-
     def parts(self, digest: str) -> list[DefinitionPart]:
         """Steps and edges as rows of the definition with this digest."""
         steps = () if self.definition is None else self.definition.steps
         parts: list[DefinitionPart] = []
         for place, step in enumerate(steps):
             parts.append(
-                DefinitionStepRow(
-                    digest, place, step.key, step.agent, step.tool, step.capabilities
-                )
+                DefinitionStepRow(digest, place, step.key, step.agent, step.tool, step.capabilities)
             )
             parts += [DependencyRow(digest, step.key, key) for key in step.dependencies]
         return parts

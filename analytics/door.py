@@ -1,0 +1,203 @@
+"""The history door: requests from sockets, answers from cursors of the historian's database.
+
+Invariants: the receiving thread only posts; at most ``askers`` questions run at once and as many again wait, further ones are
+answered busy at once; every request gets one answer, whatever its bytes are. It never writes.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from queue import Full, Queue
+from typing import Final, Protocol, assert_never
+
+import duckdb
+import msgspec
+
+from questd.analytics.guard import BadQuery
+from questd.analytics.progress import Progress
+from questd.analytics.query import Deadline, LimitReached, Limits, ask
+from questd.messages.exchange import FRAME_MAX_BYTES
+from questd.messages.history import (
+    HistoryError,
+    HistoryInfo,
+    HistoryReply,
+    HistoryRequest,
+    HistoryStatus,
+    Query,
+    Rows,
+    decode_history_request,
+    encode_history,
+)
+from questd.runtime.errors import JournalError
+from questd.runtime.nng import Door, Route
+
+ENVELOPE_BYTES: Final = 128 * 1024
+"""Left in a frame for column names, types and the rest of the answer."""
+TIME_LIMIT_MAX_MS: Final = 600_000
+WAIT_MAX_MS: Final = 60_000
+STATUS_QUEUE: Final = 64
+
+log = logging.getLogger("questd.history")
+Job = tuple[Route, HistoryRequest]
+
+
+class Archive(Protocol):
+    """The database as the door sees it."""
+
+    @property
+    def rebuilt(self) -> str | None:
+        """Why it was built anew, if it was."""
+        ...
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """A connection of its own."""
+        ...
+
+
+class HistoryDoor:
+    """Answers ``messages/history.py`` at the addresses it listens on.
+
+    ``journal_seq`` is asked on other threads than the one that writes; ``hurry`` tells that one that somebody waits for it.
+    """
+
+    def __init__(
+        self,
+        archive: Archive,
+        progress: Progress,
+        *,
+        journal_seq: Callable[[], int],
+        hurry: Callable[[], None],
+        path: str,
+        pid: int,
+        askers: int = 4,
+    ) -> None:
+        self._parent = archive.cursor()
+        self._rebuilt = archive.rebuilt
+        self._progress = progress
+        self._journal_seq = journal_seq
+        self._hurry = hurry
+        self._path = path
+        self._pid = pid
+        self._lock = threading.Lock()
+        self._running: dict[int, Deadline] = {}
+        self._questions: Queue[Job | None] = Queue(askers)
+        self._statuses: Queue[Job | None] = Queue(STATUS_QUEUE)
+        self._workers = [self._worker(self._questions, f"history-asker-{n}") for n in range(askers)]
+        self._workers.append(self._worker(self._statuses, "history-status"))
+        self._door = Door(self._receive, frame_max=FRAME_MAX_BYTES, name="history")
+
+    def listen(self, url: str) -> str:
+        """Take questions at this address; the answer is the bound URL."""
+        return self._door.listen(url)
+
+    def start(self) -> None:
+        """Begin to answer."""
+        for worker in self._workers:
+            worker.start()
+        self._door.start()
+
+    def stop(self) -> None:
+        """End running questions, then the threads. Once."""
+        self._door.stop()
+        self._progress.close()
+        self.make_room("the history is stopping")
+        for worker in self._workers:
+            queue = self._statuses if worker is self._workers[-1] else self._questions
+            queue.put(None)
+        for worker in self._workers:
+            worker.join()
+        self._parent.close()
+
+    def make_room(
+        self, reason: str = "the history needs the memory to keep up: ask for less"
+    ) -> None:
+        """End every question that runs now."""
+        with self._lock:
+            for deadline in self._running.values():
+                deadline.end_now(reason)
+
+    def _worker(self, queue: "Queue[Job | None]", name: str) -> threading.Thread:
+        return threading.Thread(target=self._work, args=(queue,), name=name, daemon=True)
+
+    def _receive(self, route: Route, body: bytes) -> None:
+        try:
+            request = decode_history_request(body)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            self._answer(route, HistoryError("sql", f"this is no request to the history: {error}"))
+            return
+        queue = self._questions if isinstance(request, Query) else self._statuses
+        try:
+            queue.put_nowait((route, request))
+        except Full:
+            self._answer(route, HistoryError("busy", "too many questions at once: try again"))
+
+    def _answer(self, route: Route, reply: HistoryReply) -> None:
+        body = encode_history(reply)
+        if len(body) > FRAME_MAX_BYTES:
+            body = encode_history(HistoryError("limit", "the answer does not fit a frame"))
+        self._door.send(route, body)
+
+    def _work(self, queue: "Queue[Job | None]") -> None:
+        while (job := queue.get()) is not None:
+            route, request = job
+            self._answer(route, self._reply(request))
+
+    def _reply(self, request: HistoryRequest) -> HistoryReply:
+        try:
+            match request:
+                case Query():
+                    return self._ask(request)
+                case HistoryStatus():
+                    return self._info()
+                case _:
+                    assert_never(request)
+        except BadQuery as error:
+            return HistoryError("sql", str(error)[:4_096])
+        except LimitReached as error:
+            return HistoryError("limit", str(error))
+        except JournalError as error:
+            return HistoryError("internal", str(error))
+        except Exception as error:
+            log.exception("history.question_failed")
+            return HistoryError("internal", f"{type(error).__name__}: {error}"[:4_096])
+
+    def _info(self) -> HistoryInfo:
+        journal_seq = self._journal_seq()
+        return HistoryInfo(
+            seq=self._progress.seq,
+            journal_seq=journal_seq,
+            lag_ms=self._progress.lag_ms(journal_seq),
+            path=self._path,
+            pid=self._pid,
+            rebuilt=self._rebuilt,
+        )
+
+    def _ask(self, query: Query) -> Rows:
+        """The history as the journal stood when the question came, if it gets there in time."""
+        asked = self._journal_seq()
+        if self._progress.seq < asked:
+            self._hurry()
+            self._progress.wait_for(asked, min(max(0, query.wait_ms), WAIT_MAX_MS) / 1_000)
+        limits = Limits(
+            rows=query.row_limit,
+            data_bytes=FRAME_MAX_BYTES - ENVELOPE_BYTES,
+            time_ms=min(query.time_limit_ms, TIME_LIMIT_MAX_MS),
+        )
+        with self._lock:
+            cursor = self._parent.cursor()
+            deadline = self._running[id(cursor)] = Deadline(cursor, limits.time_ms)
+        try:
+            answer = ask(
+                cursor,
+                query.sql,
+                query.parameters,
+                fmt=query.fmt,
+                limits=limits,
+                deadline=deadline,
+            )
+        finally:
+            with self._lock:
+                del self._running[id(cursor)]
+            cursor.close()
+        lag = max(0, self._journal_seq() - self._progress.seq)
+        return Rows(answer.columns, answer.types, answer.data, answer.rows, answer.truncated, lag)
