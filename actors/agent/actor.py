@@ -213,14 +213,20 @@ class AgentActor(Actor):
 
     def _on_exchange(self, route: Any, exchange: Exchange) -> None:
         session = self._session
-        if exchange.counter <= session.counter:
+        if exchange.counter <= session.counter:  # overtaken on its way, or repeated
             self._send(route, Work(exchange.counter))
-            return
-        if self._waiting is not None:  # a newer exchange releases an older one
-            self._send(self._route, session.answer(self._waiting))
-        outcomes = session.take(exchange)
-        self._waiting, self._route = exchange.counter, route
-        self._waiting_since = self._heard
+            self._hand_over(session.arrived(exchange.outcomes))
+        else:
+            if self._waiting is not None:  # a newer exchange releases an older one
+                self._send(self._route, session.answer(self._waiting))
+            self._hand_over(session.take(exchange))
+            self._waiting, self._route = exchange.counter, route
+            self._waiting_since = self._heard
+            self._note_slots(exchange)
+        self._pass_on(exchange)
+
+    def _pass_on(self, exchange: Exchange) -> None:
+        """What the exchange says of attempts that still run."""
         for quest, epoch in exchange.started:
             self._tell_step((quest, epoch), AttemptBegan())
         for quest, epoch in exchange.beats:
@@ -230,8 +236,6 @@ class AgentActor(Actor):
         for logged in exchange.logs:
             lines = logged.lines[:MAX_LINES_A_FRAME]
             self._tell_step((logged.quest, logged.epoch), AttemptWrote(logged.epoch, lines))
-        self._hand_over(outcomes)
-        self._note_slots(exchange)
 
     def _note_slots(self, exchange: Exchange) -> None:
         if exchange.stuck != self._stuck:
