@@ -13,7 +13,7 @@ from time import monotonic, perf_counter_ns
 from questd.agent.context import Context
 from questd.agent.executor import Executor, Job, Lane
 from questd.agent.isolated import Child, run_isolated
-from questd.agent.tools import Refusal, encode_result, failure_of
+from questd.agent.tools import encode_result, failure_of
 from questd.messages.exchange import Cancelled, Completed, Failed, Outcome
 
 LOOP_PULSE_S = 0.5
@@ -83,7 +83,7 @@ def completed(job: Job, text: bytes, began_ns: int) -> Completed:
 
 def failed(job: Job, error: BaseException, began_ns: int) -> Outcome:
     """Make the outcome of a tool that raised; after a cancellation that is how it ended."""
-    if job.cancelling and not isinstance(error, Refusal):
+    if job.cancelling:
         return Cancelled(*job.attempt)
     return Failed(*job.attempt, failure_of(error), (perf_counter_ns() - began_ns) // 1000)
 
@@ -187,9 +187,6 @@ class LoopLane:
         self._loop.call_later(LOOP_PULSE_S, self._beat)
 
     def _start(self, job: Job) -> None:
-        if not self._executor.started(job):
-            self._go_on(self._executor.finished(job, Cancelled(*job.attempt)))
-            return
         job.handle = self._loop.create_task(self._run(job))
 
     def _cancel(self, job: Job) -> None:
@@ -197,7 +194,9 @@ class LoopLane:
             job.handle.cancel()
 
     async def _run(self, job: Job) -> None:
-        outcome = await _call_async(job)
+        # Only a started job is ever interrupted, so no task is cancelled before it came here and owns its slot.
+        started = self._executor.started(job)
+        outcome = await _call_async(job) if started else Cancelled(*job.attempt)
         self._go_on(self._executor.finished(job, outcome))
 
     def _go_on(self, following: Job | None) -> None:

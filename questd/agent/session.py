@@ -289,6 +289,8 @@ class Session:
         self._failures = 0
         self._quiet_until_us = now
         self._resend_us = now + 2 * self.hold_us
+        for attempt in (a for a, began in self._begun.items() if began):
+            self.outbox.add_started(attempt)  # Hello.held does not tell what waits from what runs
         if self.offer.started_by not in {None, welcome.boot}:
             self.drain("the daemon that started this agent is gone")
 
