@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 from msgspec import Struct
 
-from questd.runtime.actor import Actor, ChildFailed, ChildStopped, Dispatcher, Ref, stop
+from questd.runtime.actor import Actor, ChildFailed, ChildStopped, Ref, stop
 from questd.runtime.clock import Clock
 
 MAX_RESTARTS: Final = 3

@@ -33,7 +33,8 @@ from questd.runtime.supervision import Intensity
 
 HEADS_A_TURN: Final = 500
 MAX_DEATHS: Final = 3
-STABLE_AFTER_S: Final = 30.0
+STABLE_AFTER_S: Final = 3.0
+"""A document that crashes the daemon does so while it is folded or dispatched, not minutes later."""
 
 
 class HeadsRead(Struct, frozen=True):

@@ -44,7 +44,9 @@ def open_control(house: House) -> Door:
         try:
             request = decode_request(body)
         except Undecodable as error:
-            door.send(route, encode_control(Error("invalid", f"these bytes are no request: {error}")))
+            door.send(
+                route, encode_control(Error("invalid", f"these bytes are no request: {error}"))
+            )
             return
         house.control.tell(RequestArrived(door, route, request))
 

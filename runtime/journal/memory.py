@@ -180,11 +180,11 @@ class MemoryStore:
         return self._blobs.get(digest)
 
     def count_deaths(self) -> None:
-        """Add one to ``deaths`` of every open head."""
+        """Add one to ``deaths`` of every head in the middle of something."""
         with self._lock:
             self._writable()
             for quest, head in self._heads.items():
-                if is_open(head):
+                if is_open(head) and head.status != "waiting":
                     self._heads[quest] = structs.replace(head, deaths=head.deaths + 1)
 
     def forgive_deaths(self) -> None:

@@ -119,7 +119,7 @@ class JournalStore(Protocol):
         ...
 
     def count_deaths(self) -> None:
-        """Add one to ``deaths`` of every open head: said at start, before anything runs."""
+        """Add one to ``deaths`` of every head that is pending or running: said at start, before anything runs."""
         ...
 
     def forgive_deaths(self) -> None:

@@ -1,0 +1,309 @@
+"""The daemon as one thing that starts, serves and stops.
+
+Order of the start: the directory's lock, the journal, the actors, the sockets, the address file, the historian, the agents. The
+stop goes the other way round, and is crash-only at heart: once nobody new is let in and running attempts had their
+grace, the dispatcher simply stops. What a crash leaves behind is exactly what a stop leaves behind.
+"""
+
+import os
+import random
+import secrets
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from msgspec import Struct
+
+from questd.actors.control.actor import DaemonFacts
+from questd.actors.house import VERSION, House, Limits
+from questd.actors.quest.plans import PlanCache
+from questd.daemon.address import AddressFile, socket_folder
+from questd.daemon.composition import World, compose
+from questd.daemon.doors import open_control, open_exchange
+from questd.daemon.ids import quest_ids
+from questd.daemon.retention import Retention
+from questd.runtime.actor import Ref
+from questd.runtime.clock import SystemClock, ThreadTimers
+from questd.runtime.dispatch import PooledDispatcher
+from questd.runtime.errors import JournalError
+from questd.runtime.journal.lock import DirectoryLock
+from questd.runtime.journal.service import ThreadedJournal
+from questd.runtime.journal.sqlite import SqliteStore
+from questd.runtime.nng import Door, TLSSettings
+from questd.runtime.processes import EndProcess, ProcessKeeper, ProcessSpec
+
+SWITCH_INTERVAL_S = 0.0002
+READY_WITHIN_S = 60.0
+EXIT_DONE = 0
+EXIT_JOURNAL = 74
+EXIT_ESCALATED = 70
+
+
+class Listener(Struct, frozen=True):
+    """A TCP address for agents. Without ``token`` only where the owner has said ``insecure``."""
+
+    url: str
+    token: str | None
+    tls: TLSSettings | None = None
+
+
+class AgentProcess(Struct, frozen=True):
+    """An agent to keep running: ``python`` is ``module:attr``, ``folder`` goes on its import path."""
+
+    name: str
+    python: str
+    folder: str
+    replicas: int = 1
+    env: Mapping[str, str] = {}
+    restart: str = "permanent"
+    most_restarts: int = 3
+    within_s: float = 5.0
+
+
+class DaemonPlan(Struct, frozen=True):
+    """What one daemon is to be. ``drain_s``: how long running attempts may take to end when it stops."""
+
+    data: Path
+    limits: Limits = Limits()
+    listeners: tuple[Listener, ...] = ()
+    agents: tuple[AgentProcess, ...] = ()
+    history: bool = True
+    history_memory: str | None = None
+    history_threads: int | None = None
+    drain_s: float = 10.0
+    keep_days: int = 90
+    keep_quests: int = 1_000_000
+
+
+class Daemon:
+    """One daemon on one data directory. ``note(event, **fields)`` writes the log. Starting or stopping twice is fine."""
+
+    def __init__(self, plan: DaemonPlan, note: Callable[..., None]) -> None:
+        self._plan = plan
+        self._note = note
+        self._clock = SystemClock()
+        self._boot = secrets.token_hex(16)
+        self._ready = threading.Event()
+        self._over = threading.Event()
+        self._exit_code = EXIT_DONE
+        self._doors: list[Door] = []
+        self._keepers: list[Ref] = []
+        self._state = "new"
+        self.addresses: dict[str, str] = {}
+
+    # -- start -----------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Come up. Whatever fails is undone and raised: JournalLocked, JournalForeign, BadSettings, MachineError."""
+        if self._state != "new":
+            return
+        self._state = "started"
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
+        data = self._plan.data
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._lock = DirectoryLock(data, clock_us=self._clock.now_us)
+        self._lock.acquire()
+        try:
+            self._start_locked()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _start_locked(self) -> None:
+        clock = self._clock
+        self._store = SqliteStore(
+            self._plan.data,
+            clock_us=clock.now_us,
+            new_id=lambda: secrets.token_hex(16),
+            lock=self._lock,
+        )
+        self._store.count_deaths()
+        self._journal = ThreadedJournal(self._store, alarm=self._on_alarm)
+        self._dispatcher = PooledDispatcher()
+        self._timers = ThreadTimers(clock)
+        self._house = self._compose()
+        self._open_doors(self._house)
+        self._journal.start()
+        self._timers.start()
+        self._dispatcher.start()
+        for door in self._doors:
+            door.start()
+        if not self._ready.wait(READY_WITHIN_S):
+            raise JournalError(f"the open quests could not be read within {READY_WITHIN_S:.0f} s")
+        self._address_file = AddressFile(self._plan.data)
+        self._address_file.write(self._boot, VERSION, clock.now_us(), self.addresses)
+        self._retention = Retention(self._plan.keep_days, self._plan.keep_quests)
+        self._start_processes()
+
+    def _compose(self) -> House:
+        chance = random.SystemRandom()
+        world = World(
+            boot=self._boot,
+            dispatcher=self._dispatcher,
+            clock=self._clock,
+            timers=self._timers,
+            journal=self._journal,
+            random=chance,
+            new_quest_id=quest_ids(chance),
+            note=self._note,
+            escalated=self._on_escalated,
+        )
+        facts = DaemonFacts(
+            data=str(self._plan.data),
+            pid=os.getpid(),
+            started_us=self._clock.now_us(),
+            addresses=self.addresses,
+            gauges=self._gauges,
+            stop=self.request_stop,
+            ready=self._on_ready,
+        )
+        return compose(world, self._plan.limits, facts, PlanCache())
+
+    def _open_doors(self, house: House) -> None:
+        folder = socket_folder(self._plan.data, self._boot)
+        self._folder = folder
+        control = open_control(house)
+        self._doors.append(control)
+        self.addresses["control"] = control.listen(f"ipc://{folder}/c")
+        exchange = open_exchange(house, token=None, name="exchange")
+        self._doors.append(exchange)
+        self.addresses["exchange"] = exchange.listen(f"ipc://{folder}/e")
+        for number, listener in enumerate(self._plan.listeners):
+            door = open_exchange(house, token=listener.token, name=f"exchange-tcp-{number}")
+            self._doors.append(door)
+            bound = door.listen(listener.url, tls=listener.tls)
+            self.addresses[f"exchange_tcp_{number}"] = bound
+        if self._plan.history:
+            self.addresses["history"] = f"ipc://{folder}/h"
+
+    def _start_processes(self) -> None:
+        specs = [self._historian_spec()] if self._plan.history else []
+        for agent in self._plan.agents:
+            specs += agent_specs(agent, self.addresses["exchange"], self._boot)
+        self._keepers = [self._keep(spec) for spec in specs]
+
+    def _keep(self, spec: ProcessSpec) -> Ref:
+        keeper = ProcessKeeper(spec, clock=self._clock, timers=self._timers, note=self._note)
+        return keeper.launch(self._dispatcher)
+
+    def _historian_spec(self) -> ProcessSpec:
+        plan = self._plan
+        command = [
+            sys.executable,
+            "-m",
+            "questd.analytics.historian",
+            *("--journal", str(plan.data)),
+            *("--database", str(plan.data / "history.duckdb")),
+            *("--listen", self.addresses["history"]),
+        ]
+        if plan.history_memory is not None:
+            command += ["--memory", plan.history_memory]
+        if plan.history_threads is not None:
+            command += ["--threads", str(plan.history_threads)]
+        return ProcessSpec(
+            "historian", tuple(command), dict(os.environ), pipe_stdin=True, most_restarts=10
+        )
+
+    # -- while it serves -----------------------------------------------------------------------------
+
+    def wait(self, timeout_s: float | None = None) -> int | None:
+        """Wait until it should stop; the exit code, or None when the time is over first. Trims the journal meanwhile."""
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        while not self._over.is_set():
+            left = None if deadline is None else deadline - time.monotonic()
+            if left is not None and left <= 0:
+                return None
+            self._over.wait(min(1.0, left or 1.0))
+            if self._state == "started" and not self._over.is_set():
+                self._retention.tick(self._journal, self._clock, self._plan.data)
+        return self._exit_code
+
+    def request_stop(self) -> None:
+        """From a signal or a client: it is time."""
+        self._over.set()
+
+    def _on_ready(self, quests: int, folded: int) -> None:
+        self._note("daemon.ready", open_quests=quests, in_the_middle=folded)
+        self._ready.set()
+
+    def _on_alarm(self, error: JournalError) -> None:
+        """The journal can take no more: stop acknowledging, say why, exit."""
+        self._note("journal.broke", error=str(error))
+        self._exit_code = EXIT_JOURNAL
+        self._over.set()
+
+    def _on_escalated(self, error: BaseException) -> None:
+        self._note("daemon.escalated", error=repr(error))
+        self._exit_code = EXIT_ESCALATED
+        self._over.set()
+
+    def _gauges(self) -> dict[str, int]:
+        return {
+            "ready_mailboxes": self._dispatcher.depth,
+            "journal_queue": self._journal.queued,
+            "journal_questions": self._journal.questions,
+        }
+
+    # -- stop ------------------------------------------------------------------------------------
+
+    def stop(self) -> None:
+        """Drain, then end. Running attempts have a grace; what still runs then is re-attached by the next daemon."""
+        if self._state != "started":
+            self._state = "stopped"
+            return
+        self._state = "stopped"
+        if hasattr(self, "_address_file"):
+            self._address_file.remove()
+        self._end_processes()
+        for door in self._doors:
+            door.stop()
+        for name in ("_dispatcher", "_timers", "_journal"):
+            part = getattr(self, name, None)
+            if part is not None:
+                part.stop()
+        if hasattr(self, "_store"):
+            if self._exit_code == EXIT_DONE:
+                self._store.forgive_deaths()
+            self._store.close()
+        if hasattr(self, "_folder"):
+            remove_sockets(self._folder)
+        self._lock.release()
+
+    def _end_processes(self) -> None:
+        """Agents drain (their SIGTERM does that): their running attempts end and are heard of before the sockets close."""
+        gone = threading.Semaphore(0)
+        living = [keeper for keeper in self._keepers if keeper.tell(EndProcess(gone.release))]
+        deadline = time.monotonic() + self._plan.drain_s
+        for _ in living:
+            gone.acquire(timeout=max(0.0, deadline - time.monotonic()))
+        self._keepers = []
+
+
+def agent_specs(agent: AgentProcess, exchange: str, boot: str) -> list[ProcessSpec]:
+    """One process a replica; each carries the daemon's boot id, so that orphans know when they are one."""
+    env = {**os.environ, **agent.env, "QUESTD_CONNECT": exchange, "QUESTD_BOOT": boot}
+    env["PYTHONPATH"] = os.pathsep.join(
+        part for part in (agent.folder, os.environ.get("PYTHONPATH", "")) if part
+    )
+    command = (sys.executable, "-m", "questd", "agent", "run", agent.python)
+    return [
+        ProcessSpec(
+            f"{agent.name}-{number}" if agent.replicas > 1 else agent.name,
+            (*command, "--connect", exchange),
+            env,
+            restart=agent.restart,  # type: ignore[arg-type]
+            directory=agent.folder,
+            most_restarts=agent.most_restarts,
+            within_s=agent.within_s,
+        )
+        for number in range(agent.replicas)
+    ]
+
+
+def remove_sockets(folder: Path) -> None:
+    """The folder was ours alone."""
+    for path in folder.iterdir():
+        path.unlink(missing_ok=True)
+    folder.rmdir()
