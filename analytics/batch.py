@@ -124,9 +124,9 @@ class Batch:
         for kind in (QuestRow, TaskRow):
             for row in (*self.added.get(kind, ()), *self.changed.get(kind, {}).values()):
                 if isinstance(row, QuestRow):
-                    row.inputs = row.result = None
-                elif isinstance(row, TaskRow):
-                    row.result = None
+                    row.inputs = None
+                if isinstance(row, QuestRow | TaskRow):
+                    row.result, row.released = None, True
 
 
 class Discard:

@@ -101,7 +101,7 @@ class Fold(TaskFold):
                 show_failure(row, failure)
                 row.failure_task = failure.task
             case ev.QuestCompleted(output, failed_steps):
-                row.result, row.result_size, row.result_digest = self.lookup.text(output)
+                self._set_result(row, output)
                 row.failed_steps = failed_steps or None
                 self._end_quest(row, "completed")
             case ev.QuestFailed(failure):
@@ -274,7 +274,7 @@ class Fold(TaskFold):
         self._stop_attempt(step.epoch)
         if event.continued:
             task.continued = True
-            task.result, task.result_size, task.result_digest = self.lookup.text(event.result)
+            self._set_result(task, event.result)
         if task.finished_at is None:
             self._end_task(step, task, "failed")
         if event.continued:

@@ -6,10 +6,12 @@ run text as SQL: those are named here. Knows nothing of connections that hold da
 """
 
 import re
-from typing import Any, Final, cast
+from collections.abc import Sequence
+from typing import Any, Final
 
 import duckdb
 
+from questd.analytics.values import is_list, is_object
 from questd.messages.payload import decode_json
 from questd.runtime.errors import CallerError
 
@@ -76,26 +78,25 @@ def check_parameters(text: bytes) -> list[Any]:
         values: Any = decode_json(text)
     except (ValueError, RecursionError) as error:
         raise BadQuery(f"the parameters are no JSON: {error}") from None
-    if not isinstance(values, list):
+    if not is_list(values):
         raise BadQuery("the parameters must be a JSON array")
-    items = cast("list[Any]", values)
-    if _count_values(items) > PARAMETERS_MAX_VALUES:
+    if _count_values(values) > PARAMETERS_MAX_VALUES:
         raise BadQuery(f"the parameters hold more than {PARAMETERS_MAX_VALUES} values")
-    return items
+    return list(values)
 
 
 def _count(number: int) -> str:
     return "none" if number == 0 else str(number)
 
 
-def _count_values(values: list[Any]) -> int:
+def _count_values(values: Sequence[Any]) -> int:
     found, open_values = 0, list(values)
     while open_values and found <= PARAMETERS_MAX_VALUES:
         value = open_values.pop()
         found += 1
-        if isinstance(value, list):
+        if is_list(value):
             open_values += value
-        elif isinstance(value, dict):
+        elif is_object(value):
             open_values += value.values()
     return found
 
@@ -110,15 +111,14 @@ def _forbidden_function(statement: duckdb.Statement) -> str | None:
         return mention.group().lower()
     nodes: list[Any] = [tree]
     while nodes:
-        node: Any = nodes.pop()
-        if isinstance(node, dict):
-            fields = cast("dict[str, Any]", node)
-            name = str(fields.get("function_name", "")).lower()
+        node = nodes.pop()
+        if is_object(node):
+            name = str(node.get("function_name", "")).lower()
             if name in FORBIDDEN_FUNCTIONS:
                 return name
-            nodes += fields.values()
-        elif isinstance(node, list):
-            nodes += cast("list[Any]", node)
+            nodes += node.values()
+        elif is_list(node):
+            nodes += node
     return None
 
 
@@ -130,4 +130,4 @@ def _tree(sql: str) -> dict[str, Any] | None:
         tree: Any = decode_json(str(row[0]).encode()) if row else None
     except (ValueError, RecursionError):
         return None
-    return None if not isinstance(tree, dict) or tree.get("error") else cast("dict[str, Any]", tree)
+    return tree if is_object(tree) and not tree.get("error") else None

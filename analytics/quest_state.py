@@ -117,9 +117,10 @@ class QuestState:
         """Drop the payloads that folding again has brought in: they are on disk."""
         if self.row is not None:
             self.row.inputs = self.row.result = None
+            self.row.released = True
         for step in self.steps.values():
             if step.task is not None:
-                step.task.result = None
+                step.task.result, step.task.released = None, True
 
 
 def step_of(task: str) -> str:

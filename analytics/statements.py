@@ -57,7 +57,8 @@ def _columns(connection: duckdb.DuckDBPyConnection) -> Iterator[tuple[Table, Col
     ).fetchall():
         found.setdefault(table, {})[column] = kind
     for table in TABLES:
-        yield table, {name: found[table.name][name] for name in table.row.__struct_fields__}
+        fields = (name for name in table.row.__struct_fields__ if name != "released")
+        yield table, {name: found[table.name][name] for name in fields}
 
 
 def _source(table: Table, columns: Columns) -> str:
@@ -111,10 +112,14 @@ def _overwrite(table: Table, columns: Columns) -> str:
     left_alone = {*table.key, *table.fixed}
     moving = {name: kind for name, kind in columns.items() if name not in left_alone}
     changes = ", ".join(
-        f"{name} = coalesce(b.{name}, t.{name})" if name in table.filled else f"{name} = b.{name}"
+        f"{name} = CASE WHEN b.released THEN t.{name} ELSE b.{name} END"
+        if name in table.payloads
+        else f"{name} = b.{name}"
         for name in moving
     )
     carried = {**{name: columns[name] for name in table.key}, **moving}
+    if table.payloads:
+        carried["released"] = "BOOLEAN"
     return (
         f"UPDATE {table.name} AS t SET {changes} FROM ({_source(table, carried)}) AS b"
         f" WHERE {_same(table)}"

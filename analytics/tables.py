@@ -5,7 +5,8 @@ Times and spans are whole microseconds. A field that holds its default is left o
 back: that halves the text. How a table is written is said by ``TABLES``:
 
 - append: rows are only ever added;
-- image: rows are added and later overwritten by key, but for ``fixed`` columns, and ``filled`` ones, which are only ever set;
+- image: rows are added and later overwritten by key, but for ``fixed`` columns. A row that is ``released`` (no column) has
+  dropped its payloads to save memory, and leaves those in the file alone;
 - once: a row is added unless its key is there;
 - tally: rows are sums that are added to the row of the same key.
 
@@ -86,6 +87,7 @@ class QuestRow(Struct, gc=False, omit_defaults=True):
     failure_task: str | None = None
     cancel_reason: str | None = None
     cancelled_by: str | None = None
+    released: bool = False
 
 
 class TaskRow(Struct, gc=False, omit_defaults=True):
@@ -115,6 +117,7 @@ class TaskRow(Struct, gc=False, omit_defaults=True):
     failure_message: str | None = None
     continued: bool = False
     decided_by: str | None = None
+    released: bool = False
 
 
 class AttemptRow(Struct, gc=False, omit_defaults=True):
@@ -246,7 +249,7 @@ class Table(Struct, frozen=True):
     manner: Literal["append", "image", "once", "tally"]
     key: tuple[str, ...]
     fixed: tuple[str, ...] = ()
-    filled: tuple[str, ...] = ()
+    payloads: tuple[str, ...] = ()
 
 
 _OF_QUEST = ("quest", "quest_name", "project")

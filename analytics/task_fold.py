@@ -81,10 +81,14 @@ class TaskFold:
         self.sink.touch(task)
 
     def _complete(self, step: StepState, task: TaskRow, result: Payload) -> None:
-        task.result, task.result_size, task.result_digest = self.lookup.text(result)
+        self._set_result(task, result)
         task.failure_kind = task.failure_message = None
         self._end_task(step, task, "completed")
         self._release_dependents(step)
+
+    def _set_result(self, row: TaskRow | QuestRow, payload: Payload) -> None:
+        row.result, row.result_size, row.result_digest = self.lookup.text(payload)
+        row.released = False
 
     def _release_dependents(self, step: StepState) -> None:
         quest = self.state.row

@@ -4,10 +4,10 @@ Times are RFC 3339, UTC, with exactly six decimals and Z. Whole numbers and deci
 infinities null, blobs base64, intervals ISO 8601 durations, structs and maps objects.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final, cast
+from typing import Any, Final, TypeGuard
 
 import msgspec
 
@@ -47,12 +47,21 @@ def plain(value: Any) -> Any:
 
 
 def _nested(value: Any) -> Any:
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in cast("Iterable[Any]", value)]
-    if isinstance(value, dict):
-        pairs = cast("dict[Any, Any]", value)
-        return {_name(key): plain(item) for key, item in pairs.items()}
+    if is_list(value):
+        return [plain(item) for item in value]
+    if is_object(value):
+        return {_name(key): plain(item) for key, item in value.items()}
     return value
+
+
+def is_list(value: object) -> TypeGuard[Sequence[Any]]:
+    """Whether it is a list or an array."""
+    return isinstance(value, list | tuple)
+
+
+def is_object(value: object) -> TypeGuard[dict[Any, Any]]:
+    """Whether it is a struct, a map or a JSON object."""
+    return isinstance(value, dict)
 
 
 def encode_row(values: list[Any]) -> bytes:
