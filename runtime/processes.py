@@ -9,8 +9,10 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, Final
 
 from msgspec import Struct
 
@@ -20,10 +22,14 @@ from questd.runtime.supervision import Intensity, Restart, restarts
 
 RESTART_DELAY_S: Final = 0.25
 KILL_AFTER_S: Final = 5.0
+LOG_MAX_BYTES: Final = 8 * 1024 * 1024
 
 
 class ProcessSpec(Struct, frozen=True):
-    """How to start a process. ``pipe_stdin``: it ends when this process does, by the end of its standard input."""
+    """How to start a process. ``pipe_stdin``: it ends when this process does, by the end of its standard input.
+
+    ``log``: the file that its output is appended to; None: it writes where this process does.
+    """
 
     name: str
     command: tuple[str, ...]
@@ -33,6 +39,8 @@ class ProcessSpec(Struct, frozen=True):
     pipe_stdin: bool = False
     most_restarts: int = 3
     within_s: float = 5.0
+    kill_after_s: float = KILL_AFTER_S
+    log: Path | None = None
 
 
 class Started(Struct, frozen=True):
@@ -60,6 +68,19 @@ class EndProcess(Struct, frozen=True):
     """End the process and do not start it again. ``done`` is called when it is gone."""
 
     done: Callable[[], None]
+
+
+@contextmanager
+def open_log(path: Path | None) -> Iterator[IO[bytes] | None]:
+    """The file to append to, kept bounded: a large one is put aside, replacing the one put aside before."""
+    if path is None:
+        yield None
+        return
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if path.exists() and path.stat().st_size > LOG_MAX_BYTES:
+        path.replace(path.with_suffix(".log.1"))
+    with path.open("ab") as output:
+        yield output
 
 
 class ProcessKeeper(Actor):
@@ -119,13 +140,16 @@ class ProcessKeeper(Actor):
         """On the process's own thread."""
         spec = self._spec
         try:
-            process = subprocess.Popen(  # noqa: S603 - the command comes from the owner's settings
-                spec.command,
-                env=dict(spec.env),
-                cwd=spec.directory,
-                stdin=subprocess.PIPE if spec.pipe_stdin else subprocess.DEVNULL,
-                start_new_session=True,
-            )
+            with open_log(spec.log) as output:
+                process = subprocess.Popen(  # noqa: S603 - the command comes from the owner's settings
+                    spec.command,
+                    env=dict(spec.env),
+                    cwd=spec.directory,
+                    stdin=subprocess.PIPE if spec.pipe_stdin else subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    start_new_session=True,
+                )
         except OSError as error:
             self.ref.tell(Ended(None, str(error)))
             return
@@ -155,7 +179,7 @@ class ProcessKeeper(Actor):
             self._finish()
             return
         self._signal(signal.SIGTERM)
-        self._timers.after(KILL_AFTER_S, self.ref, KillNow())
+        self._timers.after(self._spec.kill_after_s, self.ref, KillNow())
 
     def _finish(self) -> None:
         assert self._ending is not None

@@ -1,37 +1,48 @@
 """Retention: ended quests leave the journal by age and by count, a little at a time, never past the history's watermark."""
 
-from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
+from questd.messages.exchange import FRAME_MAX_BYTES
+from questd.messages.history import HistoryInfo, HistoryStatus, decode_history_reply, encode_history
 from questd.runtime.clock import Clock
+from questd.runtime.errors import Unreachable
 from questd.runtime.journal.service import ThreadedJournal
+from questd.runtime.nng import Caller
 
 DAY_US: Final = 86_400 * 1_000_000
 EVERY_S: Final = 60.0
-WATERMARK_FILE: Final = "history.watermark"
+ASK_S: Final = 1.0
 
 
 class Retention:
     """Asks the journal's writer for one small piece of work at a time; goes on at once while there is more."""
 
-    def __init__(self, keep_days: int, keep_quests: int) -> None:
+    def __init__(self, keep_days: int, keep_quests: int, history: str | None) -> None:
+        self._history = None if history is None else Caller(history, frame_max=FRAME_MAX_BYTES)
         self._keep_days = keep_days
         self._keep_quests = keep_quests
         self._next_s = 0.0
         self._working = False
 
-    def tick(self, journal: ThreadedJournal, clock: Clock, data: Path) -> None:
-        """Look whether something is due; returns at once."""
+    def tick(self, journal: ThreadedJournal, clock: Clock) -> None:
+        """Look whether something is due; blocks for the history's answer at most."""
         now_s = clock.monotonic_s()
         if self._working or now_s < self._next_s:
             return
         self._working = True
         self._next_s = now_s + EVERY_S
         before_us = clock.now_us() - self._keep_days * DAY_US
-        watermark = read_watermark(data)
+        watermark = watermark_of(self._history)
         journal.between(
             lambda store: store.retire(before_us, self._keep_quests, watermark), self._done
         )
+
+    def close(self) -> None:
+        """Hang up on the history."""
+        if self._history is not None:
+            self._history.close()
 
     def _done(self, retired: Any) -> None:
         self._working = False
@@ -39,9 +50,12 @@ class Retention:
             self._next_s = 0.0
 
 
-def read_watermark(data: Path) -> int:
-    """How far the history is, as the historian last wrote down; 0 when it never did: then nothing may go."""
-    try:
-        return int((data / WATERMARK_FILE).read_text())
-    except (OSError, ValueError):
+def watermark_of(history: Caller | None) -> int:
+    """How far the history is; 0 when it cannot be asked: then nothing may go."""
+    if history is None:
         return 0
+    try:
+        reply = decode_history_reply(history.request(encode_history(HistoryStatus()), ASK_S))
+    except (Unreachable, msgspec.DecodeError):
+        return 0
+    return reply.seq if isinstance(reply, HistoryInfo) else 0

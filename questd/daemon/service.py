@@ -33,6 +33,7 @@ from questd.runtime.journal.service import ThreadedJournal
 from questd.runtime.journal.sqlite import SqliteStore
 from questd.runtime.nng import Door, TLSSettings
 from questd.runtime.processes import EndProcess, ProcessKeeper, ProcessSpec
+from questd.runtime.supervision import Restart
 
 SWITCH_INTERVAL_S = 0.0002
 READY_WITHIN_S = 60.0
@@ -57,7 +58,7 @@ class AgentProcess(Struct, frozen=True):
     folder: str
     replicas: int = 1
     env: Mapping[str, str] = {}
-    restart: str = "permanent"
+    restart: Restart = "permanent"
     most_restarts: int = 3
     within_s: float = 5.0
 
@@ -134,7 +135,9 @@ class Daemon:
             raise JournalError(f"the open quests could not be read within {READY_WITHIN_S:.0f} s")
         self._address_file = AddressFile(self._plan.data)
         self._address_file.write(self._boot, VERSION, clock.now_us(), self.addresses)
-        self._retention = Retention(self._plan.keep_days, self._plan.keep_quests)
+        self._retention = Retention(
+            self._plan.keep_days, self._plan.keep_quests, self.addresses.get("history")
+        )
         self._start_processes()
 
     def _compose(self) -> House:
@@ -181,7 +184,8 @@ class Daemon:
     def _start_processes(self) -> None:
         specs = [self._historian_spec()] if self._plan.history else []
         for agent in self._plan.agents:
-            specs += agent_specs(agent, self.addresses["exchange"], self._boot)
+            exchange = self.addresses["exchange"]
+            specs += agent_specs(agent, exchange, self._boot, self._plan)
         self._keepers = [self._keep(spec) for spec in specs]
 
     def _keep(self, spec: ProcessSpec) -> Ref:
@@ -203,7 +207,12 @@ class Daemon:
         if plan.history_threads is not None:
             command += ["--threads", str(plan.history_threads)]
         return ProcessSpec(
-            "historian", tuple(command), dict(os.environ), pipe_stdin=True, most_restarts=10
+            "historian",
+            tuple(command),
+            dict(os.environ),
+            pipe_stdin=True,
+            most_restarts=10,
+            log=plan.data / "logs" / "historian.log",
         )
 
     # -- while it serves -----------------------------------------------------------------------------
@@ -217,7 +226,7 @@ class Daemon:
                 return None
             self._over.wait(min(1.0, left or 1.0))
             if self._state == "started" and not self._over.is_set():
-                self._retention.tick(self._journal, self._clock, self._plan.data)
+                self._retention.tick(self._journal, self._clock)
         return self._exit_code
 
     def request_stop(self) -> None:
@@ -257,6 +266,8 @@ class Daemon:
         if hasattr(self, "_address_file"):
             self._address_file.remove()
         self._end_processes()
+        if hasattr(self, "_retention"):
+            self._retention.close()
         for door in self._doors:
             door.stop()
         for name in ("_dispatcher", "_timers", "_journal"):
@@ -281,7 +292,7 @@ class Daemon:
         self._keepers = []
 
 
-def agent_specs(agent: AgentProcess, exchange: str, boot: str) -> list[ProcessSpec]:
+def agent_specs(agent: AgentProcess, exchange: str, boot: str, drain_s: float) -> list[ProcessSpec]:
     """One process a replica; each carries the daemon's boot id, so that orphans know when they are one."""
     env = {**os.environ, **agent.env, "QUESTD_CONNECT": exchange, "QUESTD_BOOT": boot}
     env["PYTHONPATH"] = os.pathsep.join(
@@ -293,10 +304,12 @@ def agent_specs(agent: AgentProcess, exchange: str, boot: str) -> list[ProcessSp
             f"{agent.name}-{number}" if agent.replicas > 1 else agent.name,
             (*command, "--connect", exchange),
             env,
-            restart=agent.restart,  # type: ignore[arg-type]
+            restart=agent.restart,
             directory=agent.folder,
             most_restarts=agent.most_restarts,
             within_s=agent.within_s,
+            kill_after_s=plan.drain_s,
+            log=plan.data / "logs" / f"{agent.name}.log",
         )
         for number in range(agent.replicas)
     ]
