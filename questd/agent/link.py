@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from questd.agent.session import OPEN_MAX, Send
+from questd.agent.effects import Send
+from questd.agent.session import OPEN_MAX
 from questd.messages.exchange import DaemonFrame, decode_daemon_frame, encode_frame
 from questd.runtime.errors import QuestdError
 from questd.runtime.nng import Caller, TLSSettings

@@ -15,10 +15,7 @@ from time import monotonic, monotonic_ns
 from types import FrameType
 from typing import NamedTuple, assert_never
 
-from questd.agent.executor import Began, Ended, Executor, Freed, Job, Note, Said
-from questd.agent.lanes import make_lane
-from questd.agent.link import Answered, Link, Lost
-from questd.agent.session import (
+from questd.agent.effects import (
     EXIT_DRAINED,
     Begin,
     Cancel,
@@ -27,9 +24,12 @@ from questd.agent.session import (
     Offer,
     Redial,
     Send,
-    Session,
     Withdraw,
 )
+from questd.agent.executor import Began, Ended, Executor, Freed, Job, Note, Said
+from questd.agent.lanes import make_lane
+from questd.agent.link import Answered, Link, Lost
+from questd.agent.session import Session
 from questd.agent.tools import Tool
 from questd.messages.exchange import Progress
 from questd.runtime.nng import TLSSettings

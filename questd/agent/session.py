@@ -16,15 +16,27 @@ Times are monotonic microseconds, whatever their zero.
 
 from collections import deque
 from collections.abc import Iterable
-from typing import Final, Literal, NamedTuple, assert_never
+from typing import Literal, NamedTuple, assert_never
 
-from msgspec import Struct
 from msgspec.structs import replace
 
+from questd.agent.effects import (
+    EXIT_DENIED,
+    EXIT_DRAINED,
+    EXIT_STUCK,
+    EXIT_UNREACHABLE,
+    Begin,
+    Cancel,
+    Effect,
+    Exit,
+    Offer,
+    Redial,
+    Send,
+    Withdraw,
+)
 from questd.agent.outbox import Outbox, Parcel
 from questd.messages.events import LogLine
 from questd.messages.exchange import (
-    FRAME_MAX_BYTES,
     PROTOCOL_VERSION,
     AgentFrame,
     AttemptId,
@@ -39,7 +51,6 @@ from questd.messages.exchange import (
     Outcome,
     Progress,
     Resync,
-    ToolSpec,
     Welcome,
     Work,
     WorkItem,
@@ -63,70 +74,6 @@ DELIVERY_PATIENCE_US = 900_000_000
 """The same while it holds outcomes that nobody has acknowledged: somebody paid for them."""
 STUCK_PATIENCE_US = 10_000_000
 
-EXIT_DRAINED: Final = 0
-EXIT_UNREACHABLE: Final = 69
-EXIT_STUCK: Final = 75
-EXIT_DENIED: Final = 77
-
-
-class Offer(Struct, frozen=True):
-    """What this instance is and can do. ``ahead``: how many invocations beyond capacity its executor queues itself."""
-
-    agent: str
-    incarnation: str
-    token: str | None = None
-    tools: tuple[ToolSpec, ...] = ()
-    capabilities: tuple[str, ...] = ()
-    labels: dict[str, str | int | float | bool] = {}
-    capacity: int = 1
-    prefetch: int = 2
-    frame_max: int = FRAME_MAX_BYTES
-    host: str = ""
-    pid: int = 0
-    sdk: str = ""
-    started_by: str | None = None
-    ahead: int = 0
-
-
-class Send(NamedTuple):
-    """Ask the daemon; report ``heard(ticket, …)`` or, after ``timeout_us`` or a broken link, ``lost(ticket)``."""
-
-    ticket: int
-    frame: AgentFrame
-    timeout_us: int
-
-
-class Begin(NamedTuple):
-    """Call the tool (as soon as a slot is free); report ``began`` and ``ended``."""
-
-    invocation: Invocation
-
-
-class Cancel(NamedTuple):
-    """Ask a begun attempt to end; one that still waits for a slot ends at once, as Cancelled."""
-
-    attempt: AttemptId
-    reason: str
-
-
-class Withdraw(NamedTuple):
-    """Take back what was not begun; report ``withdrawn`` if it was not."""
-
-    attempt: AttemptId
-
-
-class Redial(NamedTuple):
-    """Close the link and dial again: nothing was heard for too long."""
-
-
-class Exit(NamedTuple):
-    """End the process."""
-
-    code: int
-    reason: str
-
-
-Effect = Send | Begin | Cancel | Withdraw | Redial | Exit
 Phase = Literal["greeting", "talking", "parting", "ended"]
 
 
@@ -268,6 +215,8 @@ class Session:
             wakes.append(self._chatter_us)
         if self.outbox.outcomes:
             wakes.append(self._resend_us)
+        if self.offer.started_by is not None and not self.draining:
+            wakes.append(self._heard_us + PATIENCE_US)
         if self.draining and not self._begun and self.phase != "parting":
             wakes.append(self._heard_us + self._patience())
         return max(now, min(wakes, default=now + self.hold_us))
@@ -352,9 +301,18 @@ class Session:
                 if self.phase == "greeting":
                     self._effects.append(Redial())
                 self.lost(ticket, now)
+        if self._orphaned(now):
+            self.drain("the daemon that started this agent is gone", EXIT_UNREACHABLE)
         if self.outbox.outcomes and now >= self._resend_us:
             self._resend_us = now + 2 * self.hold_us
             self.outbox.resend_all()
+
+    def _orphaned(self, now: int) -> bool:
+        return (
+            self.offer.started_by is not None
+            and not self.draining
+            and now >= self._heard_us + PATIENCE_US
+        )
 
     def _silent_at(self) -> int:
         """Tell when silence means a dead link: two holds after the last word, or after the oldest open frame."""

@@ -10,8 +10,9 @@ import sys
 import uuid
 from typing import TYPE_CHECKING, Final, NoReturn
 
+from questd.agent.effects import EXIT_STUCK, Exit, Offer
 from questd.agent.runner import Runner, quick_switches, signals
-from questd.agent.session import EXIT_STUCK, FRAME_OVERHEAD_BYTES, Exit, Offer
+from questd.agent.session import FRAME_OVERHEAD_BYTES
 from questd.messages.exchange import FRAME_MAX_BYTES
 from questd.runtime.errors import BadSettings
 from questd.runtime.nng import TLSSettings

@@ -85,7 +85,7 @@ def misbehave(how: str) -> Any:
         case "recurse":
             return misbehave(how)
         case "print":
-            print("noise\n" * 1000, flush=True)
+            sys.stdout.write("noise\n" * 1000)
             return "printed"
         case "big":
             return "x" * 100_000_000
@@ -101,7 +101,8 @@ def misbehave(how: str) -> Any:
             return "\ud800"
         case "attach":
             return Context.attach.__doc__
-    raise AssertionError(how)
+        case _:
+            raise AssertionError(how)
 
 
 @agent.tool
@@ -138,7 +139,7 @@ def threads() -> int:
 def alone(how: str, path: str = "", ctx: Context = None) -> Any:  # type: ignore[assignment]
     ctx.progress(0.25, "alone")
     ctx.log("from a child", pid=os.getpid())
-    print("noise on standard output", flush=True)
+    sys.stdout.write("noise on standard output\n")
     if how == "pid":
         ctx.usage(tokens=3)
         return os.getpid()
@@ -148,11 +149,11 @@ def alone(how: str, path: str = "", ctx: Context = None) -> Any:  # type: ignore
         os.kill(os.getpid(), signal.SIGKILL)
     if how == "stdin":
         return sys.stdin.read()
-    if how == "grandchild":
+    if how in {"grandchild", "stubborn"}:
         child = subprocess.Popen(["sleep", "60"])
-        Path(path).write_text(f"{os.getpid()} {child.pid}")
         if how == "stubborn":
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        Path(path).write_text(f"{os.getpid()} {child.pid}")
         time.sleep(60)
     return None
 

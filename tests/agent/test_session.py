@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from questd.agent.session import (
+from questd.agent.effects import (
     EXIT_DENIED,
     EXIT_STUCK,
     EXIT_UNREACHABLE,
@@ -15,9 +15,9 @@ from questd.agent.session import (
     Offer,
     Redial,
     Send,
-    Session,
     Withdraw,
 )
+from questd.agent.session import Session
 from questd.messages.events import LogLine
 from questd.messages.exchange import (
     Cancellation,
@@ -353,13 +353,20 @@ def test_the_child_of_another_daemon_reattaches_delivers_and_ends() -> None:
     assert goodbye.boot == "b2"
 
 
-def test_an_orphan_that_finds_no_daemon_ends_in_the_end() -> None:
+def test_an_orphan_that_finds_no_daemon_ends_by_itself() -> None:
     bench = Bench(started_by="b")
     bench.welcome("b")
-    bench.session.drain("SIGTERM")
-    bench.poll()
-    bench.session.lost(bench.last().ticket, bench.now)
-    assert isinstance(bench.poll(1_000_000)[-1], Exit | Send)
+    while bench.session.phase != "ended":
+        bench.poll(max(1, bench.session.next_wake(bench.now) - bench.now))
+        assert bench.now < 63_000_000
+    assert bench.effects[-1] == Exit(EXIT_UNREACHABLE, "the daemon that started this agent is gone")
+
+
+def test_an_agent_that_nobody_started_waits_for_its_daemon_for_ever() -> None:
+    bench = Bench()
+    for _ in range(10_000):
+        bench.poll(1_000_000)
+    assert bench.session.phase == "greeting"
 
 
 def test_a_draining_agent_without_a_daemon_keeps_a_paid_result_for_a_while(bench: Bench) -> None:

@@ -5,10 +5,12 @@ import itertools
 import random
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
-from questd.agent.session import Begin, Cancel, Offer, Redial, Send, Session, Withdraw
+from questd.agent.effects import Begin, Cancel, Offer, Redial, Send, Withdraw
+from questd.agent.session import Session
 from questd.messages.exchange import (
     AgentFrame,
     Cancellation,
@@ -191,9 +193,9 @@ def schedule(world: World) -> None:
     """Work, cancellations, held exchanges that are released, and a restart or two."""
     for epoch in range(1, ATTEMPTS + 1):
         at = world.random.randint(0, 3_000_000)
-        world.later(at, lambda epoch=epoch: world.daemon.want(epoch))
+        world.later(at, partial(world.daemon.want, epoch))
         if world.random.random() < 0.1:
-            world.later(at + 5_000, lambda epoch=epoch: world.daemon.want(epoch, cancel=True))
+            world.later(at + 5_000, partial(world.daemon.want, epoch, cancel=True))
     for at in range(0, 120_000_000, HOLD_US):
         world.later(at, world.daemon.release)
     for _ in range(world.random.randint(0, 3)):

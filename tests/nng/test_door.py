@@ -2,11 +2,14 @@
 
 import logging
 import os
+import signal
 import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -178,13 +181,28 @@ def test_five_hundred_callers_hold_polls_and_each_gets_its_own_answer(echo: Echo
 
 def test_a_burst_of_answers_to_many_peers_is_not_dropped(echo: Echo, url: str) -> None:
     callers = [Caller(url, frame_max=FRAME_MAX) for _ in range(40)]
-    answers = [in_thread(lambda c=c: c.request(b"hold", 30)) for c in callers for _ in range(4)]
+    answers = [in_thread(partial(c.request, b"hold", 30)) for c in callers for _ in range(4)]
     routes = [echo.held.get(timeout=30) for _ in answers]
     for route in routes:
         echo.door.send(route, b"ok" * 1000)
     assert all(a.get(timeout=30) == b"ok" * 1000 for a in answers)
     for caller in callers:
         caller.close()
+
+
+def test_answers_to_a_peer_that_reads_nothing_never_block_the_sender(echo: Echo, url: str) -> None:
+    code = "import sys; from questd.runtime.nng import Caller; Caller(sys.argv[1], frame_max=99).request(b'hold', 60)"
+    with subprocess.Popen([sys.executable, "-c", code, url], stderr=subprocess.DEVNULL) as process:
+        route = echo.held.get(timeout=30)
+        process.send_signal(signal.SIGSTOP)
+        began = time.monotonic()
+        for _ in range(2_000):
+            echo.door.send(route, b"x" * 4_000)
+        assert time.monotonic() - began < 5
+        caller = Caller(url, frame_max=FRAME_MAX)
+        assert caller.request(b"hi", 10) == b"re:hi"
+        caller.close()
+        process.kill()
 
 
 def test_the_lifecycle_forgives_every_order(tmp_path: Path) -> None:
