@@ -292,7 +292,9 @@ class Daemon:
         self._keepers = []
 
 
-def agent_specs(agent: AgentProcess, exchange: str, boot: str, drain_s: float) -> list[ProcessSpec]:
+def agent_specs(
+    agent: AgentProcess, exchange: str, boot: str, plan: DaemonPlan
+) -> list[ProcessSpec]:
     """One process a replica; each carries the daemon's boot id, so that orphans know when they are one."""
     env = {**os.environ, **agent.env, "QUESTD_CONNECT": exchange, "QUESTD_BOOT": boot}
     env["PYTHONPATH"] = os.pathsep.join(
