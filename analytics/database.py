@@ -46,6 +46,7 @@ class Database:
         self.rebuilt = rebuilt
         self._connection = connection
         self._statements = Statements(connection)
+        self._doubted = _suspicion(path) > 0
         self.watermark = _watermark(connection)[2]
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
@@ -70,12 +71,11 @@ class Database:
             _roll_back(self._connection)
             _suspect(self.path).write_text(str(_suspicion(self.path) + 1))
             raise HistoryWriteFailed(f"cannot write {self.path}: {error}") from error
+        if self._doubted:
+            self._doubted = False
+            _suspect(self.path).unlink(missing_ok=True)
         self.watermark = batch.last
         batch.release()
-
-    def trust(self) -> None:
-        """A write went well: forget earlier failures."""
-        _suspect(self.path).unlink(missing_ok=True)
 
     def close(self) -> None:
         """Checkpoint and give the file back. Closing twice is fine."""

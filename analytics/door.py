@@ -7,7 +7,7 @@ answered busy at once; every request gets one answer, whatever its bytes are. It
 import logging
 import threading
 from collections.abc import Callable
-from queue import Full, Queue
+from queue import SimpleQueue
 from typing import Final, Protocol, assert_never
 
 import duckdb
@@ -35,10 +35,19 @@ ENVELOPE_BYTES: Final = 128 * 1024
 """Left in a frame for column names, types and the rest of the answer."""
 TIME_LIMIT_MAX_MS: Final = 600_000
 WAIT_MAX_MS: Final = 60_000
-STATUS_QUEUE: Final = 64
+STATUSES_WAITING: Final = 64
 
 log = logging.getLogger("questd.history")
+STOPPING: Final = "the history is stopping"
 Job = tuple[Route, HistoryRequest]
+
+
+class _Desk:
+    """Requests of one kind: ``places`` bounds those that run or wait."""
+
+    def __init__(self, places: int) -> None:
+        self.places = threading.BoundedSemaphore(places)
+        self.jobs: SimpleQueue[Job | None] = SimpleQueue()
 
 
 class Archive(Protocol):
@@ -80,8 +89,9 @@ class HistoryDoor:
         self._pid = pid
         self._lock = threading.Lock()
         self._running: dict[int, Deadline] = {}
-        self._questions: Queue[Job | None] = Queue(askers)
-        self._statuses: Queue[Job | None] = Queue(STATUS_QUEUE)
+        self._stopping = False
+        self._questions = _Desk(2 * askers)
+        self._statuses = _Desk(STATUSES_WAITING)
         self._workers = [self._worker(self._questions, f"history-asker-{n}") for n in range(askers)]
         self._workers.append(self._worker(self._statuses, "history-status"))
         self._door = Door(self._receive, frame_max=FRAME_MAX_BYTES, name="history")
@@ -97,15 +107,17 @@ class HistoryDoor:
         self._door.start()
 
     def stop(self) -> None:
-        """End running questions, then the threads. Once."""
-        self._door.stop()
+        """End running questions, answer all that wait, then end the threads. Once."""
+        self._stopping = True
         self._progress.close()
-        self.make_room("the history is stopping")
+        self.make_room(STOPPING)
+        for _ in self._workers[:-1]:
+            self._questions.jobs.put(None)
+        self._statuses.jobs.put(None)
         for worker in self._workers:
-            queue = self._statuses if worker is self._workers[-1] else self._questions
-            queue.put(None)
-        for worker in self._workers:
-            worker.join()
+            if worker.ident is not None:
+                worker.join()
+        self._door.stop()
         self._parent.close()
 
     def make_room(
@@ -116,8 +128,8 @@ class HistoryDoor:
             for deadline in self._running.values():
                 deadline.end_now(reason)
 
-    def _worker(self, queue: "Queue[Job | None]", name: str) -> threading.Thread:
-        return threading.Thread(target=self._work, args=(queue,), name=name, daemon=True)
+    def _worker(self, desk: "_Desk", name: str) -> threading.Thread:
+        return threading.Thread(target=self._work, args=(desk,), name=name, daemon=True)
 
     def _receive(self, route: Route, body: bytes) -> None:
         try:
@@ -125,10 +137,12 @@ class HistoryDoor:
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             self._answer(route, HistoryError("sql", f"this is no request to the history: {error}"))
             return
-        queue = self._questions if isinstance(request, Query) else self._statuses
-        try:
-            queue.put_nowait((route, request))
-        except Full:
+        desk = self._questions if isinstance(request, Query) else self._statuses
+        if self._stopping:
+            self._answer(route, HistoryError("busy", STOPPING))
+        elif desk.places.acquire(blocking=False):
+            desk.jobs.put((route, request))
+        else:
             self._answer(route, HistoryError("busy", "too many questions at once: try again"))
 
     def _answer(self, route: Route, reply: HistoryReply) -> None:
@@ -137,10 +151,11 @@ class HistoryDoor:
             body = encode_history(HistoryError("limit", "the answer does not fit a frame"))
         self._door.send(route, body)
 
-    def _work(self, queue: "Queue[Job | None]") -> None:
-        while (job := queue.get()) is not None:
+    def _work(self, desk: "_Desk") -> None:
+        while (job := desk.jobs.get()) is not None:
             route, request = job
             self._answer(route, self._reply(request))
+            desk.places.release()
 
     def _reply(self, request: HistoryRequest) -> HistoryReply:
         try:
@@ -184,6 +199,8 @@ class HistoryDoor:
             time_ms=min(query.time_limit_ms, TIME_LIMIT_MAX_MS),
         )
         with self._lock:
+            if self._stopping:
+                raise LimitReached(STOPPING)
             cursor = self._parent.cursor()
             deadline = self._running[id(cursor)] = Deadline(cursor, limits.time_ms)
         try:

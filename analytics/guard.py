@@ -48,12 +48,15 @@ class BadQuery(CallerError):  # noqa: N818 - named as in runtime.errors
 
 def check_sql(sql: str) -> duckdb.Statement:
     """The one statement, or BadQuery."""
-    size = len(sql.encode("utf-8", "replace"))
+    try:
+        size = len(sql.encode())
+    except UnicodeEncodeError as error:
+        raise BadQuery(f"the SQL is no text: {error}") from None
     if size > SQL_MAX_BYTES:
         raise BadQuery(f"the SQL has {size} bytes; the limit is {SQL_MAX_BYTES}")
     try:
         statements = duckdb.extract_statements(sql)
-    except (duckdb.Error, UnicodeError) as error:
+    except duckdb.Error as error:
         raise BadQuery(str(error)) from None
     if len(statements) != 1:
         raise BadQuery(f"write exactly one statement; this is {_count(len(statements))}")

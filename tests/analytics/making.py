@@ -78,7 +78,7 @@ class Writer:
             quest,
             version,
             tuple(NewEvent(self.now_us, ev.kind_of(e), ev.encode_event(e)) for e in events),
-            _head(quest, version + len(events)),
+            make_head(quest, version + len(events)),
             blobs,
             definition,
         )
@@ -92,7 +92,7 @@ class Writer:
         return self.append(quest, ev.AttemptStarted(task, attempt, agent, f"{agent}-1", "run"))
 
 
-def _head(quest: str, version: int) -> Head:
+def make_head(quest: str, version: int) -> Head:
     return Head(quest, version, "running", "d", "n", "1", "default", {}, None, 5, START_US)
 
 

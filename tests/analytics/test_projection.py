@@ -90,7 +90,9 @@ def test_steps_are_there_before_they_run_and_cancelled_with_their_quest(
     writer.append("q_2", ev.AttemptFailed("a", epoch, failure), ev.TaskFailed("a", failure))
     writer.append("q_2", ev.QuestStopping(failure), ev.QuestFailed(failure))
     database = history(writer, tmp_path)
-    found = rows(database, "SELECT quest, list(status ORDER BY place) FROM steps GROUP BY 1 ORDER BY 1")
+    found = rows(
+        database, "SELECT quest, list(status ORDER BY place) FROM steps GROUP BY 1 ORDER BY 1"
+    )
     assert found == [
         ("q_1", ["ready", "pending", "pending", "pending"]),
         ("q_2", ["failed", "cancelled", "cancelled", "cancelled"]),
@@ -179,11 +181,11 @@ def test_text_that_is_neither_json_nor_utf8_does_not_stop_the_history(
 
 def test_an_event_that_nobody_knows_is_kept_as_undecoded(writer: Writer, tmp_path: Path) -> None:
     from questd.runtime.journal.store import Append, NewEvent
-    from tests.analytics.making import _head
+    from tests.analytics.making import make_head
 
     writer.submit("q_1")
     unknown = NewEvent(START_US, "quest.danced", b"\x91\xacquest.danced")
-    writer.store.commit([Append("q_1", 2, (unknown,), _head("q_1", 3))])
+    writer.store.commit([Append("q_1", 2, (unknown,), make_head("q_1", 3))])
     database = history(writer, tmp_path)
     kind, detail = one(database, "SELECT kind, detail->>'undecoded' FROM events WHERE n = 3")
     assert kind == "quest.danced"
