@@ -34,23 +34,15 @@ class CompiledStep(Struct, frozen=True):
     key: str
     number: int
     dependencies: tuple[str, ...]
-    prompt: Template | None = None
-    arguments: Template | None = None
+    prompt: Template | None
+    arguments: Template | None
+    steps: tuple[str, ...]
+    inputs: tuple[str, ...]
 
     @property
-    def templates(self) -> tuple[Template, ...]:
-        """Those that there are."""
-        return tuple(t for t in (self.prompt, self.arguments) if t is not None)
-
-    @property
-    def steps(self) -> tuple[str, ...]:
-        """Keys of the steps its expressions name."""
-        return tuple(dict.fromkeys(key for t in self.templates for key in t.steps))
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """Inputs its expressions name."""
-        return tuple(dict.fromkeys(name for t in self.templates for name in t.inputs))
+    def implicit(self) -> bool:
+        """Does it pass on its dependencies' results, for want of arguments of its own?"""
+        return self.prompt is None and self.arguments is None
 
     def render(
         self, *, steps: Mapping[str, Any], inputs: Mapping[str, Any], extras: Mapping[str, Any]
@@ -59,7 +51,7 @@ class CompiledStep(Struct, frozen=True):
 
         BadExpression when a name has no such value.
         """
-        if self.prompt is None and self.arguments is None:
+        if self.implicit:
             return None
         rendered: dict[str, Any] = {}
         if self.arguments is not None:

@@ -10,7 +10,8 @@ have become ready, and its answer joins the same append: the end of one task and
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, assert_never
 
 from msgspec import Struct
 
@@ -48,6 +49,7 @@ from questd.actors.quest.state import (
     TERMINAL_PHASES,
     DropAttempt,
     DropWant,
+    Due,
     QuestState,
     RecallAttempt,
     RenderInput,
@@ -78,7 +80,7 @@ from questd.runtime.journal.store import (
 FOLD_CHUNK: Final = 500
 READ_CHUNK: Final = 5_000
 
-Effect = Callable[[], None]
+Effect = Callable[[], object]
 
 
 class Submission(Struct, frozen=True):
@@ -323,30 +325,31 @@ class QuestSupervisor(Actor):
         core.evolve(state, event, now_us)
         self._events.append(NewEvent(now_us, kind_of(event), encode_event(event)))
 
-    def _take_one_due(self, state: QuestState, due: Any) -> None:
+    def _take_one_due(self, state: QuestState, due: Due) -> None:
+        """Do, or hold until it is on disk, what the world owes the quest."""
         match due:
-            case WantPlace(task):
-                self._drops.pop(task, None)
-                self._wants[task] = None
-            case DropWant(task):
-                if task in self._wants:
-                    del self._wants[task]
+            case DropAttempt():
+                self._releases[due.task] = None
+                self._effects.append(partial(self._end_step, due.task))
+            case RunAttempt():
+                place = self._places.pop(due.task, None)
+                self._effects.append(partial(self._launch_step, state, due, place))
+            case WantPlace():
+                self._drops.pop(due.task, None)
+                self._wants[due.task] = None
+            case DropWant():
+                if due.task in self._wants:
+                    del self._wants[due.task]
                 else:
-                    self._drops[task] = None
-            case RunAttempt(task):
-                place = self._places.pop(task, None)
-                self._effects.append(lambda: self._launch_step(state, due, place))
-            case DropAttempt(task, epoch):
-                self._releases[task] = None
-                self._effects.append(lambda: self._end_step(task, epoch))
+                    self._drops[due.task] = None
             case RecallAttempt():
-                self._effects.append(lambda: self._recall(due))
-            case RenderInput(task):
-                self._render(state, task)
+                self._effects.append(partial(self._recall, due))
+            case RenderInput():
+                self._render(state, due.task)
             case RenderOutput():
                 self._render(state, None)
             case _:
-                raise AssertionError(f"unknown due {due!r}")
+                assert_never(due)
 
     def _on_attempt_ended(self, state: QuestState, ended: AttemptEnded) -> None:
         command: cmd.Command
@@ -371,8 +374,8 @@ class QuestSupervisor(Actor):
         if self._do(state, command) is None:
             self._blobs += blobs
         if ended.reply is not None:
-            attempt, agent = (self.name, ended.epoch), ended.reply
-            self._effects.append(lambda: agent.tell(Acknowledge(attempt)))
+            acknowledge = Acknowledge((self.name, ended.epoch))
+            self._effects.append(partial(ended.reply.tell, acknowledge))
 
     def _on_places(self, state: QuestState, places: Places) -> None:
         if places.settled:
@@ -476,8 +479,7 @@ class QuestSupervisor(Actor):
         step = StepActor(self._house, order, self.ref)
         self._steps[due.task] = step.launch(self._house.dispatcher)
 
-    def _end_step(self, task: str, epoch: int) -> None:
-        del epoch
+    def _end_step(self, task: str) -> None:
         step = self._steps.pop(task, None)
         if step is not None:
             step.tell(EndStep())

@@ -32,6 +32,8 @@ from questd.messages.failure import CANCELLED, Failure
 from questd.messages.payload import NULL, Payload
 
 CANCEL_GRACE_US: Final = 10_000_000
+ENDED: Final = (Completed, Failed)
+OVER: Final = (Completed, Failed, Cancelled)
 
 
 def evolve(state: QuestState, event: ev.Event, now_us: int) -> None:
@@ -126,7 +128,7 @@ def _set(state: QuestState, task: Task, to: TaskState) -> None:
         drop_want(state, task)
         if not isinstance(to, Running):
             state.due.append(DropWant(task.key))
-    if isinstance(to, Completed | Failed):
+    if isinstance(to, ENDED):
         _on_task_ended(state, task, to)
 
 
@@ -303,6 +305,6 @@ def _on_ended(
     state.finished_us = now_us
     state.timers.clear()
     for task in state.tasks:
-        if not isinstance(task.state, Completed | Failed | Cancelled):
+        if not isinstance(task.state, OVER):
             _close(state, task)
             _set(state, task, Cancelled(now_us, task.last))

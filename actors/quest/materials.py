@@ -86,7 +86,7 @@ def order_for(
 
 def needed_by(step: CompiledStep) -> tuple[str, ...]:
     """The steps that its arguments are made of: those it names, or else all it depends on."""
-    return step.steps if step.templates else step.dependencies
+    return step.dependencies if step.implicit else step.steps
 
 
 def idempotency_key(quest: str, task: Task) -> str:
