@@ -10,7 +10,31 @@ from questd.analytics.tables import TABLES
 from tests.analytics.making import memory_store
 from tests.analytics.reading import build, rows
 
-NAMES = ["definitions", "dependencies", "quests", "steps", "tasks", "attempts", "events", "breakpoints", "usage", "agents", "instances", "tools", "waits", "logs", "active_quests", "template_stats", "agent_stats", "tool_stats", "step_stats", "recent_events", "slowest", "flakiest", "costliest"]
+NAMES = [
+    "definitions",
+    "dependencies",
+    "quests",
+    "steps",
+    "tasks",
+    "attempts",
+    "events",
+    "breakpoints",
+    "usage",
+    "agents",
+    "instances",
+    "tools",
+    "waits",
+    "logs",
+    "active_quests",
+    "template_stats",
+    "agent_stats",
+    "tool_stats",
+    "step_stats",
+    "recent_events",
+    "slowest",
+    "flakiest",
+    "costliest",
+]
 
 
 @pytest.fixture(scope="module")
