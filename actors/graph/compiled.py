@@ -156,7 +156,16 @@ def _compile_step(
     if step.arguments is not None:
         arguments = _compile_value(step.arguments, (*at, "with"), names, report)
     needed = sorted(step.dependencies, key=lambda key: graph.numbers.get(key, number))
-    return CompiledStep(step.key, number, tuple(needed), prompt, arguments)
+    templates = [template for template in (prompt, arguments) if template is not None]
+    return CompiledStep(
+        step.key,
+        number,
+        step.dependencies,
+        prompt,
+        arguments,
+        tuple(dict.fromkeys(key for template in templates for key in template.steps)),
+        tuple(dict.fromkeys(name for template in templates for name in template.inputs)),
+    )
 
 
 def _compile_value(value: Any, at: At, names: Names, report: Report) -> Template | None:
