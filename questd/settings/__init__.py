@@ -1,0 +1,26 @@
+"""What questd is told from outside: questd.toml, the environment, the command line's words."""
+
+from questd.settings.finding import find_file, state_home
+from questd.settings.model import (
+    AgentSettings,
+    HistorySettings,
+    LimitSettings,
+    ListenSettings,
+    RetentionSettings,
+    Settings,
+    read_token,
+)
+from questd.settings.reading import load_settings
+
+__all__ = [
+    "AgentSettings",
+    "HistorySettings",
+    "LimitSettings",
+    "ListenSettings",
+    "RetentionSettings",
+    "Settings",
+    "find_file",
+    "load_settings",
+    "read_token",
+    "state_home",
+]

@@ -1,0 +1,105 @@
+"""The settings of one data directory: one frozen struct, checked once, passed down, never global.
+
+Invariant: a ``Settings`` that exists is valid. Seconds and counts; paths are absolute. Must not know of sockets or actors.
+"""
+
+import stat
+from pathlib import Path
+from typing import Literal
+
+from msgspec import Struct
+
+from questd.runtime.errors import BadSettings
+
+Restart = Literal["permanent", "transient", "temporary"]
+
+
+class AgentSettings(Struct, frozen=True, kw_only=True):
+    """An agent that the daemon starts and supervises. ``python``: ``module:attr``, imported from ``folder``.
+
+    ``restart`` as in OTP; more than ``most_restarts`` in ``within_s`` seconds and it is given up.
+    """
+
+    name: str
+    python: str
+    folder: Path
+    replicas: int = 1
+    env: dict[str, str] = {}
+    restart: Restart = "permanent"
+    most_restarts: int = 3
+    within_s: float = 5.0
+
+
+class ListenSettings(Struct, frozen=True, kw_only=True):
+    """TCP listeners for agents: ``tcp://HOST:PORT`` or ``tls+tcp://HOST:PORT``; none by default."""
+
+    tcp: tuple[str, ...] = ()
+    token_file: Path | None = None
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    tls_authority: Path | None = None
+    insecure: bool = False
+
+
+class LimitSettings(Struct, frozen=True, kw_only=True):
+    """Bounds of a daemon. ``parallel``: attempts that may run at once in the whole daemon (None: no bound of its own)."""
+
+    parallel: int | None = None
+    rest_after_s: float = 2.0
+    hold_s: float = 5.0
+    lease_s: float = 15.0
+    reattach_grace_s: float = 15.0
+    submits_in_flight: int = 4_096
+    requests_in_flight: int = 20_000
+    journal_queue: int = 20_000
+
+
+class RetentionSettings(Struct, frozen=True, kw_only=True):
+    """How long ended quests stay in the journal: for ``days``, and the newest ``quests`` at most."""
+
+    days: int = 90
+    quests: int = 1_000_000
+
+
+class HistorySettings(Struct, frozen=True, kw_only=True):
+    """The historian's process. ``memory`` in DuckDB's words (``512MB``)."""
+
+    enabled: bool = True
+    memory: str | None = None
+    threads: int | None = None
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """Everything. ``data``: the data directory; ``file``: the questd.toml these come from, if any.
+
+    ``drain_s``: how long running attempts may take to end when the daemon stops. ``warnings``: said at each start.
+    """
+
+    data: Path
+    file: Path | None = None
+    agents: tuple[AgentSettings, ...] = ()
+    listen: ListenSettings = ListenSettings()
+    limits: LimitSettings = LimitSettings()
+    retention: RetentionSettings = RetentionSettings()
+    history: HistorySettings = HistorySettings()
+    drain_s: float = 10.0
+    warnings: tuple[str, ...] = ()
+
+
+def read_token(path: Path) -> str:
+    """The token in a file that only its owner may read. BadSettings says what is wrong with it."""
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+        token = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadSettings(f"listen.token_file: {path} cannot be read: {error}") from None
+    if mode & 0o077:
+        raise BadSettings(
+            f"listen.token_file: {path} may be read by others (mode {mode:04o}): chmod 600 {path}"
+        )
+    if not token:
+        raise BadSettings(
+            f"listen.token_file: {path} is empty: write a long random text into it, "
+            'as from `python -c "import secrets; print(secrets.token_urlsafe(32))"`'
+        )
+    return token

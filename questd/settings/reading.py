@@ -1,0 +1,312 @@
+"""questd.toml into ``Settings``: every fault names its field, and the nearest valid one.
+
+Invariant: what comes out was checked as a whole. Knows the file's words; the model knows the values.
+"""
+
+import re
+from collections.abc import Iterable
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Struct
+
+from questd.runtime.errors import BadSettings
+from questd.settings.finding import FILE_NAME, data_directory, find_file
+from questd.settings.model import (
+    AgentSettings,
+    HistorySettings,
+    LimitSettings,
+    ListenSettings,
+    Restart,
+    RetentionSettings,
+    Settings,
+    read_token,
+)
+
+Duration = str | int | float
+Table = TypeVar("Table", bound=Struct)
+
+
+class _Agent(Struct, frozen=True, forbid_unknown_fields=True):
+    python: str
+    replicas: int = 1
+    env: dict[str, str] = {}
+    restart: Restart = "permanent"
+    restarts: int = 3
+    within: Duration = 5
+
+
+class _Listen(Struct, frozen=True, forbid_unknown_fields=True):
+    tcp: str | list[str] = []
+    token_file: str | None = None
+    tls_certificate: str | None = None
+    tls_key: str | None = None
+    tls_authority: str | None = None
+    insecure: bool = False
+
+
+class _Limits(Struct, frozen=True, forbid_unknown_fields=True):
+    parallel: int | None = None
+    rest_after: Duration = 2
+    hold: Duration = 5
+    lease: Duration = 15
+    reattach_grace: Duration = 15
+    submits_in_flight: int = 4_096
+    requests_in_flight: int = 20_000
+    journal_queue: int = 20_000
+
+
+class _Retention(Struct, frozen=True, forbid_unknown_fields=True):
+    days: int = 90
+    quests: int = 1_000_000
+
+
+class _History(Struct, frozen=True, forbid_unknown_fields=True):
+    enabled: bool = True
+    memory: str | None = None
+    threads: int | None = None
+
+
+class _File(Struct, frozen=True, forbid_unknown_fields=True):
+    data: str | None = None
+    drain: Duration = 10
+    agents: dict[str, Any] = {}
+    listen: _Listen = _Listen()
+    limits: _Limits = _Limits()
+    retention: _Retention = _Retention()
+    history: _History = _History()
+
+
+_TABLES: Final[dict[str, type[Struct]]] = {
+    "": _File,
+    "agents": _Agent,
+    "listen": _Listen,
+    "limits": _Limits,
+    "retention": _Retention,
+    "history": _History,
+}
+_PLACE: Final = re.compile(r"(.*) - at `\$\.?(.*)`", re.DOTALL)
+_UNKNOWN: Final = re.compile(r"Object contains unknown field `(.*)`")
+_MEMORY: Final = re.compile(r"[0-9]+(\.[0-9]+)? ?([KMGT]i?B)")
+_AGENT_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,127}")
+
+
+def load_settings(
+    *, data: Path | None = None, config: Path | None = None, start: Path | None = None
+) -> Settings:
+    """Settings for a command started in ``start`` (default: here). ``data``: --data; ``config``: --config.
+
+    BadSettings names the file, the field and what to write instead.
+    """
+    if config is not None and not config.is_file():
+        hint = f"; write {config / FILE_NAME}" if config.is_dir() else ""
+        raise BadSettings(f"--config {config}: there is no such file{hint}")
+    file = find_file((start or Path.cwd()).absolute()) if config is None else config.absolute()
+    if file is None:
+        return Settings(data=data_directory(data, None, None))
+    try:
+        return _settings(_read(file), file, data)
+    except BadSettings as error:
+        raise BadSettings(f"{file}: {error}") from None
+
+
+def _read(file: Path) -> _File:
+    import tomllib  # noqa: PLC0415 - only where there is a file
+
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadSettings(f"cannot be read: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise BadSettings(f"is not TOML: {error}") from None
+    return _convert(content, _File, "")
+
+
+def _convert(value: object, kind: type[Table], at: str) -> Table:
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise BadSettings(_explain(str(error), at)) from None
+
+
+def _explain(message: str, at: str) -> str:
+    """What msgspec found, in the words of the file; it names no keys of mappings, so agents come one by one."""
+    placed = _PLACE.fullmatch(message)
+    what, below = (placed[1], placed[2]) if placed else (message, "")
+    path = ".".join(part for part in (at, below) if part)
+    unknown = _UNKNOWN.fullmatch(what)
+    if unknown is None:
+        return f"{path or 'the file'}: {what[:1].lower()}{what[1:]}"
+    known = _TABLES[path.partition(".")[0]].__struct_encode_fields__
+    where = f"[{path}]" if path else "the file"
+    return f"{where} has no setting {unknown[1]!r}: {_instead(unknown[1], known)}"
+
+
+def _instead(name: str, known: Iterable[str]) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415 - only for a fault
+
+    names = tuple(known)
+    near = get_close_matches(name, names, n=1, cutoff=0.5)
+    return f"did you mean {near[0]!r}?" if near else f"it has {', '.join(names)}"
+
+
+def _settings(found: _File, file: Path, data: Path | None) -> Settings:
+    listen = _listen(found.listen, file.parent)
+    return Settings(
+        data=data_directory(data, file, found.data),
+        file=file,
+        agents=tuple(_agent(name, agent, file.parent) for name, agent in found.agents.items()),
+        listen=listen,
+        limits=_limits(found.limits),
+        retention=RetentionSettings(
+            days=_least("retention.days", found.retention.days, 1),
+            quests=_least("retention.quests", found.retention.quests, 0),
+        ),
+        history=_history(found.history),
+        drain_s=_seconds("drain", found.drain),
+        warnings=_warnings(listen),
+    )
+
+
+def _agent(name: str, written: object, folder: Path) -> AgentSettings:
+    field = f"agents.{name}"
+    if not _AGENT_NAME.fullmatch(name):
+        raise BadSettings(f"{field}: a name is letters, digits, _ . and -, as in [agents.reviewer]")
+    agent = _convert(written, _Agent, field)
+    module, separator, attribute = agent.python.partition(":")
+    if not (module and separator and attribute):
+        raise BadSettings(
+            f"{field}.python: {agent.python!r} is not module:attribute, as in {name}:agent"
+        )
+    return AgentSettings(
+        name=name,
+        python=agent.python,
+        folder=folder,
+        replicas=_least(f"{field}.replicas", agent.replicas, 1, 1_000),
+        env=agent.env,
+        restart=agent.restart,
+        most_restarts=_least(f"{field}.restarts", agent.restarts, 0),
+        within_s=_seconds(f"{field}.within", agent.within),
+    )
+
+
+def _listen(listen: _Listen, folder: Path) -> ListenSettings:
+    def path(text: str | None) -> Path | None:
+        return None if text is None else (folder / Path(text).expanduser()).absolute()
+
+    urls = [listen.tcp] if isinstance(listen.tcp, str) else listen.tcp
+    checked = ListenSettings(
+        tcp=tuple(_url(url) for url in urls),
+        token_file=path(listen.token_file),
+        tls_certificate=path(listen.tls_certificate),
+        tls_key=path(listen.tls_key),
+        tls_authority=path(listen.tls_authority),
+        insecure=listen.insecure,
+    )
+    for url in checked.tcp:
+        _check_listener(url, checked)
+    if checked.tcp and checked.token_file is not None:
+        read_token(checked.token_file)
+    return checked
+
+
+def _url(text: str) -> str:
+    url = text if "://" in text else f"tcp://{text}"
+    try:
+        parts = urlsplit(url)
+        whole = parts.scheme in ("tcp", "tls+tcp") and parts.hostname and parts.port is not None
+    except ValueError:
+        whole = False
+    if not whole:
+        raise BadSettings(
+            f"listen.tcp: {text!r} is not an address: write tcp://127.0.0.1:7411 or tls+tcp://0.0.0.0:7411"
+        )
+    return url
+
+
+def _check_listener(url: str, listen: ListenSettings) -> None:
+    tls = url.startswith("tls+")
+    if tls and (listen.tls_certificate is None or listen.tls_key is None):
+        raise BadSettings(f"listen.tcp: {url} needs listen.tls_certificate and listen.tls_key")
+    if listen.insecure:
+        return
+    if listen.token_file is None:
+        raise BadSettings(
+            f"listen.tcp: {url} needs listen.token_file (a file of mode 0600): without a token anybody "
+            "who reaches the port could offer tools. `insecure = true` allows that, and warns"
+        )
+    if not tls and not _is_loopback(url):
+        raise BadSettings(
+            f"listen.tcp: {url} is open to other hosts and needs TLS: write tls+tcp://… with "
+            "listen.tls_certificate and listen.tls_key. `insecure = true` allows it without, and warns"
+        )
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _warnings(listen: ListenSettings) -> tuple[str, ...]:
+    if not listen.insecure:
+        return ()
+    bare = "without a token" if listen.token_file is None else "without TLS"
+    return tuple(
+        f"listen.insecure: {url} is served {bare}"
+        for url in listen.tcp
+        if listen.token_file is None or not (url.startswith("tls+") or _is_loopback(url))
+    )
+
+
+def _limits(limits: _Limits) -> LimitSettings:
+    field = "limits"
+    parallel = limits.parallel
+    return LimitSettings(
+        parallel=None if parallel is None else _least(f"{field}.parallel", parallel, 1),
+        rest_after_s=_seconds(f"{field}.rest_after", limits.rest_after),
+        hold_s=_seconds(f"{field}.hold", limits.hold),
+        lease_s=_seconds(f"{field}.lease", limits.lease),
+        reattach_grace_s=_seconds(f"{field}.reattach_grace", limits.reattach_grace),
+        submits_in_flight=_least(f"{field}.submits_in_flight", limits.submits_in_flight, 1),
+        requests_in_flight=_least(f"{field}.requests_in_flight", limits.requests_in_flight, 1),
+        journal_queue=_least(f"{field}.journal_queue", limits.journal_queue, 1),
+    )
+
+
+def _history(history: _History) -> HistorySettings:
+    if history.memory is not None and not _MEMORY.fullmatch(history.memory):
+        raise BadSettings(
+            f"history.memory: {history.memory!r} is no amount: write 512MB, 2GB, 1.5GiB"
+        )
+    threads = history.threads
+    return HistorySettings(
+        enabled=history.enabled,
+        memory=history.memory,
+        threads=None if threads is None else _least("history.threads", threads, 1, 1_024),
+    )
+
+
+def _least(field: str, value: int, least: int, most: int = 10**12) -> int:
+    if not least <= value <= most:
+        raise BadSettings(f"{field}: {value} is not between {least} and {most}")
+    return value
+
+
+def _seconds(field: str, value: Duration) -> float:
+    """A number of seconds, or a duration as a document writes it."""
+    if isinstance(value, str):
+        from questd.actors.graph.durations import parse_duration  # noqa: PLC0415 - takes 60 ms
+
+        try:
+            return parse_duration(value) / 1_000
+        except ValueError as error:
+            raise BadSettings(f"{field}: {value!r} {error}") from None
+    if not 0 <= value <= 10**9:
+        raise BadSettings(f"{field}: {value} is no number of seconds")
+    return float(value)

@@ -1,0 +1,114 @@
+"""questd.toml, data directories, and what is said about mistakes."""
+
+from pathlib import Path
+
+import pytest
+
+from questd.runtime.errors import BadSettings
+from questd.settings import Settings, load_settings
+
+
+@pytest.fixture(autouse=True)
+def _no_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("QUESTD_DATA", raising=False)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+
+def load(tmp_path: Path, text: str) -> Settings:
+    (tmp_path / "questd.toml").write_text(text)
+    return load_settings(start=tmp_path)
+
+
+def fault(tmp_path: Path, text: str) -> str:
+    with pytest.raises(BadSettings) as raised:
+        load(tmp_path, text)
+    return str(raised.value)
+
+
+def test_the_file_is_found_upwards_and_its_data_lies_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "questd.toml").touch()
+    deep = tmp_path / "a" / "b"
+    deep.mkdir(parents=True)
+    found = load_settings(start=deep)
+    assert found.file == tmp_path / "questd.toml"
+    assert found.data == tmp_path / ".questd"
+
+
+def test_without_a_file_data_lies_in_the_state_home(tmp_path: Path) -> None:
+    assert load_settings(start=tmp_path).data == tmp_path / "state" / "questd"
+
+
+def test_what_is_said_first_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "questd.toml").write_text('data = "own"')
+    assert load_settings(start=tmp_path).data == tmp_path / "own"
+    monkeypatch.setenv("QUESTD_DATA", str(tmp_path / "told"))
+    assert load_settings(start=tmp_path).data == tmp_path / "told"
+    assert load_settings(data=tmp_path / "given", start=tmp_path).data == tmp_path / "given"
+
+
+def test_an_agent_is_imported_from_the_folder_of_its_file(tmp_path: Path) -> None:
+    text = """
+        [agents.security]
+        python = "tools.security:agent"
+        replicas = 2
+        restart = "transient"
+        within = "1m"
+        env = {DEPTH = "3"}
+    """
+    (agent,) = load(tmp_path, text).agents
+    assert (agent.name, agent.folder, agent.replicas) == ("security", tmp_path, 2)
+    assert (agent.restart, agent.within_s, agent.env) == ("transient", 60.0, {"DEPTH": "3"})
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[agent.x]", "the file has no setting 'agent': did you mean 'agents'?"),
+        ('[agents.x]\npython = "a:b"\nreplica = 2', "[agents.x] has no setting 'replica': did you mean 'replicas'?"),
+        ("[limits]\nparalel = 2", "[limits] has no setting 'paralel': did you mean 'parallel'?"),
+        ("[limits]\nparallel = 0", "limits.parallel: 0 is not between 1 and"),
+        ('[limits]\nhold = "5 s"', "limits.hold: '5 s' is not a duration"),
+        ('[agents.x]\npython = "a"', "agents.x.python: 'a' is not module:attribute, as in x:agent"),
+        ("[agents.x]", "agents.x: object missing required field `python`"),
+        ('[agents.x]\npython = "a:b"\nrestart = "always"', "agents.x.restart: invalid enum value 'always'"),
+        ("[retention]\ndays = 0", "retention.days: 0 is not between 1 and"),
+        ('[history]\nmemory = "lots"', "history.memory: 'lots' is no amount"),
+        ("= 3", "is not TOML"),
+        ('[listen]\ntcp = "0.0.0.0"', "listen.tcp: '0.0.0.0' is not an address"),
+        ('[listen]\ntcp = "tcp://127.0.0.1:7411"', "needs listen.token_file"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_named_with_its_field_and_what_to_write(
+    tmp_path: Path, text: str, expected: str
+) -> None:
+    message = fault(tmp_path, text)
+    assert message.startswith(f"{tmp_path / 'questd.toml'}: ")
+    assert expected in message
+
+
+def test_a_listener_needs_a_token_that_only_its_owner_may_read(tmp_path: Path) -> None:
+    text = '[listen]\ntcp = "127.0.0.1:7411"\ntoken_file = "token"'
+    assert "cannot be read" in fault(tmp_path, text)
+    token = tmp_path / "token"
+    token.touch(mode=0o600)
+    assert "is empty" in fault(tmp_path, text)
+    token.write_text("a long random text")
+    assert load(tmp_path, text).listen.tcp == ("tcp://127.0.0.1:7411",)
+    token.chmod(0o644)
+    assert "chmod 600" in fault(tmp_path, text)
+
+
+def test_a_listener_for_other_hosts_needs_tls_or_a_word_that_warns(tmp_path: Path) -> None:
+    (tmp_path / "token").touch(mode=0o600)
+    (tmp_path / "token").write_text("a long random text")
+    text = '[listen]\ntcp = "tcp://0.0.0.0:7411"\ntoken_file = "token"'
+    assert "open to other hosts and needs TLS" in fault(tmp_path, text)
+    insecure = load(tmp_path, text + "\ninsecure = true")
+    assert insecure.warnings == ("listen.insecure: tcp://0.0.0.0:7411 is served without TLS",)
+    bare = load(tmp_path, '[listen]\ntcp = "tcp://127.0.0.1:7411"\ninsecure = true')
+    assert bare.warnings == ("listen.insecure: tcp://127.0.0.1:7411 is served without a token",)
+
+
+def test_config_must_exist(tmp_path: Path) -> None:
+    with pytest.raises(BadSettings, match=r"there is no such file; write .*questd\.toml"):
+        load_settings(config=tmp_path)
