@@ -156,11 +156,12 @@ def _compile_step(
     if step.arguments is not None:
         arguments = _compile_value(step.arguments, (*at, "with"), names, report)
     needed = sorted(step.dependencies, key=lambda key: graph.numbers.get(key, number))
+    needed = sorted(step.dependencies, key=lambda key: graph.numbers.get(key, number))
     templates = [template for template in (prompt, arguments) if template is not None]
     return CompiledStep(
         step.key,
         number,
-        step.dependencies,
+        tuple(needed),
         prompt,
         arguments,
         tuple(dict.fromkeys(key for template in templates for key in template.steps)),
