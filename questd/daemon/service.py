@@ -11,7 +11,7 @@ import secrets
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from msgspec import Struct
@@ -33,7 +33,7 @@ from questd.runtime.journal.service import ThreadedJournal
 from questd.runtime.journal.sqlite import SqliteStore
 from questd.runtime.nng import Door, TLSSettings
 from questd.runtime.processes import EndProcess, ProcessKeeper, ProcessSpec
-from questd.runtime.supervision import Restart
+from questd.settings import AgentSettings
 
 SWITCH_INTERVAL_S = 0.0002
 READY_WITHIN_S = 60.0
@@ -50,26 +50,13 @@ class Listener(Struct, frozen=True):
     tls: TLSSettings | None = None
 
 
-class AgentProcess(Struct, frozen=True):
-    """An agent to keep running: ``python`` is ``module:attr``, ``folder`` goes on its import path."""
-
-    name: str
-    python: str
-    folder: str
-    replicas: int = 1
-    env: Mapping[str, str] = {}
-    restart: Restart = "permanent"
-    most_restarts: int = 3
-    within_s: float = 5.0
-
-
 class DaemonPlan(Struct, frozen=True):
     """What one daemon is to be. ``drain_s``: how long running attempts may take to end when it stops."""
 
     data: Path
     limits: Limits = Limits()
     listeners: tuple[Listener, ...] = ()
-    agents: tuple[AgentProcess, ...] = ()
+    agents: tuple[AgentSettings, ...] = ()
     history: bool = True
     history_memory: str | None = None
     history_threads: int | None = None
@@ -90,7 +77,8 @@ class Daemon:
         self._over = threading.Event()
         self._exit_code = EXIT_DONE
         self._doors: list[Door] = []
-        self._keepers: list[Ref] = []
+        self._keepers: dict[str, Ref] = {}
+        self._agents: dict[str, AgentSettings] = {}
         self._state = "new"
         self.addresses: dict[str, str] = {}
 
@@ -182,15 +170,30 @@ class Daemon:
             self.addresses["history"] = f"ipc://{folder}/h"
 
     def _start_processes(self) -> None:
-        specs = [self._historian_spec()] if self._plan.history else []
-        for agent in self._plan.agents:
-            exchange = self.addresses["exchange"]
-            specs += agent_specs(agent, exchange, self._boot, self._plan)
-        self._keepers = [self._keep(spec) for spec in specs]
+        if self._plan.history:
+            self._keep(self._historian_spec())
+        self.keep_agents(self._plan.agents)
 
-    def _keep(self, spec: ProcessSpec) -> Ref:
+    def keep_agents(self, agents: Iterable[AgentSettings]) -> tuple[list[str], list[str]]:
+        """These agents run from now on: starts those that are new or changed, ends the others. Returns both, by name."""
+        wanted = {agent.name: agent for agent in agents}
+        ended = [name for name, agent in self._agents.items() if wanted.get(name) != agent]
+        for name in ended:
+            for spec in self._agent_specs(self._agents.pop(name)):
+                self._keepers.pop(spec.name).tell(EndProcess(lambda: None))
+        started = [name for name in wanted if name not in self._agents]
+        for name in started:
+            self._agents[name] = wanted[name]
+            for spec in self._agent_specs(wanted[name]):
+                self._keep(spec)
+        return started, ended
+
+    def _agent_specs(self, agent: AgentSettings) -> list[ProcessSpec]:
+        return agent_specs(agent, self.addresses["exchange"], self._boot, self._plan)
+
+    def _keep(self, spec: ProcessSpec) -> None:
         keeper = ProcessKeeper(spec, clock=self._clock, timers=self._timers, note=self._note)
-        return keeper.launch(self._dispatcher)
+        self._keepers[spec.name] = keeper.launch(self._dispatcher)
 
     def _historian_spec(self) -> ProcessSpec:
         plan = self._plan
@@ -285,20 +288,21 @@ class Daemon:
     def _end_processes(self) -> None:
         """Agents drain (their SIGTERM does that): their running attempts end and are heard of before the sockets close."""
         gone = threading.Semaphore(0)
-        living = [keeper for keeper in self._keepers if keeper.tell(EndProcess(gone.release))]
+        keepers = self._keepers.values()
+        living = [keeper for keeper in keepers if keeper.tell(EndProcess(gone.release))]
         deadline = time.monotonic() + self._plan.drain_s
         for _ in living:
             gone.acquire(timeout=max(0.0, deadline - time.monotonic()))
-        self._keepers = []
+        self._keepers = {}
 
 
 def agent_specs(
-    agent: AgentProcess, exchange: str, boot: str, plan: DaemonPlan
+    agent: AgentSettings, exchange: str, boot: str, plan: DaemonPlan
 ) -> list[ProcessSpec]:
     """One process a replica; each carries the daemon's boot id, so that orphans know when they are one."""
     env = {**os.environ, **agent.env, "QUESTD_CONNECT": exchange, "QUESTD_BOOT": boot}
     env["PYTHONPATH"] = os.pathsep.join(
-        part for part in (agent.folder, os.environ.get("PYTHONPATH", "")) if part
+        part for part in (str(agent.folder), os.environ.get("PYTHONPATH", "")) if part
     )
     command = (sys.executable, "-m", "questd", "agent", "run", agent.python)
     return [
@@ -307,7 +311,7 @@ def agent_specs(
             (*command, "--connect", exchange),
             env,
             restart=agent.restart,
-            directory=agent.folder,
+            directory=str(agent.folder),
             most_restarts=agent.most_restarts,
             within_s=agent.within_s,
             kill_after_s=plan.drain_s,

@@ -1,0 +1,208 @@
+"""``quest serve``: a daemon in the foreground, and the embedded one that ``quest run`` brings along.
+
+Signals: TERM and INT drain and end (a second one ends at once), HUP reads the settings again.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final
+
+from questd.actors.house import VERSION, Limits
+from questd.daemon.notes import note_writer
+from questd.daemon.service import Daemon, DaemonPlan, Listener
+from questd.runtime.clock import SystemClock
+from questd.runtime.errors import QuestdError, Unreachable
+from questd.runtime.nng import TLSSettings
+from questd.settings import ListenSettings, Settings, load_settings, read_token
+
+READY_WITHIN_S: Final = 90.0
+EXIT_REFUSED: Final = 7
+
+
+def plan_of(settings: Settings) -> DaemonPlan:
+    """What the settings mean for a daemon. BadSettings when the token file cannot be used."""
+    limits = settings.limits
+    return DaemonPlan(
+        data=settings.data,
+        limits=Limits(
+            parallel=limits.parallel,
+            rest_after_s=limits.rest_after_s,
+            hold_s=limits.hold_s,
+            lease_s=limits.lease_s,
+            reattach_grace_s=limits.reattach_grace_s,
+            submits_in_flight=limits.submits_in_flight,
+            requests_in_flight=limits.requests_in_flight,
+            journal_queue=limits.journal_queue,
+        ),
+        listeners=listeners_of(settings.listen),
+        agents=settings.agents,
+        history=settings.history.enabled,
+        history_memory=settings.history.memory,
+        history_threads=settings.history.threads,
+        drain_s=settings.drain_s,
+        keep_days=settings.retention.days,
+        keep_quests=settings.retention.quests,
+    )
+
+
+def listeners_of(listen: ListenSettings) -> tuple[Listener, ...]:
+    """The TCP listeners with their token and certificate."""
+    token = None if listen.token_file is None else read_token(listen.token_file)
+    return tuple(
+        Listener(url, token, tls_of(listen) if url.startswith("tls+") else None)
+        for url in listen.tcp
+    )
+
+
+def tls_of(listen: ListenSettings) -> TLSSettings:
+    """The certificate of the listeners, and the authority that must have signed an agent's."""
+    assert listen.tls_certificate is not None
+    assert listen.tls_key is not None
+    return TLSSettings(
+        certificate=listen.tls_certificate,
+        key=listen.tls_key,
+        authority=listen.tls_authority,
+    )
+
+
+def serve(settings: Settings, *, quiet: bool = False, as_json: bool = False) -> int:
+    """Run a daemon until it is told to end; the exit code. Errors at the start are told on standard error."""
+    note = note_writer(SystemClock(), quiet=quiet, as_json=as_json)
+    for warning in settings.warnings:
+        note("settings.warned", warning=warning)
+    try:
+        daemon = Daemon(plan_of(settings), note)
+        daemon.start()
+    except QuestdError as error:
+        sys.stderr.write(f"quest serve: {error}\n")
+        return EXIT_REFUSED
+    with signals(daemon, settings, note):
+        print(ready_line(settings, daemon), flush=True)  # noqa: T201 - the readiness line
+        tell_systemd("READY=1")
+        code = daemon.wait()
+        tell_systemd("STOPPING=1")
+        note("daemon.draining", grace_s=settings.drain_s)
+        daemon.stop()
+        note("daemon.stopped")
+    return code or 0
+
+
+def ready_line(settings: Settings, daemon: Daemon) -> str:
+    """One line for people and scripts: it can be asked now."""
+    tcp = [url for name, url in daemon.addresses.items() if name.startswith("exchange_tcp")]
+    remote = f", agents may dial {', '.join(tcp)}" if tcp else ""
+    return f"questd {VERSION} ready: data {settings.data}, pid {os.getpid()}{remote}"
+
+
+@contextlib.contextmanager
+def signals(daemon: Daemon, settings: Settings, note: Callable[..., None]) -> Iterator[None]:
+    """While it serves: TERM and INT stop it, HUP reads the settings again."""
+    told = threading.Event()
+
+    def end(number: int, _: FrameType | None) -> None:
+        if told.is_set():
+            os._exit(128 + number)
+        told.set()
+        daemon.request_stop()
+
+    def reload(_: int, __: FrameType | None) -> None:
+        threading.Thread(target=reload_agents, args=(daemon, settings, note), daemon=True).start()
+
+    before = {
+        number: signal.signal(number, handler)
+        for number, handler in (
+            (signal.SIGTERM, end),
+            (signal.SIGINT, end),
+            (signal.SIGHUP, reload),
+        )
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def reload_agents(daemon: Daemon, settings: Settings, note: Callable[..., None]) -> None:
+    """What can change while it runs are the agents: new ones start, those that are gone are drained."""
+    try:
+        fresh = load_settings(data=settings.data, config=settings.file)
+    except QuestdError as error:
+        note("settings.refused", error=str(error))
+        return
+    started, ended = daemon.keep_agents(fresh.agents)
+    note("settings.reloaded", started=",".join(started), ended=",".join(ended))
+
+
+def tell_systemd(state: str) -> None:
+    """The notify protocol of systemd: one datagram to the socket it names; nothing without it."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    if not address:
+        return
+    if address.startswith("@"):
+        address = "\0" + address[1:]
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as to:
+        to.sendto(state.encode(), address)
+
+
+@contextlib.contextmanager
+def embedded(settings: Settings) -> Iterator[dict[str, Any]]:
+    """A daemon of one's own on this data directory, as a child process: gives the content of its address file.
+
+    It drains when the block ends. Unreachable when it does not come up; its log is in ``logs/daemon.log``.
+    """
+    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    log_path = settings.data / "logs" / "daemon.log"
+    log_path.parent.mkdir(mode=0o700, exist_ok=True)
+    command = [sys.executable, "-m", "questd", "serve", "--data", str(settings.data)]
+    if settings.file is not None:
+        command += ["--config", str(settings.file)]
+    with log_path.open("ab") as log:
+        child = subprocess.Popen(  # noqa: S603 - our own command
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        await_ready(child, log_path)
+        yield json.loads((settings.data / "daemon.json").read_text())
+    finally:
+        end_child(child, settings.drain_s)
+
+
+def await_ready(child: "subprocess.Popen[bytes]", log_path: Path) -> None:
+    """Wait for the readiness line."""
+    assert child.stdout is not None
+    timer = threading.Timer(READY_WITHIN_S, child.kill)
+    timer.daemon = True
+    timer.start()
+    line = child.stdout.readline()
+    timer.cancel()
+    if not line:
+        child.wait()
+        last = log_path.read_text(errors="replace").strip().splitlines()[-1:]
+        raise Unreachable(f"the daemon did not start: {''.join(last)} (see {log_path})")
+
+
+def end_child(child: "subprocess.Popen[bytes]", drain_s: float) -> None:
+    """Let it drain; then end it."""
+    if child.poll() is None:
+        child.terminate()
+    try:
+        child.wait(drain_s + 10.0)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+    if child.stdout is not None:
+        child.stdout.close()
