@@ -1,0 +1,39 @@
+# Two commands need nothing but make and Python >= 3.11: `make run` and `make test`. Both set up .venv first.
+
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
+	if $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$p; break; fi; done)
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+DIFF ?= examples/code_review/change.diff
+SEEDS ?= 2000
+
+.PHONY: run test check bench sim help
+
+help:            ## what can be made
+	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(READY): pyproject.toml
+	@test -n "$(PYTHON)" || { echo "questd needs Python 3.11 or newer; none was found (PYTHON=… names one)"; exit 1; }
+	@echo "Setting up $(VENV) (once, about a minute) …"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,examples,arrow]'
+	@touch $@
+
+run: $(READY)    ## review a diff with four agents: make run [DIFF=path]
+	@$(BIN)/quest run examples/code_review/code-review.yaml --config examples/code_review/questd.toml -i git_diff=@$(DIFF)
+
+test: $(READY)   ## the whole suite
+	@$(BIN)/python -m pytest
+
+check: $(READY)  ## ruff, mypy, pyright
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/pyright
+
+bench: $(READY)  ## the figures of this machine
+	@$(BIN)/python -m benchmarks
+
+sim: $(READY)    ## the deterministic simulation: make sim SEEDS=n
+	@$(BIN)/python -m questd.simulation --seeds $(SEEDS)
