@@ -215,6 +215,9 @@ class ControlActor(Actor):
         if len(self._submits) >= limits.submits_in_flight:
             self._reply(job, Error("busy", "too many submits at once", retry_after_ms=200))
             return
+        if self._facts.gauges().get("journal_queue", 0) > limits.journal_queue:
+            self._reply(job, Error("busy", "the journal is behind", retry_after_ms=500))
+            return
         if len(submit.inputs) > PAYLOAD_MAX_BYTES:
             message = f"inputs of {len(submit.inputs)} bytes; {PAYLOAD_MAX_BYTES} are allowed"
             self._reply(job, Error("invalid", message))

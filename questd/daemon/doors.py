@@ -4,8 +4,6 @@ The exchange and the control door take frames on nng's receiving threads, decode
 frame are answered at once with what is wrong with them; they never reach an actor.
 """
 
-from collections.abc import Callable
-
 import msgspec
 
 from questd.actors.control.actor import RequestArrived
@@ -13,8 +11,11 @@ from questd.actors.exchange.actor import DoorPipeClosed, FrameArrived
 from questd.actors.house import House
 from questd.messages.control import Error, decode_request, encode_control
 from questd.messages.exchange import FRAME_MAX_BYTES, Denied, decode_agent_frame, encode_frame
-from questd.runtime.nng import Door, Route, TLSSettings
+from questd.runtime.nng import Door, Route
 
+AGENT_CREDIT = 32
+"""Frames an instance may send without waiting for answers: an honest one has four open."""
+CLIENT_CREDIT = 1_000
 Undecodable = (msgspec.DecodeError, RecursionError)
 
 
@@ -33,7 +34,9 @@ def open_exchange(house: House, *, token: str | None, name: str) -> Door:
     def closed(pipe: int) -> None:
         house.exchange.tell(DoorPipeClosed(door, pipe))
 
-    door = Door(receive, pipe_closed=closed, frame_max=FRAME_MAX_BYTES, name=name)
+    door = Door(
+        receive, pipe_closed=closed, frame_max=FRAME_MAX_BYTES, name=name, credit=AGENT_CREDIT
+    )
     return door
 
 
@@ -50,10 +53,5 @@ def open_control(house: House) -> Door:
             return
         house.control.tell(RequestArrived(door, route, request))
 
-    door = Door(receive, frame_max=FRAME_MAX_BYTES, name="control")
+    door = Door(receive, frame_max=FRAME_MAX_BYTES, name="control", credit=CLIENT_CREDIT)
     return door
-
-
-def listen(door: Door, url: str, tls: TLSSettings | None, bound: Callable[[str], None]) -> None:
-    """Take calls at this address and say where that is."""
-    bound(door.listen(url, tls=tls))

@@ -35,6 +35,7 @@ from questd.runtime.nng.library import (
 RECEIVE_BUFFER = 1024
 SEND_BUFFER = 1024
 RECEIVE_TIMEOUT_MS = 500
+UNANSWERED_MAX = 1_000
 SEND_TIMEOUT_MS = 100
 """nng moves answers from the socket's buffer to the pipes and drops rather than waits there, so a full buffer is
 empty again within microseconds; dropping at once would lose answers to living peers in a burst."""
@@ -57,7 +58,8 @@ class Door:
     """``receive(route, body)`` runs on the receiving thread, ``pipe_closed(pipe)`` on nng's: both must only post a message.
 
     A pipe's last requests may be received after its ``pipe_closed``. Bodies longer than ``frame_max`` bytes close
-    their pipe unread.
+    their pipe unread; so does asking
+    ``credit`` times without waiting for an answer.
     """
 
     def __init__(
@@ -67,8 +69,14 @@ class Door:
         pipe_closed: Callable[[int], None] = _ignore_pipe,
         frame_max: int,
         name: str,
+        credit: int = UNANSWERED_MAX,
     ) -> None:
         self.name = name
+        self.hung_up = 0
+        """How many pipes were closed because they asked more than ``credit`` times without waiting for answers."""
+        self._credit = credit
+        self._unanswered: dict[int, int] = {}
+        self._counting = threading.Lock()
         self.failures = 0
         """How often a callback raised."""
         self.unsent = 0
@@ -123,7 +131,11 @@ class Door:
             thread.join()
 
     def send(self, route: Route, body: bytes) -> None:
-        """Answer one request, from any thread. Nothing happens when its pipe is dead or the door stopped."""
+        """Answer one request, once, from any thread. Nothing happens when its pipe is dead or the door stopped."""
+        with self._counting:
+            open_requests = self._unanswered.get(route.pipe)
+            if open_requests:
+                self._unanswered[route.pipe] = open_requests - 1
         reply = message(body, route.header)
         if lib.nng_sendmsg(self._handle, reply, 0):
             lib.nng_msg_free(reply)
@@ -151,13 +163,29 @@ class Door:
         route = Route(pipe_of(received), header_of(received))
         body = body_of(received)
         lib.nng_msg_free(received)
+        if not self._grant(route.pipe):
+            return
         try:
             self._receive(route, body)
         except Exception:
             self.failures += 1
             log.exception("door.receive_failed", extra={"door": self.name, "pipe": route.pipe})
 
+    def _grant(self, pipe: int) -> bool:
+        """Has the peer credit for one more request? One that floods is hung up on: what waits for actors stays bounded."""
+        with self._counting:
+            open_requests = self._unanswered.get(pipe, 0) + 1
+            self._unanswered[pipe] = open_requests
+        if open_requests <= self._credit:
+            return True
+        if open_requests == self._credit + 1:
+            self.hung_up += 1
+            self.close_pipe(pipe)
+        return False
+
     def _on_pipe_closed(self, pipe: Any) -> None:
+        with self._counting:
+            self._unanswered.pop(int(pipe.id), None)
         try:
             self._pipe_closed(int(pipe.id))
         except Exception:
