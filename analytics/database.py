@@ -5,6 +5,7 @@ the file is disposable: one that is damaged, of another journal or of another sc
 It never runs a user's SQL (query.py does, on cursors of this connection).
 """
 
+from contextlib import suppress
 from importlib import resources
 from pathlib import Path
 
@@ -44,14 +45,15 @@ class Database:
     ) -> None:
         self.path = path
         self.rebuilt = rebuilt
-        self._connection = connection
+        self._root = connection
+        self._connection = connection.cursor()
         self._statements = Statements(connection)
         self._doubted = _suspicion(path) > 0
         self.watermark = _watermark(connection)[2]
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """A connection of its own to the same database, for one question on one thread."""
-        return self._connection.cursor()
+        return self._root.cursor()
 
     def write(self, batch: Batch) -> None:
         """Add a batch that follows the watermark. On an error nothing of it is in the file.
@@ -59,16 +61,16 @@ class Database:
         duckdb.OutOfMemoryException: try again when others have given memory back. HistoryWriteFailed: give up.
         """
         assert batch.after == self.watermark, "a batch must follow the one before"
-        self._connection.begin()
         try:
+            self._connection.begin()
             self._statements.write(self._connection, batch)
             self._connection.execute("UPDATE watermark SET seq = ?", [batch.last])
             self._connection.commit()
         except duckdb.OutOfMemoryException:
-            _roll_back(self._connection)
+            self._start_afresh()
             raise
         except duckdb.Error as error:
-            _roll_back(self._connection)
+            self._start_afresh()
             _suspect(self.path).write_text(str(_suspicion(self.path) + 1))
             raise HistoryWriteFailed(f"cannot write {self.path}: {error}") from error
         if self._doubted:
@@ -77,9 +79,15 @@ class Database:
         self.watermark = batch.last
         batch.release()
 
-    def close(self) -> None:
-        """Checkpoint and give the file back. Closing twice is fine."""
+    def _start_afresh(self) -> None:
+        """A rollback can fail for want of memory too; the transaction of a closed connection is gone for certain."""
         self._connection.close()
+        with suppress(duckdb.Error):
+            self._connection = self._root.cursor()
+
+    def close(self) -> None:
+        """Checkpoint and give the file back; closes every cursor. Closing twice is fine."""
+        self._root.close()
 
 
 def open_database(
@@ -101,7 +109,7 @@ def open_database(
         try:
             return Database(path, _open_existing(path, journal_id, journal_seq, config), None)
         except UnusableFile as found:
-            aside = _set_aside(path, found.word)
+            aside = set_aside(path, found.word)
             rebuilt = f"{found}; set aside as {aside.name}"
     _create(path, journal_id, config)
     return Database(path, _connect(path, config), rebuilt)
@@ -215,8 +223,11 @@ def _sql(name: str) -> str:
     return resources.files("questd.analytics").joinpath(name).read_text(encoding="utf-8")
 
 
-def _set_aside(path: Path, word: str) -> Path:
-    """One file a reason is kept, so that damage that comes again cannot fill the disk."""
+def set_aside(path: Path, word: str) -> Path:
+    """Rename a history that nobody holds to PATH.word, so that it is built anew; the answer is its new path.
+
+    One file a reason is kept: damage that comes again cannot fill the disk.
+    """
     aside = path.with_name(f"{path.name}.{word}")
     _remove(aside)
     if _wal(path).exists():
@@ -244,10 +255,3 @@ def _suspicion(path: Path) -> int:
         return int(_suspect(path).read_text())
     except (OSError, ValueError):
         return 0
-
-
-def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
-    try:
-        connection.rollback()
-    except duckdb.Error:
-        return  # the transaction, or the whole database, is gone already

@@ -6,6 +6,7 @@ answered busy at once; every request gets one answer, whatever its bytes are. It
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Final, Protocol, assert_never
@@ -28,7 +29,7 @@ from questd.messages.history import (
     decode_history_request,
     encode_history,
 )
-from questd.runtime.errors import JournalError
+from questd.runtime.errors import Busy, JournalError
 from questd.runtime.nng import Door, Route
 
 ENVELOPE_BYTES: Final = 128 * 1024
@@ -38,7 +39,11 @@ WAIT_MAX_MS: Final = 60_000
 STATUSES_WAITING: Final = 64
 
 log = logging.getLogger("questd.history")
+REST_S: Final = 1.0
+"""After memory ran short no question is begun for so long: what is behind catches up first."""
+RETRY_AFTER_MS: Final = 1_000
 STOPPING: Final = "the history is stopping"
+SHORT: Final = "the history needs its memory to keep up: try again, and ask for less"
 Job = tuple[Route, HistoryRequest]
 
 
@@ -90,6 +95,7 @@ class HistoryDoor:
         self._lock = threading.Lock()
         self._running: dict[int, Deadline] = {}
         self._stopping = False
+        self._rest_until_s = 0.0
         self._questions = _Desk(2 * askers)
         self._statuses = _Desk(STATUSES_WAITING)
         self._workers = [self._worker(self._questions, f"history-asker-{n}") for n in range(askers)]
@@ -120,11 +126,10 @@ class HistoryDoor:
         self._door.stop()
         self._parent.close()
 
-    def make_room(
-        self, reason: str = "the history needs the memory to keep up: ask for less"
-    ) -> None:
-        """End every question that runs now."""
+    def make_room(self, reason: str = SHORT) -> None:
+        """End every question that runs now, and begin none for a moment."""
         with self._lock:
+            self._rest_until_s = time.monotonic() + REST_S
             for deadline in self._running.values():
                 deadline.end_now(reason)
 
@@ -170,6 +175,8 @@ class HistoryDoor:
             return HistoryError("sql", str(error)[:4_096])
         except LimitReached as error:
             return HistoryError("limit", str(error))
+        except Busy as error:
+            return HistoryError("busy", str(error))
         except JournalError as error:
             return HistoryError("internal", str(error))
         except Exception as error:
@@ -199,8 +206,8 @@ class HistoryDoor:
             time_ms=min(query.time_limit_ms, TIME_LIMIT_MAX_MS),
         )
         with self._lock:
-            if self._stopping:
-                raise LimitReached(STOPPING)
+            if self._stopping or time.monotonic() < self._rest_until_s:
+                raise Busy(STOPPING if self._stopping else SHORT, retry_after_ms=RETRY_AFTER_MS)
             cursor = self._parent.cursor()
             deadline = self._running[id(cursor)] = Deadline(cursor, limits.time_ms)
         try:

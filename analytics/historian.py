@@ -97,8 +97,8 @@ class Historian:
     def run(self) -> None:
         """Write until told to stop."""
         while not self._stopped:
-            count = self._ingest.step()
-            self._progress.advance(self._ingest.watermark, level=not count)
+            self._ingest.step()
+            self._progress.advance(self._ingest.watermark, self._ingest.level_s)
             self._wake.wait(self._ingest.pause_s)
             self._wake.clear()
 

@@ -20,7 +20,9 @@ BATCH_EVENTS: Final = 5_000
 BATCH_BYTES: Final = 16 * 1024 * 1024
 PAUSE_MIN_S: Final = 0.02
 PAUSE_MAX_S: Final = 0.1
-MEMORY_TRIES: Final = 5
+MEMORY_TRIES: Final = 10
+MEMORY_PAUSE_S: Final = 0.2
+"""What an interrupted question may take to give its memory back."""
 
 log = logging.getLogger("questd.history")
 
@@ -57,6 +59,8 @@ class Ingest:
         self._projector = Projector(source, database.watermark)
         self._ahead: list[Record] = []
         self.pause_s = PAUSE_MIN_S
+        self.level_s = time.monotonic()
+        """When the history last held all that the journal held, by the monotonic clock."""
         self.events = 0
         self.busy_s = 0.0
 
@@ -68,11 +72,14 @@ class Ingest:
     def step(self) -> int:
         """Bring in one batch; how many events it had. 0: the history has all that the journal had."""
         began = time.monotonic()
+        left_over = bool(self._ahead)
         records = self._ahead or self._source.follow(self.watermark, BATCH_EVENTS)
         count = self._project(records)
         self._ahead = records[count:]
         if count:
             self._write(self._projector.take())
+        if not left_over and not self._ahead and count < BATCH_EVENTS:
+            self.level_s = began
         self._set_pause(count, time.monotonic() - began)
         return count
 
@@ -93,6 +100,7 @@ class Ingest:
             except duckdb.OutOfMemoryException:
                 log.warning("history.memory_short", extra={"rows": batch.rows})
                 self._make_room()
+                time.sleep(MEMORY_PAUSE_S)
             else:
                 return
         raise HistoryWriteFailed(

@@ -18,12 +18,11 @@ class Progress:
         """The last event that is in the history."""
         return self._seq
 
-    def advance(self, seq: int, *, level: bool) -> None:
-        """The history holds all up to ``seq``; ``level``: and the journal had no more."""
+    def advance(self, seq: int, level_s: float) -> None:
+        """The history holds all up to ``seq``, and all that the journal held at ``level_s`` (monotonic)."""
         with self._condition:
             self._seq = seq
-            if level:
-                self._level_s = time.monotonic()
+            self._level_s = level_s
             self._condition.notify_all()
 
     def wait_for(self, seq: int, timeout_s: float) -> None:
@@ -32,7 +31,7 @@ class Progress:
             self._condition.wait_for(lambda: self._seq >= seq or self._closed, timeout_s)
 
     def lag_ms(self, journal_seq: int) -> int:
-        """Since when the history has been behind; 0 when it is not."""
+        """How old the oldest event can be that the history does not have; 0 when it has them all."""
         with self._condition:
             if self._seq >= journal_seq:
                 return 0

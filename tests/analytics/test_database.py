@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from questd.analytics.database import HistoryWriteFailed, open_database
+from questd.analytics.database import HistoryWriteFailed, open_database, set_aside
 from questd.analytics.projection import Projector
 from questd.runtime.errors import JournalForeign, MachineError
 from questd.runtime.journal.memory import MemoryStore
@@ -62,6 +62,16 @@ def test_a_damaged_file_is_rebuilt_to_the_same_tables(store: MemoryStore, path: 
     damage(path)
     second = build(store, path)
     assert second.rebuilt is not None
+    assert tables_of(second.cursor()) == expected
+    second.close()
+
+
+def test_a_rebuild_gives_identical_tables(store: MemoryStore, path: Path) -> None:
+    first = build(store, path)
+    expected = tables_of(first.cursor())
+    first.close()
+    assert set_aside(path, "old").exists()
+    second = build(store, path)
     assert tables_of(second.cursor()) == expected
     second.close()
 

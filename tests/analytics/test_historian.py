@@ -32,7 +32,7 @@ from questd.runtime.errors import Unreachable
 from questd.runtime.journal.sqlite import SqliteStore
 from questd.runtime.nng import Caller
 from tests.analytics.making import START_US, Writer, random_journal
-from tests.analytics.reading import build, tables_of
+from tests.analytics.reading import build, one, tables_of
 
 
 class Running:
@@ -268,6 +268,42 @@ def test_a_thousand_columns_with_long_names_do_not_break_the_frame(historian: Ru
         Query("SELECT * FROM (PIVOT (SELECT range r, 1 v FROM range(9)) ON r USING sum(v))")
     )
     assert isinstance(reply, Rows | HistoryError)
+
+
+def test_questions_that_eat_all_memory_do_not_stop_the_history(
+    store: SqliteStore, tmp_path: Path
+) -> None:
+    running = Running(tmp_path, "--memory", "100MB").ready()
+    hog = Query("SELECT len(list(repeat('x', 1000) || range)) FROM range(10000000)")
+    done = threading.Event()
+
+    def eat() -> None:
+        while not done.is_set():
+            assert isinstance(running.tell(hog), HistoryError)
+
+    threads = [threading.Thread(target=eat) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    writer = Writer(store)
+    for n in range(300):
+        quest = f"q_{n}"
+        writer.submit(quest, inputs=b'"' + b"x" * 60_000 + b'"')
+    while running_at(running) < store.last_seq():
+        continue
+    done.set()
+    for thread in threads:
+        thread.join()
+    assert running.end(signal.SIGTERM)[0] == 0
+    running.close()
+    database = build(store, running.database)
+    assert one(database, "SELECT count(*) FROM events") == (600,)
+    database.close()
+
+
+def running_at(running: Running) -> int:
+    info = running.tell(HistoryStatus())
+    assert isinstance(info, HistoryInfo)
+    return info.seq
 
 
 def test_a_damaged_database_is_rebuilt_and_says_so(store: SqliteStore, tmp_path: Path) -> None:
