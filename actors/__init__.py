@@ -1,0 +1,1 @@
+"""The people of the house: the actors, each with its pure core."""

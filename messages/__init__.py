@@ -1,0 +1,1 @@
+"""The language of the house: data only, it imports nothing of ours."""

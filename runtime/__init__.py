@@ -1,0 +1,1 @@
+"""The ground floor: actors, time, journal, sockets, expressions; ignorant of quests."""

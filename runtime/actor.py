@@ -110,6 +110,7 @@ class Mailbox:
         return self._urgent.popleft() if self._urgent else self._normal.popleft()
 
     def empty(self) -> bool:
+        """Is there nothing in either lane?"""
         return not (self._urgent or self._normal)
 
     def __len__(self) -> int:
@@ -168,6 +169,7 @@ class Actor(pykka.Actor):
     @classmethod
     def start(cls, *args: Any, **kwargs: Any) -> ActorRef[Self]:
         """Not used: an actor needs a dispatcher. See ``launch``."""
+        del args, kwargs
         raise TypeError("start an actor with launch(dispatcher)")
 
     def launch(self, dispatcher: Dispatcher) -> Ref:

@@ -119,6 +119,11 @@ class TimerHeap:
                 self._dead -= 1
             return self._heap[0][0] if self._heap else None
 
+    def armed(self) -> list[Timer]:
+        """Every armed timer, in no particular order."""
+        with self._lock:
+            return [timer for _, _, timer in self._heap if timer.armed]
+
     def due(self, now: float) -> list[Timer]:
         """Take out every timer that is due, in order."""
         fired: list[Timer] = []

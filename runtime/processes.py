@@ -9,8 +9,8 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -71,7 +71,7 @@ class EndProcess(Struct, frozen=True):
 
 
 @contextmanager
-def open_log(path: Path | None) -> Iterator[IO[bytes] | None]:
+def open_log(path: Path | None) -> Generator[IO[bytes] | None]:
     """The file to append to, kept bounded: a large one is put aside, replacing the one put aside before."""
     if path is None:
         yield None
@@ -189,7 +189,5 @@ class ProcessKeeper(Actor):
     def _signal(self, number: int) -> None:
         """To the whole group, which the process leads."""
         if self._process is not None and self._alive:
-            try:
+            with suppress(ProcessLookupError):  # it ended just now
                 os.killpg(self._process.pid, number)
-            except ProcessLookupError:
-                pass  # it ended just now

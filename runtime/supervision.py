@@ -48,7 +48,7 @@ class ChildSpec(Struct, frozen=True):
     restart: Restart = "permanent"
 
 
-class Escalated(Exception):  # noqa: N818 - an event in the tree, named as in OTP
+class Escalated(Exception):
     """A supervisor gave up; its parent decides."""
 
 

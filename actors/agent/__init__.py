@@ -1,0 +1,1 @@
+"""A connected agent instance: its session and its actor."""

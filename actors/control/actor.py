@@ -289,9 +289,11 @@ class ControlActor(Actor):
         found = self._watches.with_progress(found)
         request = self._watches.request(job)
         news = found.records or found.definition is not None
-        if request is not None and not news and found.head.status not in TERMINAL:
-            if found.progress_version <= request.seen_progress and not found.head.parked:
-                return  # it waits on
+        over = found.head.status in TERMINAL or found.head.parked is not None
+        if request is not None and not news and not over:
+            if found.progress_version > request.seen_progress:
+                self._reply(job, found)
+            return
         self._reply(job, found)
 
     def _wait_over(self, job: int) -> None:

@@ -1,0 +1,1 @@
+"""Which quest has an actor."""

@@ -1,0 +1,1 @@
+"""A quest: its rules and its supervisor."""

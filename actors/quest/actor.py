@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, assert_never
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from questd.actors.house import House
 from questd.actors.mail import (
@@ -104,7 +104,7 @@ class Rest(Struct, frozen=True):
     """To itself: still nothing to do?"""
 
 
-class LostRace(Exception):  # noqa: N818 - an event in the actor's life
+class LostRace(Exception):
     """The journal refused an append: somebody else wrote, or this memory is stale."""
 
 
@@ -223,7 +223,7 @@ class QuestSupervisor(Actor):
         self._state = state = QuestState(self.name, submission.ready.plan)
         inputs, blobs = hold(submission.inputs)
         self._blobs += blobs
-        self._do(state, submission.command)
+        self._do(state, structs.replace(submission.command, inputs=inputs))
         reply = submission.reply
         self._answer_later(reply, Submitted(self.name, created=True))
 

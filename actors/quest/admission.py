@@ -74,6 +74,7 @@ def withhold(state: QuestState, key: str) -> None:
 
 
 def asked_since(task: Task) -> int:
+    """Since when the task could run: when it became ready, or when its retry was due."""
     match task.state:
         case Ready(since):
             return since

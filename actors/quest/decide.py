@@ -377,7 +377,7 @@ def _abandon(state: QuestState) -> Events | Rejected:
 
 
 def conclude(state: QuestState) -> Events:
-    """A stopping quest ends when nothing runs any more. (An active one ends by ``RenderOutput``.)"""
+    """A stopping quest ends when nothing runs any more. An active one ends by ``RenderOutput``."""
     if state.phase != "stopping" or state.running:
         return []
     assert state.failure is not None

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable
+from typing import Protocol
 
 from msgspec import Struct
 
@@ -95,19 +96,23 @@ def idempotency_key(quest: str, task: Task) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-class Rendering(Struct):
+class Rendering(Protocol):
     """A rendering that may have to wait for payload texts; ``finish`` gives the command that it was for."""
 
-    payloads: tuple[Payload, ...]
+    @property
+    def payloads(self) -> tuple[Payload, ...]:
+        """What it is going to read."""
+        ...
 
     def finish(self, texts: Texts) -> tuple[Command, tuple[Blob, ...]]:
         """The command, and the blob to write beside its event."""
-        raise AssertionError("a rendering is of an input or of an output")
+        ...
 
 
-class InputRendering(Rendering):
+class InputRendering(Struct, frozen=True):
     """What a failed step was given."""
 
+    payloads: tuple[Payload, ...]
     step: CompiledStep
     material: Material
 
@@ -121,9 +126,10 @@ class InputRendering(Rendering):
         return ContinueTask(self.step.key, payload), blobs
 
 
-class OutputRendering(Rendering):
+class OutputRendering(Struct, frozen=True):
     """A quest's output by its ``output`` expression, or its only sink's result, or {sink key: result}."""
 
+    payloads: tuple[Payload, ...]
     compiled: CompiledQuest
     material: Material
 

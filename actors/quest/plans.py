@@ -21,7 +21,7 @@ class ReadyPlan(Struct, frozen=True):
     data: bytes
 
 
-class BadDefinition(Exception):  # noqa: N818 - it is the definition that is bad
+class BadDefinition(Exception):
     """A definition that may not run, with everything that is wrong with it."""
 
     def __init__(self, problems: tuple[str, ...]) -> None:

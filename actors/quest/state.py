@@ -76,7 +76,7 @@ dependencies' events; whatever has not ended when the quest ends is cancelled wi
 TERMINAL_PHASES: Final = frozenset({"completed", "failed", "cancelled"})
 
 
-class IllegalMove(Exception):  # noqa: N818 - it names the move, not an error of a machine
+class IllegalMove(Exception):
     """An event that the tables do not allow here: a bug, never a refusal."""
 
     def __init__(self, where: str, state: str, event: str) -> None:

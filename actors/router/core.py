@@ -39,8 +39,8 @@ class Instance:
         "capabilities",
         "credit",
         "draining",
-        "id",
         "held",
+        "id",
         "needs",
         "tools",
     )

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, TextIO
 
+from questd.daemon.times import rfc3339
 from questd.runtime.clock import Clock
 
 VALUE_MAX = 500
@@ -15,7 +16,6 @@ def note_writer(
     clock: Clock, *, as_json: bool = False, quiet: bool = False, to: TextIO | None = None
 ) -> Callable[..., None]:
     """A function that writes events to standard error (or ``to``). It never raises: a log must not harm a quest."""
-    from questd.daemon.times import rfc3339
 
     def note(event: str, /, **fields: Any) -> None:
         if quiet:

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
@@ -104,7 +104,7 @@ def ready_line(settings: Settings, daemon: Daemon) -> str:
 
 
 @contextlib.contextmanager
-def signals(daemon: Daemon, settings: Settings, note: Callable[..., None]) -> Iterator[None]:
+def signals(daemon: Daemon, settings: Settings, note: Callable[..., None]) -> Generator[None]:
     """While it serves: TERM and INT stop it, HUP reads the settings again."""
     told = threading.Event()
 
@@ -155,7 +155,7 @@ def tell_systemd(state: str) -> None:
 
 
 @contextlib.contextmanager
-def embedded(settings: Settings) -> Iterator[dict[str, Any]]:
+def embedded(settings: Settings) -> Generator[dict[str, Any]]:
     """A daemon of one's own on this data directory, as a child process: gives the content of its address file.
 
     It drains when the block ends. Unreachable when it does not come up; its log is in ``logs/daemon.log``.

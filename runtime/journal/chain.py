@@ -14,7 +14,7 @@ EVENT_COLUMNS = "seq, quest, n, at_us, kind, schema, body, previous_crc, crc"
 """The order of the rows that this module reads."""
 
 
-def chained_crc(  # noqa: PLR0917 (called once an event: keywords would cost a third of it)
+def chained_crc(
     previous: int, quest: str, n: int, at_us: int, kind: str, schema: int, body: bytes
 ) -> int:
     """CRC-32 of an event that follows one with CRC ``previous`` (0 when it is the first)."""

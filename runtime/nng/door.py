@@ -134,7 +134,9 @@ class Door:
         """Answer one request, once, from any thread. Nothing happens when its pipe is dead or the door stopped."""
         with self._counting:
             open_requests = self._unanswered.get(route.pipe)
-            if open_requests:
+            if open_requests == 1:
+                del self._unanswered[route.pipe]
+            elif open_requests:
                 self._unanswered[route.pipe] = open_requests - 1
         reply = message(body, route.header)
         if lib.nng_sendmsg(self._handle, reply, 0):
