@@ -116,6 +116,13 @@ class ControlActor(Actor):
             case _:
                 raise AssertionError(f"the control actor got {message!r}")
 
+    def on_stop(self) -> None:
+        for job in list(self._open):
+            self._reply(job, Error("busy", "the daemon is restarting", retry_after_ms=500))
+
+    def on_failure(self, *_: Any) -> None:
+        self.on_stop()
+
     # -- jobs ------------------------------------------------------------------------------------
 
     def _on_request(self, door: Answers, route: Any, request: Request) -> None:
