@@ -1,0 +1,78 @@
+"""A live supervisor must agree with the fold of what is durable, and must not have forgotten anything it owes.
+
+Checked after its turns, whenever it has nothing under way.
+"""
+
+from questd.actors.quest import core
+from questd.actors.quest.actor import QuestSupervisor
+from questd.actors.quest.state import QuestState, Ready, Retrying, Running, WantPlace
+from questd.simulation.ledger import Account
+
+
+def disagreement(actor: QuestSupervisor, account: Account) -> str | None:
+    """What is wrong, in words; None when all is well or cannot be said now."""
+    live, busy = state_of(actor)
+    if live is None or busy or live.version != account.version:
+        return None
+    durable = account.fold
+    for task, other in zip(live.tasks, durable.tasks, strict=True):
+        if task.state != other.state or task.attempts != other.attempts:
+            return f"{account.quest}: its actor has {task!r}, the journal {other!r}"
+    if summary(live) != summary(durable):
+        return f"{account.quest}: its actor has {summary(live)}, the journal {summary(durable)}"
+    if owed(live) != owed(durable):
+        return f"{account.quest}: its actor owes {owed(live)}, the journal {owed(durable)}"
+    return forgotten(live) or unwatched(actor, live)
+
+
+def state_of(actor: QuestSupervisor) -> tuple[QuestState | None, bool]:
+    """Its state, and whether something is under way that the journal does not know."""
+    busy = actor._in_flight or actor._events or actor._effects or actor._renderings  # noqa: SLF001 - looks in
+    return actor._state, bool(busy)  # noqa: SLF001
+
+
+def summary(state: QuestState) -> tuple[object, ...]:
+    """Whatever follows from the events alone."""
+    return (
+        state.phase,
+        state.ended,
+        state.running,
+        state.settling,
+        state.exclusive_running,
+        state.last_us,
+        state.finished_us,
+        tuple(state.failed_steps),
+    )
+
+
+def owed(state: QuestState) -> list[object]:
+    """What is outstanding, but for wants: those also follow from the time."""
+    return [due for due in core.outstanding(state) if not isinstance(due, WantPlace)]
+
+
+def forgotten(state: QuestState) -> str | None:
+    """A task that could run and neither asks, queues nor waits for its time."""
+    if state.phase != "active":
+        return None
+    queued = {(-since, index) for _, since, index in state.ready}
+    timed = {(at_us, index) for at_us, kind, index in state.timers if kind == "retry"}
+    for task in state.tasks:
+        match task.state:
+            case Ready(since):
+                known = (-since, task.index) in queued
+            case Retrying(until_us=until):
+                known = (-until, task.index) in queued or (until, task.index) in timed
+            case _:
+                continue
+        if not (known or task.index in state.admitted):
+            return f"{state.id}: {task.key} is {task.state.phase} and forgotten"
+    return None
+
+
+def unwatched(actor: QuestSupervisor, state: QuestState) -> str | None:
+    """An attempt that runs and has no step actor, or a step actor without attempt."""
+    running = {task.key for task in state.tasks if isinstance(task.state, Running)}
+    watched = set(actor._steps)  # noqa: SLF001
+    if running == watched:
+        return None
+    return f"{state.id}: runs {sorted(running)}, its step actors watch {sorted(watched)}"

@@ -1,0 +1,168 @@
+"""Simulated clients: they submit with idempotency keys and try again, cancel, watch, and resolve breakpoints."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from msgspec import Struct
+
+from questd.messages.control import (
+    CancelQuest,
+    Done,
+    Error,
+    ListAgents,
+    ListQuests,
+    Missing,
+    Ping,
+    QuestRecords,
+    ReadQuest,
+    Reply,
+    Request,
+    ResolveTask,
+    Submit,
+    Submitted,
+)
+from questd.messages.heads import TERMINAL
+from questd.runtime.deterministic import Agenda
+from questd.simulation.chance import Chance
+from questd.simulation.faults import MILLISECOND, SECOND
+
+
+class Ask(Protocol):
+    """Sends one request; ``then`` hears the reply, or None when there was none in time."""
+
+    def __call__(
+        self, request: Request, timeout_us: int, then: Callable[[Reply | None], None]
+    ) -> None:
+        """Ask the daemon that lives now."""
+        ...
+
+
+class Errand(Struct):
+    """What one client wants: a quest, perhaps its end, perhaps to watch it."""
+
+    definition: bytes
+    inputs: bytes
+    key: str
+    cancel_after_us: int | None = None
+    watches: bool = False
+    total_timeout_ms: int | None = None
+
+
+class Client:
+    """Submits until it has heard of its quest, then does what else it wants."""
+
+    def __init__(self, errand: Errand, ask: Ask, agenda: Agenda, chance: Chance) -> None:
+        self._errand = errand
+        self._ask = ask
+        self._agenda = agenda
+        self._chance = chance
+        self.quest: str | None = None
+        self.open = 1
+        """Things it still waits for."""
+        self.refusal: Error | None = None
+
+    def begin(self) -> None:
+        """Submit (again)."""
+        errand = self._errand
+        submit = Submit(
+            errand.definition,
+            errand.inputs,
+            key=errand.key,
+            labels={"by": "simulation"},
+            total_timeout_ms=errand.total_timeout_ms,
+        )
+        self._ask(submit, 2 * SECOND, self._on_submitted)
+
+    def _again(self, what: Callable[[], None]) -> None:
+        self._agenda.after(self._chance.between(10 * MILLISECOND, 600 * MILLISECOND), what)
+
+    def _on_submitted(self, reply: Reply | None) -> None:
+        match reply:
+            case Submitted(quest):
+                self.quest = quest
+                self._go_on(quest)
+                self.open -= 1
+            case Error(kind) if kind not in {"busy", "internal"}:
+                self.refusal = reply
+                self.open -= 1
+            case _:
+                self._again(self.begin)
+
+    def _go_on(self, quest: str) -> None:
+        errand = self._errand
+        if errand.cancel_after_us is not None:
+            self.open += 1
+            self._agenda.after(errand.cancel_after_us, lambda: self._cancel(quest))
+        if errand.watches:
+            self.open += 1
+            self._watch(quest, 0)
+
+    def _cancel(self, quest: str) -> None:
+        cancel = CancelQuest(quest, f"{self._errand.key} changed its mind", "client")
+        self._ask(cancel, 2 * SECOND, lambda reply: self._on_cancelled(quest, reply))
+
+    def _on_cancelled(self, quest: str, reply: Reply | None) -> None:
+        match reply:
+            case Done():
+                self.open -= 1
+            case Error(kind) if kind not in {"busy", "internal"}:
+                self.open -= 1
+            case _:
+                self._again(lambda: self._cancel(quest))
+
+    def _watch(self, quest: str, after: int) -> None:
+        wait_ms = self._chance.pick((0, 300, 2_000))
+        request = ReadQuest(quest, after, self._chance.pick((3, 2_000)), wait_ms)
+        timeout_us = wait_ms * 1_000 + 3 * SECOND
+        self._ask(request, timeout_us, lambda reply: self._on_read(quest, after, reply))
+
+    def _on_read(self, quest: str, after: int, reply: Reply | None) -> None:
+        match reply:
+            case QuestRecords(head, records, more):
+                seen = records[-1].n if records else after
+                if head.status in TERMINAL and not more:
+                    self.open -= 1
+                else:
+                    self._again(lambda: self._watch(quest, seen))
+            case _:
+                self._again(lambda: self._watch(quest, after))
+
+
+class Operator:
+    """A person who decides about lost attempts, until each is decided."""
+
+    def __init__(self, ask: Ask, agenda: Agenda, chance: Chance) -> None:
+        self._ask = ask
+        self._agenda = agenda
+        self._chance = chance
+        self._number = 0
+        self.open = 0
+
+    def decide(self, quest: str, task: str) -> None:
+        """A breakpoint has opened; sometimes two people answer."""
+        for _ in range(self._chance.pick((1, 1, 2))):
+            self.open += 1
+            self._number += 1
+            choice = self._chance.pick(("retry", "retry", "complete", "fail"))
+            result = b'"decided"' if choice == "complete" else None
+            resolve = ResolveTask(quest, choice, f"operator-{self._number}", task, result)
+            delay_us = self._chance.skewed(MILLISECOND, 3 * SECOND)
+            self._agenda.after(delay_us, lambda resolve=resolve: self._resolve(resolve))
+
+    def _resolve(self, resolve: ResolveTask) -> None:
+        self._ask(resolve, 2 * SECOND, lambda reply: self._on_reply(resolve, reply))
+
+    def _on_reply(self, resolve: ResolveTask, reply: Reply | None) -> None:
+        match reply:
+            case Done():
+                self.open -= 1
+            case Error(kind) if kind not in {"busy", "internal"}:
+                self.open -= 1
+            case _:
+                delay_us = self._chance.between(10 * MILLISECOND, 600 * MILLISECOND)
+                self._agenda.after(delay_us, lambda: self._resolve(resolve))
+
+
+def passing_question(chance: Chance) -> Request:
+    """What a passer-by asks."""
+    return chance.pick((Ping(), Missing(), ListAgents(), ListQuests()))

@@ -1,0 +1,404 @@
+"""The invariants that hold at every step, checked where something becomes durable or is said to somebody.
+
+A second, simpler account of every quest, kept from the bytes that the journal made durable and from nothing else:
+
+- Events of a quest are numbered without a gap, its time never goes back, what is durable stays as it is.
+- A task has at most one completion. An outcome counts for the latest attempt of its task only, and a result is the one that
+  the tool returned.
+- An attempt starts when all dependencies have ended, no retry delay is left, exclusivity and limits allow it, and never of a
+  task that has been completed. A lost attempt of a tool that is not idempotent is repeated only after a decision.
+- Work is sent only of attempts whose start is durable and whose task is not completed; arguments and idempotency key of a
+  task never change. An outcome is acknowledged only when the journal says what became of it.
+- A tool begins once per (quest, epoch), on the instance that its start names. It may begin although its task is completed
+  only if the attempt was given up as lost before (that is what *at least once* means for idempotent tools), or a person
+  completed or ended the task.
+- Whoever hears ``created``, ``Done`` or events hears of what is durable.
+
+Knows the production fold for one purpose: a live supervisor must agree with it (agreement.py).
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from questd.actors.quest import core
+from questd.actors.quest.plans import PlanCache
+from questd.actors.quest.state import QuestState
+from questd.messages import events as ev
+from questd.messages.definition import QuestDefinition
+from questd.messages.exchange import (
+    AttemptId,
+    Completed,
+    Invocation,
+    Outcome,
+    Work,
+    decode_daemon_frame,
+)
+from questd.messages.failure import TIMEOUT
+from questd.messages.payload import BlobRef, Payload
+from questd.runtime.deterministic import VirtualClock
+from questd.runtime.journal.memory import MemoryStore
+from questd.runtime.journal.store import Append, Appended, KeyTaken, Refusal
+
+ENDS: Final = (ev.QuestCompleted, ev.QuestFailed, ev.QuestCancelled)
+
+
+class Violation(Exception):  # noqa: N818 - it is what the simulation is for
+    """An invariant does not hold."""
+
+
+class Attempt:
+    """What the journal said of one attempt."""
+
+    __slots__ = ("epoch", "event", "lost", "over", "started_us")
+
+    def __init__(self, epoch: int, event: ev.AttemptStarted, started_us: int) -> None:
+        self.epoch = epoch
+        self.event = event
+        self.started_us = started_us
+        self.lost = False
+        self.over = False
+
+
+class Account:
+    """One quest, from its durable events."""
+
+    def __init__(self, quest: str, definition: QuestDefinition, fold: QuestState) -> None:
+        self.quest = quest
+        self.steps = {step.key: step for step in definition.steps}
+        self.limit = definition.limits.parallel
+        self.fold = fold
+        self.records: list[ev.Record] = []
+        self.key: str | None = None
+        self.attempts: dict[int, Attempt] = {}
+        self.latest: dict[str, Attempt] = {}
+        self.running: dict[int, str] = {}
+        self.completed: dict[str, int] = {}
+        self.ended: dict[str, None] = {}
+        self.failed: dict[str, None] = {}
+        self.not_before_us: dict[str, int] = {}
+        self.undecided: dict[str, int] = {}
+        self.refused: dict[int, None] = {}
+        self.actors: dict[str, None] = {}
+        self.started_us = 0
+        self.total_timeout_ms: int | None = None
+        self.stopping = False
+        self.end: str | None = None
+        self.sent: dict[str, tuple[bytes, str]] = {}
+
+    @property
+    def version(self) -> int:
+        """The n of its last durable event."""
+        return len(self.records)
+
+
+class Ledger:
+    """All quests. ``opened`` is told (quest, task) when a breakpoint has become durable."""
+
+    def __init__(self, store: MemoryStore, clock: VirtualClock) -> None:
+        self._store = store
+        self._clock = clock
+        self._plans = PlanCache()
+        self.accounts: dict[str, Account] = {}
+        self.by_key: dict[str, str] = {}
+        self.outcomes: dict[AttemptId, Outcome] = {}
+        self.begun: dict[AttemptId, str] = {}
+        self.breakpoints: list[tuple[str, str]] = []
+        self.violation: Violation | None = None
+        self.events = 0
+
+    def fail(self, message: str) -> None:
+        """Note the first violation; the world stops at the end of the step, so that no actor can swallow it."""
+        if self.violation is None:
+            self.violation = Violation(message)
+
+    def expect(self, holds: bool, message: str) -> None:
+        """Fail unless it holds."""
+        if not holds:
+            self.fail(message)
+
+    # -- what becomes durable --------------------------------------------------------------------------
+
+    def committed(self, items: Sequence[Append], outcomes: Sequence[Appended | Refusal]) -> None:
+        """A transaction is on disk."""
+        for item, outcome in zip(items, outcomes, strict=True):
+            match outcome:
+                case Appended():
+                    self._on_appended(item)
+                case KeyTaken(key=key, holder=holder):
+                    self.expect(self.by_key.get(key) == holder, f"key {key} is not {holder}'s")
+                case _:
+                    pass
+
+    def _on_appended(self, item: Append) -> None:
+        account = self.accounts.get(item.quest) or self._open(item)
+        records = self._store.events(item.quest, account.version, len(item.events))
+        self.expect(len(records) == len(item.events), f"{item.quest}: lost or doubled events")
+        for record in records:
+            last = account.records[-1] if account.records else None
+            self.expect(record.n == account.version + 1, f"{item.quest}: a gap before {record.n}")
+            if last is not None:
+                backwards = record.at_us < last.at_us or record.seq <= last.seq
+                self.expect(not backwards, f"{item.quest}: {record.n} is older than its forerunner")
+            account.records.append(record)
+            self._fold(account, record)
+        head = self._store.head(item.quest)
+        self.expect(head is not None and head.version == account.version, "a head names no event")
+
+    def _open(self, item: Append) -> Account:
+        data = self._store.definition(item.head.definition)
+        assert data is not None, "the definition is written with the first event"
+        plan = self._plans.load(data, trusted=True).plan
+        fold = QuestState(item.quest, plan)
+        account = self.accounts[item.quest] = Account(item.quest, plan.definition, fold)
+        return account
+
+    def _fold(self, account: Account, record: ev.Record) -> None:
+        self.events += 1
+        event = ev.decode_event(record.body)
+        self.expect(
+            account.end is None or isinstance(event, ev.AttemptRefused),
+            f"{account.quest}: {record.kind} after its end",
+        )
+        self._note(account, event, record)
+        try:
+            core.evolve(account.fold, event, record.at_us)
+        except Exception as error:  # noqa: BLE001 - whatever the fold says of history is a finding
+            self.fail(f"{account.quest}: history cannot be folded: {error!r}")
+        account.fold.take_due()
+
+    def _note(self, account: Account, event: ev.Event, record: ev.Record) -> None:
+        match event:
+            case ev.AttemptStarted():
+                self._on_started(account, event, record)
+            case ev.AttemptCompleted():
+                self._on_completed(account, event)
+            case ev.AttemptFailed():
+                self._on_failed(account, event, record)
+            case ev.AttemptLost(task, epoch):
+                self._close(account, epoch).lost = True
+                if not account.attempts[epoch].event.idempotent:
+                    account.undecided[task] = epoch
+            case ev.AttemptCancelled(_, epoch):
+                self._close(account, epoch).over = True
+            case ev.AttemptRefused(_, epoch):
+                self.expect(epoch in account.attempts, f"{account.quest}: refused an unknown {epoch}")
+                account.refused[epoch] = None
+            case ev.TaskFailed(task, continued=continued, result=result):
+                account.failed[task] = None
+                if continued:
+                    account.ended[task] = None
+                self._check_payload(account, result)
+            case ev.TaskCompleted(task, result, _):
+                self._complete(account, task, -1)
+                self._check_payload(account, result)
+            case ev.BreakpointOpened(task):
+                self.breakpoints.append((account.quest, task))
+            case ev.BreakpointResolved(_, task, _, actor):
+                account.undecided.pop(task, None)
+                account.actors[actor] = None
+            case _:
+                self._note_quest(account, event, record)
+
+    def _note_quest(self, account: Account, event: ev.Event, record: ev.Record) -> None:
+        match event:
+            case ev.QuestSubmitted(inputs=inputs, key=key, total_timeout_ms=total_ms):
+                self._on_submitted(account, key, record)
+                self._check_payload(account, inputs)
+                account.total_timeout_ms = total_ms
+            case ev.QuestStarted():
+                account.started_us = record.at_us
+            case ev.CancelRequested(reason, _):
+                account.stopping = True
+                account.actors[reason] = None
+            case ev.QuestStopping(failure):
+                self._on_stopping(account, failure.kind == TIMEOUT and failure.task is None, record)
+            case ev.QuestCompleted() | ev.QuestFailed() | ev.QuestCancelled():
+                self._on_end(account, event)
+            case _:
+                pass
+
+    def _on_submitted(self, account: Account, key: str | None, record: ev.Record) -> None:
+        self.expect(record.n == 1, f"{account.quest}: submitted twice")
+        account.key = key
+        if key is not None:
+            holder = self.by_key.setdefault(key, account.quest)
+            self.expect(holder == account.quest, f"key {key} has two quests")
+
+    def _on_stopping(self, account: Account, expired: bool, record: ev.Record) -> None:
+        account.stopping = True
+        if expired:
+            total_us = (account.total_timeout_ms or 0) * 1_000
+            early = record.at_us < account.started_us + total_us
+            self.expect(not early, f"{account.quest}: its total timeout came early")
+
+    def _on_end(
+        self, account: Account, event: ev.QuestCompleted | ev.QuestFailed | ev.QuestCancelled
+    ) -> None:
+        account.end = ev.kind_of(event)
+        self.expect(not account.running, f"{account.quest}: ended while {account.running} ran")
+        if isinstance(event, ev.QuestCompleted):
+            missing = [key for key in account.steps if key not in account.ended]
+            self.expect(not missing, f"{account.quest}: completed without {missing}")
+            self._check_payload(account, event.output)
+
+    # -- attempts ----------------------------------------------------------------------------------------
+
+    def _on_started(self, account: Account, event: ev.AttemptStarted, record: ev.Record) -> None:
+        where, task = f"{account.quest} {event.task}", event.task
+        step = account.steps[task]
+        before = account.latest.get(task)
+        self.expect(task not in account.completed, f"{where}: started again after its completion")
+        self.expect(task not in account.failed, f"{where}: started again after its failure")
+        self.expect(not account.stopping, f"{where}: started in a stopping quest")
+        self.expect(task not in account.undecided, f"{where}: repeated without a decision")
+        self.expect(
+            all(key in account.ended for key in step.dependencies), f"{where}: started too soon"
+        )
+        self.expect(
+            record.at_us >= account.not_before_us.get(task, 0), f"{where}: retried before its time"
+        )
+        self.expect(
+            event.attempt == 1 + (before.event.attempt if before else 0), f"{where}: wrong number"
+        )
+        self._check_company(account, where, exclusive=not step.parallel)
+        attempt = Attempt(record.n, event, self._clock.monotonic_us)
+        account.attempts[record.n] = account.latest[task] = attempt
+        account.running[record.n] = task
+
+    def _check_company(self, account: Account, where: str, *, exclusive: bool) -> None:
+        running = [account.steps[task] for task in account.running.values()]
+        alone = exclusive or any(not step.parallel for step in running)
+        self.expect(not (running and alone), f"{where}: an exclusive task does not run alone")
+        over = account.limit is not None and len(running) >= account.limit
+        self.expect(not over, f"{where}: more than {account.limit} tasks at once")
+
+    def _close(self, account: Account, epoch: int) -> Attempt:
+        """Its running is over."""
+        self.expect(epoch in account.running, f"{account.quest}: {epoch} does not run")
+        account.running.pop(epoch, None)
+        return account.attempts[epoch]
+
+    def _counts(self, account: Account, task: str, epoch: int) -> Attempt:
+        """Only the latest attempt of a task counts, running or lost."""
+        attempt = account.attempts[epoch]
+        where = f"{account.quest} {task} epoch {epoch}"
+        self.expect(attempt.event.task == task, f"{where}: belongs to {attempt.event.task}")
+        self.expect(account.latest[task] is attempt, f"{where}: counted although superseded")
+        self.expect(not attempt.over, f"{where}: counted although over")
+        account.running.pop(epoch, None)
+        account.undecided.pop(task, None)
+        attempt.over = True
+        return attempt
+
+    def _on_completed(self, account: Account, event: ev.AttemptCompleted) -> None:
+        self._counts(account, event.task, event.epoch)
+        self._complete(account, event.task, event.epoch)
+        outcome = self.outcomes.get((account.quest, event.epoch))
+        text = self._text(account, event.result)
+        told = isinstance(outcome, Completed) and outcome.result == text
+        self.expect(told, f"{account.quest} {event.task}: its result is not what the tool returned")
+
+    def _complete(self, account: Account, task: str, epoch: int) -> None:
+        where = f"{account.quest} {task}"
+        self.expect(task not in account.completed, f"{where}: completed twice")
+        self.expect(task not in account.failed, f"{where}: completed after it had failed")
+        account.completed[task] = epoch
+        account.ended[task] = None
+
+    def _on_failed(self, account: Account, event: ev.AttemptFailed, record: ev.Record) -> None:
+        attempt = self._counts(account, event.task, event.epoch)
+        if event.retry_at_us is not None:
+            self.expect(event.retry_at_us >= record.at_us, f"{account.quest}: a retry in the past")
+            account.not_before_us[event.task] = event.retry_at_us
+        outcome = self.outcomes.get((account.quest, event.epoch))
+        timeout_ms = attempt.event.timeout_ms
+        if event.failure.message.startswith("not done within its timeout") and timeout_ms:
+            ran_us = self._clock.monotonic_us - attempt.started_us
+            self.expect(ran_us >= timeout_ms * 1_000, f"{account.quest}: a timeout came early")
+        elif outcome is None and event.failure.kind not in SAID_BY_THE_DAEMON:
+            self.fail(f"{account.quest} {event.task}: failed as {event.failure}, and no tool said so")
+
+    def _check_payload(self, account: Account, payload: Payload) -> None:
+        self._text(account, payload)
+
+    def _text(self, account: Account, payload: Payload) -> bytes | None:
+        if not isinstance(payload, BlobRef):
+            return payload
+        text = self._store.blob(payload.digest)
+        self.expect(text is not None, f"{account.quest}: a payload is not in the journal")
+        return text
+
+    # -- what is said ----------------------------------------------------------------------------------
+
+    def agent_heard(self, instance: str, body: bytes) -> None:
+        """A frame goes out to an instance."""
+        frame = decode_daemon_frame(body)
+        if not isinstance(frame, Work):
+            return
+        for item in frame.items:
+            if isinstance(item, Invocation):
+                self._check_invocation(instance, item)
+        for attempt in frame.acks:
+            self._check_ack(attempt)
+
+    def _check_invocation(self, instance: str, item: Invocation) -> None:
+        account = self.accounts.get(item.quest)
+        attempt = None if account is None else account.attempts.get(item.epoch)
+        where = f"work of {item.quest} {item.task} epoch {item.epoch}"
+        if account is None or attempt is None:
+            self.fail(f"{where}: sent before its start was durable")
+            return
+        started = attempt.event
+        same = (started.task, started.attempt, started.tool) == (item.task, item.attempt, item.tool)
+        self.expect(same, f"{where}: is not what was started")
+        self.expect(started.instance == instance, f"{where}: sent to {instance}")
+        self.expect(item.task not in account.completed, f"{where}: its task is completed")
+        given = (item.arguments, item.idempotency_key)
+        before = account.sent.setdefault(item.task, given)
+        self.expect(before == given, f"{where}: other arguments or key than before")
+
+    def _check_ack(self, attempt_id: AttemptId) -> None:
+        quest, epoch = attempt_id
+        account = self.accounts.get(quest)
+        where = f"acknowledged {quest} epoch {epoch}"
+        if account is None or epoch not in account.attempts:
+            self.fail(f"{where}: nothing of it is durable")
+            return
+        attempt = account.attempts[epoch]
+        task = attempt.event.task
+        if isinstance(self.outcomes.get(attempt_id), Completed):
+            kept = account.completed.get(task) == epoch or epoch in account.refused
+            self.expect(kept, f"{where}: its result is not durable")
+        else:
+            self.expect(epoch not in account.running, f"{where}: its end is not durable")
+
+    def tool_began(self, attempt_id: AttemptId, instance: str) -> None:
+        """A tool is called on an instance."""
+        quest, epoch = attempt_id
+        account = self.accounts.get(quest)
+        attempt = None if account is None else account.attempts.get(epoch)
+        where = f"tool of {quest} epoch {epoch}"
+        if account is None or attempt is None:
+            self.fail(f"{where}: called before its start was durable")
+            return
+        self.expect(attempt_id not in self.begun, f"{where}: called twice")
+        self.begun[attempt_id] = instance
+        self.expect(attempt.event.instance == instance, f"{where}: called on {instance}")
+        completed_by = account.completed.get(attempt.event.task)
+        allowed = completed_by is None or completed_by < 0 or attempt.lost
+        self.expect(allowed, f"{where}: called although its task is completed")
+
+    def tool_ended(self, outcome: Outcome) -> None:
+        """An instance knows how an attempt ended; the first word counts."""
+        self.outcomes.setdefault((outcome.quest, outcome.epoch), outcome)
+
+    # -- from time to time -----------------------------------------------------------------------------
+
+    def compare(self, store: MemoryStore) -> None:
+        """What was durable once is there still, unchanged."""
+        for quest, account in self.accounts.items():
+            kept = store.events(quest) == account.records
+            self.expect(kept, f"{quest}: durable events were lost or changed")
+
+
+SAID_BY_THE_DAEMON: Final = frozenset({TIMEOUT, "validation", "internal", "too_large", "agent_lost"})

@@ -1,0 +1,61 @@
+"""Runs by seed, and what came of them."""
+
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from questd.simulation.closing import close
+from questd.simulation.faults import draw_faults, draw_scene
+from questd.simulation.ledger import Violation
+from questd.simulation.trace import Trace
+from questd.simulation.world import Script, World
+
+
+class Outcome(Struct, frozen=True):
+    """``violation`` is None when every invariant held. ``counts``: what happened how often (trace lines by noun.verb)."""
+
+    seed: int
+    violation: str | None
+    quests: int
+    events: int
+    commits: int
+    turns: int
+    checksum: int
+    virtual_us: int
+    counts: dict[str, int]
+
+
+def script_of(seed: int) -> Script:
+    """The run of this seed."""
+    return Script(seed, draw_scene(seed), draw_faults(seed))
+
+
+def run(script: Script, *, keep_trace: bool = False) -> tuple[Outcome, Trace]:
+    """One run to its end, or to the first violation."""
+    world = World(script, keep_trace=keep_trace)
+    violation: str | None = None
+    try:
+        world.run()
+        close(world)
+    except Violation as error:
+        violation = str(error)
+        world.trace.note("invariant.violated", violation)
+    counts = {**world.trace.counts, "historian.killed": world.historian.kills}
+    outcome = Outcome(
+        script.seed,
+        violation,
+        len(world.ledger.accounts),
+        world.ledger.events,
+        world.commits,
+        world.turns,
+        world.trace.checksum,
+        world.clock.monotonic_us,
+        counts,
+    )
+    return outcome, world.trace
+
+
+def run_seeds(start: int, count: int) -> Iterator[Outcome]:
+    """One run a seed, in order."""
+    for seed in range(start, start + count):
+        yield run(script_of(seed))[0]

@@ -1,0 +1,99 @@
+"""Quests of random shape: chains, joins, fan-outs, exclusive steps, retries, timeouts, every on_error, absent agents."""
+
+from typing import Final
+
+from questd.messages.definition import (
+    OnError,
+    QuestDefinition,
+    QuestLimits,
+    RetryPolicy,
+    StepDefinition,
+)
+from questd.messages.exchange import Parameter, ToolSpec
+from questd.simulation.chance import Chance
+
+AGENTS: Final = ("alder", "birch", "cedar")
+NOBODY: Final = "nobody"
+"""An agent that never comes."""
+TAGS: Final = {"alder": ("wood",), "birch": ("wood", "white"), "cedar": ("scent",)}
+ON_ERROR: Final[tuple[OnError, ...]] = ("stop", "continue", "continue_with_input")
+INPUT: Final = (Parameter("input", required=False),)
+TOOLS: Final = (
+    ToolSpec("work", INPUT, any_parameters=True),
+    ToolSpec("pay", INPUT, idempotent=False, any_parameters=True),
+    ToolSpec("brief", INPUT, timeout_ms=900, any_parameters=True),
+)
+
+
+def draw_definition(chance: Chance, number: int) -> QuestDefinition:
+    """One that the daemon accepts."""
+    steps: list[StepDefinition] = []
+    for place in range(chance.between(1, 7)):
+        steps.append(_draw_step(chance, place, [step.key for step in steps]))
+    return QuestDefinition(
+        name=f"sim-{number}",
+        steps=tuple(steps),
+        priority=chance.between(1, 10),
+        total_timeout_ms=chance.pick((1_500, 5_000)) if chance.maybe(0.06) else None,
+        limits=QuestLimits(parallel=chance.pick((None, None, None, 1, 2))),
+        output={"last": f"{{{{ {steps[-1].key}.result }}}}"} if chance.maybe(0.2) else None,
+    )
+
+
+def hopeless_definition() -> QuestDefinition:
+    """It waits for an agent that never comes, and must say so."""
+    return QuestDefinition("hopeless", (StepDefinition("s0", agent=NOBODY, tool="work"),))
+
+
+def _draw_step(chance: Chance, place: int, earlier: list[str]) -> StepDefinition:
+    key = f"s{place}"
+    dependencies = _draw_dependencies(chance, earlier)
+    agent, capabilities = _draw_who(chance)
+    named = dependencies and chance.maybe(0.25)
+    arguments = {"x": f"{{{{ {dependencies[0]}.result }}}}", "y": place} if named else None
+    return StepDefinition(
+        key=key,
+        agent=agent,
+        capabilities=capabilities,
+        tool=chance.pick(("work", "work", "work", "pay", "brief")),
+        arguments=arguments,
+        dependencies=dependencies,
+        parallel=not chance.maybe(0.12),
+        timeout_ms=chance.pick((400, 2_000)) if chance.maybe(0.15) else None,
+        heartbeat_timeout_ms=chance.pick((600, 1_500)) if chance.maybe(0.08) else None,
+        total_timeout_ms=chance.pick((1_000, 4_000)) if chance.maybe(0.05) else None,
+        retry=_draw_retry(chance),
+        on_error=chance.pick(ON_ERROR),
+        idempotent=not chance.maybe(0.1),
+        priority=chance.pick((None, None, 1, 9)),
+    )
+
+
+def _draw_dependencies(chance: Chance, earlier: list[str]) -> tuple[str, ...]:
+    if not earlier:
+        return ()
+    shape = chance.random()
+    if shape < 0.4:
+        return (earlier[-1],)
+    if shape < 0.6:
+        return (earlier[0],)
+    return tuple(key for key in earlier if chance.maybe(0.4))
+
+
+def _draw_who(chance: Chance) -> tuple[str | None, tuple[str, ...]]:
+    who = chance.random()
+    if who < 0.7:
+        return chance.pick(AGENTS), ()
+    if who < 0.95:
+        return None, (chance.pick(("wood", "white", "scent")),)
+    return "birch", ("white",)
+
+
+def _draw_retry(chance: Chance) -> RetryPolicy | None:
+    if chance.maybe(0.5):
+        return RetryPolicy(attempts=3, delay_ms=200)
+    return RetryPolicy(
+        attempts=chance.between(1, 5),
+        delay_ms=chance.pick((0, 50, 700, 3_000)),
+        backoff=chance.pick((1.0, 2.0)),
+    )
