@@ -332,6 +332,7 @@ class QuestSupervisor(Actor):
                 self._releases[due.task] = None
                 self._effects.append(partial(self._end_step, due.task))
             case RunAttempt():
+                self._wants.pop(due.task, None)  # the place came for an earlier asking
                 place = self._places.pop(due.task, None)
                 self._effects.append(partial(self._launch_step, state, due, place))
             case WantPlace():
