@@ -233,6 +233,15 @@ class StepActor(Actor):
         self.parent.tell(message)
 
     def _end(self) -> None:
+        self._let_go()
+        self._stop()
+
+    def on_failure(self, *_: Any) -> None:
+        """The quest will count the attempt as lost: its agent shall not run it for nothing."""
+        self._cancel_work("its step actor failed")
+        self._let_go()
+
+    def _let_go(self) -> None:
         for timer in (self._timeout, self._heartbeat):
             if timer is not None:
                 timer.cancel()
@@ -241,7 +250,6 @@ class StepActor(Actor):
         if self._said:
             order = self._order
             self._house.control.tell(ProgressMade(order.quest, None, order.task))
-        self._stop()
 
 
 def read_texts(house: House, asker: Ref, job: int, digests: tuple[str, ...]) -> None:
