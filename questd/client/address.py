@@ -1,0 +1,65 @@
+"""Finds the daemon of a data directory: ``daemon.json`` says where, a touch of the socket says whether it lives."""
+
+import os
+import socket
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from questd.runtime.errors import Unreachable
+
+FILE_NAME = "daemon.json"
+IPC = "ipc://"
+
+
+class DaemonAddress(Struct, frozen=True):
+    """``control``, ``history`` and each of ``exchange`` are URLs."""
+
+    pid: int
+    boot: str
+    control: str
+    exchange: tuple[str, ...] = ()
+    history: str | None = None
+    version: str = ""
+    started: str = ""
+
+
+def find_daemon(data: Path) -> DaemonAddress | None:
+    """The address of the daemon that lives there; None when there is none, or only what a dead one left."""
+    try:
+        found = msgspec.json.decode((data / FILE_NAME).read_bytes(), type=DaemonAddress)
+    except (OSError, msgspec.DecodeError):
+        return None
+    return found if _lives(found.pid) and answers(found.control) else None
+
+
+def need_daemon(data: Path) -> DaemonAddress:
+    """The same, or Unreachable with what to do."""
+    found = find_daemon(data)
+    if found is None:
+        raise Unreachable(f"no daemon serves {data}: start one with `quest serve`, or use --data")
+    return found
+
+
+def answers(url: str) -> bool:
+    """Whether somebody takes calls there. Only of a socket on this machine can that be said without asking."""
+    if not url.startswith(IPC):
+        return True
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1.0)
+        try:
+            probe.connect(url.removeprefix(IPC))
+        except OSError:
+            return False
+    return True
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
