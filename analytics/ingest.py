@@ -16,7 +16,7 @@ from questd.analytics.database import Database, HistoryWriteFailed
 from questd.analytics.projection import Facts, Projector
 from questd.messages.events import Record
 
-BATCH_EVENTS: Final = 5_000
+BATCH_EVENTS: Final = 10_000
 BATCH_BYTES: Final = 16 * 1024 * 1024
 PAUSE_MIN_S: Final = 0.02
 PAUSE_MAX_S: Final = 0.1

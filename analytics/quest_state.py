@@ -125,7 +125,6 @@ class QuestState:
 
 def step_of(task: str) -> str:
     """The step key in a task's id: key, key[3], key@2, key[3]@2."""
-    for place, letter in enumerate(task):
-        if letter in "[@":
-            return task[:place]
+    if "[" in task or "@" in task:
+        return task.partition("@")[0].partition("[")[0]
     return task
