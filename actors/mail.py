@@ -28,6 +28,12 @@ class Place(Struct, frozen=True):
 # -- quest → router, router → quest ---------------------------------------------------------------
 
 
+class QuestResting(Struct, frozen=True):
+    """To the router: the quest has no actor any more; what is granted to it goes to the directory."""
+
+    quest: str
+
+
 class Settle(Struct, frozen=True):
     """From a quest: which tasks ask for places, ask no more, gave their place back, or hold one since before a restart.
 

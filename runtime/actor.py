@@ -44,7 +44,7 @@ class ChildStopped(Struct, frozen=True):
     name: str
 
 
-Urgent = (ChildFailed, ChildStopped, _ActorStop)
+URGENT: Final = frozenset({ChildFailed, ChildStopped, _ActorStop})
 
 
 class Dispatcher(Protocol):
@@ -58,16 +58,16 @@ class Dispatcher(Protocol):
 class _Flag:
     """The part of threading.Event that a pooled actor needs, without its lock and condition."""
 
-    __slots__ = ("_set",)
+    __slots__ = ("raised",)
 
     def __init__(self) -> None:
-        self._set = False
+        self.raised = False
 
     def is_set(self) -> bool:
-        return self._set
+        return self.raised
 
     def set(self) -> None:
-        self._set = True
+        self.raised = True
 
 
 class Mailbox:
@@ -90,12 +90,15 @@ class Mailbox:
 
     def put(self, item: Any, /) -> None:
         """From any thread. list.pop and deque.append are atomic, so exactly one putter takes the token."""
-        message = item.message if type(item) is Envelope else item
-        if isinstance(message, Urgent):
+        kind = type(item)
+        if kind is Envelope:
+            kind = type(item.message)
+        if kind in URGENT:
             self._urgent.append(item)
         else:
             self._normal.append(item)
-        self._schedule()
+        if self._token:
+            self._schedule()
 
     def _schedule(self) -> None:
         try:
@@ -106,8 +109,10 @@ class Mailbox:
         self._dispatcher.schedule(self)
 
     def get(self) -> Any:
-        """The next item, urgent ones first. IndexError when there is none."""
-        return self._urgent.popleft() if self._urgent else self._normal.popleft()
+        """The next item, urgent ones first; None when there is none (nobody sends None)."""
+        if self._urgent:
+            return self._urgent.popleft()
+        return self._normal.popleft() if self._normal else None
 
     def empty(self) -> bool:
         """Is there nothing in either lane?"""
@@ -122,7 +127,7 @@ class Mailbox:
         assert actor is not None
         actor.take_turn(self, budget)
         self._token.append(None)
-        if not self.empty():
+        if self._normal or self._urgent:
             self._schedule()
 
     @property
@@ -134,11 +139,12 @@ class Mailbox:
 class Ref(ActorRef["Actor"]):
     """A reference. ``tell`` never raises: it says whether the actor was alive."""
 
-    __slots__ = ()
+    actor_stopped: Any
+    actor_inbox: Mailbox
 
     def tell(self, message: Any) -> bool:  # type: ignore[override]
         """Post and return. False: the actor has stopped and the message went nowhere."""
-        if self.actor_stopped.is_set():
+        if self.actor_stopped.raised:
             return False
         self.actor_inbox.put(message)
         return True
@@ -160,7 +166,8 @@ class Actor(pykka.Actor):
         # pykka's own __init__ makes a uuid4 and a threading.Event for each actor: half of what a start costs.
         self.actor_urn = name or type(self).__name__
         self.actor_inbox = Mailbox()
-        self.actor_stopped = cast("Any", _Flag())
+        self._stopped = _Flag()
+        self.actor_stopped = cast("Any", self._stopped)
         self._actor_ref = Ref(self)
         self.parent = parent
         self.name = name or type(self).__name__
@@ -203,42 +210,42 @@ class Actor(pykka.Actor):
 
     def take_turn(self, mailbox: Mailbox, budget: int) -> None:
         """Run a batch. Only the dispatcher calls this."""
-        if not self.actor_stopped.is_set():
+        stopped = self._stopped
+        if not stopped.raised:
             try:
-                self._run_batch(mailbox, budget)
+                self._run_batch(mailbox, budget, stopped)
             except BaseException as error:  # noqa: BLE001 - one failure policy for whatever was raised
                 self._crash(error)
-        if self.actor_stopped.is_set():
+        if stopped.raised:
             self._empty(mailbox)
 
-    def _run_batch(self, mailbox: Mailbox, budget: int) -> None:
+    def _run_batch(self, mailbox: Mailbox, budget: int, stopped: _Flag) -> None:
         if not self._began:
             self._began = True
             self.on_start()
-        stopped = self.actor_stopped
-        while budget and not stopped.is_set():
-            try:
-                item = mailbox.get()
-            except IndexError:
+        while budget and not stopped.raised:
+            item = mailbox.get()
+            if item is None:
                 break
             budget -= 1
-            if type(item) is Envelope:
+            kind = type(item)
+            if kind is Envelope:
                 self._serve_ask(item)
+            elif kind is _ActorStop:
+                self._stop()
             else:
-                self._receive(item)
-        if not stopped.is_set():
+                self.on_receive(item)
+        if not stopped.raised:
             self.after_batch()
-
-    def _receive(self, message: Any) -> Any:
-        if type(message) is _ActorStop:
-            self._stop()
-            return None
-        return self.on_receive(message)
 
     def _serve_ask(self, envelope: "Envelope[Any]") -> None:
         reply_to = envelope.reply_to
         try:
-            answer = self._receive(envelope.message)
+            answer = None
+            if type(envelope.message) is _ActorStop:
+                self._stop()
+            else:
+                answer = self.on_receive(envelope.message)
         except BaseException:
             if reply_to is not None:
                 reply_to.set_exception(sys.exc_info())
@@ -255,9 +262,8 @@ class Actor(pykka.Actor):
 
     def _crash(self, error: BaseException) -> None:
         self.actor_stopped.set()
-        with contextlib.suppress(
-            Exception
-        ):  # a cleanup that fails too must not hide the first error
+        # A cleanup that fails too must not hide the first error.
+        with contextlib.suppress(Exception):
             self.on_failure(type(error), error, error.__traceback__)
         if self.parent is not None:
             self.parent.tell(ChildFailed(self.ref, self.name, error))

@@ -16,6 +16,7 @@ from questd.actors.house import House
 from questd.actors.mail import (
     ForgetQuest,
     MayRest,
+    QuestResting,
     QuestsLoaded,
     Settle,
     StartQuest,
@@ -98,6 +99,7 @@ class Directory(Actor):
             case ChildStopped(ref, quest):
                 if self._quests.get(quest) is ref:
                     del self._quests[quest]
+                    self._house.router.tell(QuestResting(quest))
             case ChildFailed(ref, quest, error):
                 self._on_quest_failed(ref, quest, error)
             case WatchQuest():
@@ -146,6 +148,7 @@ class Directory(Actor):
             return
         del self._quests[request.quest]
         stop(ref)
+        self._house.router.tell(QuestResting(request.quest))
         if request.wake_us is not None:
             self._arm(request.quest, request.wake_us)
 

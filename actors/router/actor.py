@@ -14,6 +14,7 @@ from questd.actors.mail import (
     InstanceResized,
     Place,
     Places,
+    QuestResting,
     ReplyTo,
     Settle,
     ToQuest,
@@ -30,12 +31,16 @@ class Router(Actor):
         super().__init__(parent=parent, name="router")
         self._house = house
         self._state = core.RouterState(parallel=house.limits.parallel)
+        self._quests: dict[str, Ref] = {}
 
     def on_receive(self, message: Any) -> None:
         match message:
             case Settle():
                 self._settle(message)
+            case QuestResting(quest):
+                self._quests.pop(quest, None)
             case ForgetQuest(quest):
+                self._quests.pop(quest, None)
                 self._grant(core.serve(self._state, core.forget(self._state, quest)))
             case InstanceJoined():
                 self._join(message)
@@ -52,6 +57,8 @@ class Router(Actor):
 
     def _settle(self, settle: Settle) -> None:
         state, quest = self._state, settle.quest
+        if quest:
+            self._quests[quest] = settle.sender
         for task, instance in settle.takes:
             core.take(state, (quest, task), instance)
         core.drop(state, quest, settle.drops)
@@ -93,8 +100,10 @@ class Router(Actor):
             self._tell(each.want.quest, Places((), ((each.want.task, each.message),)))
 
     def _tell(self, quest: str, places: Places) -> None:
-        """The directory knows the quest's actor, and wakes it when it rests."""
-        self._house.directory.tell(ToQuest(quest, places))
+        """To the quest's actor; the directory wakes one that rests."""
+        actor = self._quests.get(quest)
+        if actor is None or not actor.tell(places):
+            self._house.directory.tell(ToQuest(quest, places))
 
     def _missing(self) -> MissingAgents:
         found = core.missing(self._state)

@@ -234,7 +234,8 @@ def release(state: RouterState, holders: Iterable[Holder]) -> list[Need]:
         instance = state.instances.get(state.held.pop(holder, ""))
         if instance is not None:
             instance.held.pop(holder, None)
-            needs.update(dict.fromkeys(instance.needs))
+            for need in instance.needs:
+                needs[need] = None
     if state.parallel is not None:
         needs.update(dict.fromkeys(state.queues))  # the daemon's own limit held back anybody
     return list(needs)

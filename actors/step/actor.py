@@ -29,6 +29,7 @@ from questd.actors.mail import (
     ProgressMade,
     Recall,
     TextsRead,
+    ToQuest,
 )
 from questd.actors.quest.state import Attempt
 from questd.actors.rendering import (
@@ -68,7 +69,7 @@ class TimeIsOver(Struct, frozen=True):
 
 
 class StepActor(Actor):
-    """Child of a quest. Ends when the quest says so."""
+    """Child of a quest. Ends when the attempt has, or when the quest says so."""
 
     tells_parent = False
 
@@ -98,9 +99,12 @@ class StepActor(Actor):
 
     def on_receive(self, message: Any) -> None:
         match message:
-            case AttemptEnded() | AttemptVanished() | AttemptWrote():
+            case AttemptEnded() | AttemptVanished():
+                self._finish(message)
+            case AttemptWrote():
                 self._tell_quest(message)
             case EndStep():
+                self._detach()
                 self._end()
             case AttemptBegan():
                 self._on_began()
@@ -122,6 +126,16 @@ class StepActor(Actor):
                 self._report(Failure(INTERNAL, "the journal cannot be read"))
             case _:
                 raise AssertionError(f"a step got {message!r}")
+
+    def on_undelivered(self, message: Any) -> None:
+        """It came while the step was ending: an outcome must still reach the quest, and no session keep the step."""
+        match message:
+            case AttemptEnded() | AttemptWrote():
+                self._house.directory.tell(ToQuest(self._order.quest, message))
+            case Attached(address) | NeverSeen(address):
+                address.tell(Detach(self._attempt_id))
+            case _:
+                pass
 
     # -- sending ---------------------------------------------------------------------------------
 
@@ -150,7 +164,7 @@ class StepActor(Actor):
 
     def _invoke(self, texts: dict[str, bytes]) -> None:
         if self._recalled is not None:
-            self._tell_quest(AttemptEnded(self._attempt_id[1], Cancelled(*self._attempt_id)))
+            self._finish(AttemptEnded(self._attempt_id[1], Cancelled(*self._attempt_id)))
             return
         assert self._tool is not None
         order = self._order
@@ -183,7 +197,7 @@ class StepActor(Actor):
         assert self._address is not None
         self._delivered = True
         if not self._address.tell(Invoke(self.ref, invocation)):
-            self._tell_quest(AttemptVanished(attempt.epoch, "the agent left before it was told"))
+            self._finish(AttemptVanished(attempt.epoch, "the agent left before it was told"))
 
     # -- while it runs -----------------------------------------------------------------------------
 
@@ -226,11 +240,23 @@ class StepActor(Actor):
     # -- the end -----------------------------------------------------------------------------------
 
     def _report(self, failure: Failure) -> None:
-        self._tell_quest(AttemptEnded(self._attempt_id[1], Failed(*self._attempt_id, failure)))
+        self._detach()
+        self._finish(AttemptEnded(self._attempt_id[1], Failed(*self._attempt_id, failure)))
+
+    def _finish(self, message: AttemptEnded | AttemptVanished) -> None:
+        """The attempt is over: the quest is told, and nothing is left to do."""
+        self._tell_quest(message)
+        self._end()
 
     def _tell_quest(self, message: Any) -> None:
         assert self.parent is not None
-        self.parent.tell(message)
+        if not self.parent.tell(message):
+            self._house.directory.tell(ToQuest(self._order.quest, message))
+
+    def _detach(self) -> None:
+        """The quest does not care any more: the agent's word on it will go to the quest as a stray."""
+        if self._address is not None:
+            self._address.tell(Detach(self._attempt_id))
 
     def _end(self) -> None:
         self._let_go()
@@ -245,8 +271,6 @@ class StepActor(Actor):
         for timer in (self._timeout, self._heartbeat):
             if timer is not None:
                 timer.cancel()
-        if self._address is not None:
-            self._address.tell(Detach(self._attempt_id))
         if self._said:
             order = self._order
             self._house.control.tell(ProgressMade(order.quest, None, order.task))
