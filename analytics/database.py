@@ -25,7 +25,7 @@ SUSPECT_AFTER = 2
 """A file whose writes fail this often in a row, over restarts, is taken for damaged."""
 
 
-class UnusableFile(Exception):  # noqa: N818 - it is a finding, and never leaves this module
+class UnusableFile(Exception):
     """Why a file cannot be used as the history; ``word`` names it in the set-aside file."""
 
     def __init__(self, word: str, reason: str) -> None:
@@ -33,7 +33,7 @@ class UnusableFile(Exception):  # noqa: N818 - it is a finding, and never leaves
         self.word = word
 
 
-class HistoryWriteFailed(MachineError):  # noqa: N818 - named as in runtime.errors
+class HistoryWriteFailed(MachineError):
     """DuckDB cannot write the history any more; the process should end, the next one looks at the file afresh."""
 
 

@@ -42,7 +42,7 @@ _MENTION = re.compile("|".join(sorted(FORBIDDEN_FUNCTIONS)), re.IGNORECASE)
 _ALLOWED = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
 
 
-class BadQuery(CallerError):  # noqa: N818 - named as in runtime.errors
+class BadQuery(CallerError):
     """The SQL, or its parameters, are wrong or not allowed."""
 
 

@@ -23,7 +23,7 @@ INTERRUPT_AGAIN_S: Final = 0.05
 ZONED: Final = " WITH TIME ZONE"
 
 
-class LimitReached(CallerError):  # noqa: N818 - named as in runtime.errors
+class LimitReached(CallerError):
     """The question took too long, too much memory, or its smallest answer is too large."""
 
 
