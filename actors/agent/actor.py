@@ -279,13 +279,14 @@ class AgentActor(Actor):
         attempt, session = attach.attempt, self._session
         outcome = session.delivered.get(attempt)
         if outcome is not None:
-            attach.step.tell(AttemptEnded(attempt[1], outcome, self.ref))
+            ended = AttemptEnded(attempt[1], outcome, self.ref)
+            if not attach.step.tell(ended):
+                self._house.directory.tell(ToQuest(attempt[0], ended))
             return
-        self._steps[attempt] = attach.step
-        if attempt in session.held:
-            attach.step.tell(Attached(self.ref))
-        else:
-            attach.step.tell(NeverSeen(self.ref, self._hello.tools))
+        held = attempt in session.held
+        answer = Attached(self.ref) if held else NeverSeen(self.ref, self._hello.tools)
+        if attach.step.tell(answer):
+            self._steps[attempt] = attach.step
 
     def _on_cancel(self, attempt: AttemptId, reason: str) -> None:
         if self._session.withdraw(attempt):

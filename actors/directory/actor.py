@@ -120,8 +120,10 @@ class Directory(Actor):
 
     def _bring(self, quest: str, message: Any) -> None:
         ref = self._quests.get(quest)
-        if ref is None or not ref.tell(message):
+        if ref is None:
             self._wake(quest).tell(message)
+        elif not ref.tell(message):  # how it ended is in the urgent lane; then the quest starts again
+            self.ref.tell(ToQuest(quest, message))
 
     def _wake(self, quest: str) -> Ref:
         timer = self._wake_timers.pop(quest, None)
@@ -129,9 +131,11 @@ class Directory(Actor):
             timer.cancel()
         return self._start(quest, None)
 
-    def _start(self, quest: str, submission: Submission | None) -> Ref:
+    def _start(self, quest: str, submission: Submission | None, *, again: bool = False) -> Ref:
         watched = quest in self._watched
-        actor = QuestSupervisor(self._house, quest, submission, self.ref, watched=watched)
+        actor = QuestSupervisor(
+            self._house, quest, submission, self.ref, watched=watched, again=again
+        )
         ref = self._quests[quest] = actor.launch(self._house.dispatcher)
         return ref
 
@@ -205,7 +209,7 @@ class Directory(Actor):
         self._house.router.tell(ForgetQuest(quest))
         intensity = self._deaths.setdefault(quest, Intensity())
         if intensity.allows(self._house.clock.monotonic_s()):
-            self._start(quest, None)
+            self._start(quest, None, again=True)
         else:
             reason = f"its actor failed {intensity.most + 1} times: {error!r}"
             self._park_by_id(quest, reason[:500])

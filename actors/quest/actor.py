@@ -104,6 +104,25 @@ class Rest(Struct, frozen=True):
     """To itself: still nothing to do?"""
 
 
+class Fenced(Struct, frozen=True):
+    """From the journal's writer: all that the actor's forerunner had queued is on disk, or refused."""
+
+
+ITS_OWN: Final = (
+    Appended,
+    KeyTaken,
+    VersionConflict,
+    JournalError,
+    Rest,
+    Recorded,
+    Fenced,
+    TextsRead,
+    ChildStopped,
+    ChildFailed,
+)
+"""Messages that speak of one actor's memory: the next one has no use for them."""
+
+
 class LostRace(Exception):
     """The journal refused an append: somebody else wrote, or this memory is stale."""
 
@@ -112,10 +131,18 @@ class QuestSupervisor(Actor):
     """Child of the directory, parent of its step actors."""
 
     def __init__(
-        self, house: House, quest: str, submission: Submission | None, parent: Ref, *, watched: bool
+        self,
+        house: House,
+        quest: str,
+        submission: Submission | None,
+        parent: Ref,
+        *,
+        watched: bool,
+        again: bool = False,
     ) -> None:
         super().__init__(parent=parent, name=quest)
         self._house = house
+        self._again = again
         self._submission = submission
         self._watched = watched
         self._state: QuestState | None = None
@@ -145,10 +172,12 @@ class QuestSupervisor(Actor):
     # -- life ------------------------------------------------------------------------------------
 
     def on_start(self) -> None:
-        if self._submission is None:
-            self._read_on(0)
-        else:
+        if self._submission is not None:
             self._begin(self._submission)
+        elif self._again:
+            self._house.journal.between(lambda _: Fenced(), self.ref.tell)
+        else:
+            self._read_on(0)
 
     def on_stop(self) -> None:
         self._let_go("the daemon is stopping")
@@ -167,7 +196,7 @@ class QuestSupervisor(Actor):
 
     def on_undelivered(self, message: Any) -> None:
         """It came while the actor was going: the directory brings it to the next one."""
-        if isinstance(message, Appended | Rest | Recorded | TextsRead | ChildStopped | ChildFailed):
+        if isinstance(message, ITS_OWN):
             return
         if isinstance(message, Places) and message.settled:
             message = Places(message.granted, message.unroutable)
@@ -176,6 +205,8 @@ class QuestSupervisor(Actor):
     def on_receive(self, message: Any) -> None:
         if isinstance(message, Recorded):
             self._on_recorded(message)
+        elif isinstance(message, Fenced):
+            self._read_on(0)
         elif isinstance(message, WatchQuest):
             self._watched = message.on
         elif self._state is None:
