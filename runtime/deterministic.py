@@ -26,10 +26,16 @@ class VirtualClock:
     def __init__(self, wall_us: int) -> None:
         self.monotonic_us = 0
         self._offset_us = wall_us
+        self._latest_us = wall_us
 
     def now_us(self) -> int:
         """Wall time in microseconds since the epoch."""
         return self.monotonic_us + self._offset_us
+
+    @property
+    def latest_us(self) -> int:
+        """The latest wall time that it has ever shown."""
+        return max(self._latest_us, self.now_us())
 
     def monotonic_s(self) -> float:
         """Seconds since the beginning of the simulation."""
@@ -41,6 +47,7 @@ class VirtualClock:
 
     def jump(self, by_us: int) -> None:
         """Set the wall clock forward or back; nothing else notices."""
+        self._latest_us = self.latest_us
         self._offset_us += by_us
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+import msgspec
 from msgspec import structs
 
 from questd.analytics.batch import Batch
@@ -60,9 +61,14 @@ class Tables:
         """Every row as text, in order: for comparison."""
         shown: dict[str, list[str]] = {}
         for name, rows in self.rows.items():
-            plain = ({k: v for k, v in row.items() if k != "released"} for row in rows.values())
-            shown[name] = sorted(repr(row) for row in plain)
+            shown[name] = sorted(_line(row) for row in rows.values())
         return shown
+
+
+def _line(row: dict[str, Any]) -> str:
+    """What the table would hold of it; ``released`` is no column."""
+    shown = {name: value for name, value in row.items() if name != "released"}
+    return msgspec.json.encode(shown).decode()
 
 
 def _sum(kept: dict[str, Any], added: dict[str, Any], key: tuple[str, ...]) -> None:

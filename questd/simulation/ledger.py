@@ -128,6 +128,11 @@ class Ledger:
                     self.expect(self.by_key.get(key) == holder, f"key {key} is not {holder}'s")
                 case _:
                     pass
+        for item in items:
+            head, account = self._store.head(item.quest), self.accounts.get(item.quest)
+            if head is not None and account is not None:
+                level = head.version == account.version
+                self.expect(level, f"the head of {item.quest} does not name its last event")
 
     def _on_appended(self, item: Append) -> None:
         account = self.accounts.get(item.quest) or self._open(item)
@@ -141,8 +146,6 @@ class Ledger:
                 self.expect(not backwards, f"{item.quest}: {record.n} is older than its forerunner")
             account.records.append(record)
             self._fold(account, record)
-        head = self._store.head(item.quest)
-        self.expect(head is not None and head.version == account.version, "a head names no event")
 
     def _open(self, item: Append) -> Account:
         data = self._store.definition(item.head.definition)
@@ -211,7 +214,7 @@ class Ledger:
                 account.stopping = True
                 account.actors[reason] = None
             case ev.QuestStopping(failure):
-                self._on_stopping(account, failure.kind == TIMEOUT and failure.task is None, record)
+                self._on_stopping(account, failure.kind == TIMEOUT and failure.task is None)
             case ev.QuestCompleted() | ev.QuestFailed() | ev.QuestCancelled():
                 self._on_end(account, event)
             case _:
@@ -224,11 +227,11 @@ class Ledger:
             holder = self.by_key.setdefault(key, account.quest)
             self.expect(holder == account.quest, f"key {key} has two quests")
 
-    def _on_stopping(self, account: Account, expired: bool, record: ev.Record) -> None:
+    def _on_stopping(self, account: Account, expired: bool) -> None:
         account.stopping = True
         if expired:
             total_us = (account.total_timeout_ms or 0) * 1_000
-            early = record.at_us < account.started_us + total_us
+            early = self._clock.latest_us < account.started_us + total_us
             self.expect(not early, f"{account.quest}: its total timeout came early")
 
     def _on_end(
@@ -255,7 +258,7 @@ class Ledger:
             all(key in account.ended for key in step.dependencies), f"{where}: started too soon"
         )
         self.expect(
-            record.at_us >= account.not_before_us.get(task, 0), f"{where}: retried before its time"
+            self._clock.latest_us >= account.not_before_us.get(task, 0), f"{where}: retried before its time"
         )
         self.expect(
             event.attempt == 1 + (before.event.attempt if before else 0), f"{where}: wrong number"

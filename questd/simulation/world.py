@@ -102,6 +102,8 @@ class World:
         while self._now() < at_us:
             if not self.step(at_us):
                 self.clock.advance(at_us)
+        while self.life.alive and self.life.dispatcher.depth:
+            self.step(at_us)
 
     def step(self, at_us: int) -> bool:
         """A turn of an actor, or the next thing that happens; False when nothing does until then."""
@@ -187,7 +189,7 @@ class World:
         self.trace.note(event, *fields.values())
         if event not in UNEXPECTED and event != "quest.parked":
             return
-        error = str(fields.get("error", ""))
+        error = str(fields)
         if any(excuse in error for excuse in EXCUSES):
             self._lost_race_until = self._now() + 10 * SECOND
         elif "LostRace" not in error or self._now() > self._lost_race_until:
@@ -380,8 +382,10 @@ class World:
             if account.end is None and account.fold.plan.definition.name != "hopeless":
                 tasks = [task for task in account.fold.tasks if task.state.phase != "pending"]
                 found.append(f"{account.quest} is {account.fold.phase}: {tasks}")
-        if not (self.life.alive and self.life.journal.idle) or self.life.dispatcher.depth:
+        if not (self.life.alive and self.life.ready and self.life.journal.idle):
             found.append("the daemon is busy")
+        elif len(self.life.agent_refs()) != len(self.instances):
+            found.append("sessions and instances differ")
         return found
 
     def _hopeless(self, client: Client) -> bool:
