@@ -290,7 +290,7 @@ class AgentActor(Actor):
 
     def _on_cancel(self, attempt: AttemptId, reason: str) -> None:
         if self._session.withdraw(attempt):
-            step = self._steps.get(attempt)
+            step = self._steps.pop(attempt, None)
             if step is not None:
                 step.tell(AttemptEnded(attempt[1], Cancelled(*attempt)))
         elif attempt in self._session.held:

@@ -265,6 +265,7 @@ class StepActor(Actor):
     def on_failure(self, *_: Any) -> None:
         """The quest will count the attempt as lost: its agent shall not run it for nothing."""
         self._cancel_work("its step actor failed")
+        self._detach()
         self._let_go()
 
     def _let_go(self) -> None:
