@@ -164,6 +164,7 @@ class StepActor(Actor):
 
     def _invoke(self, texts: dict[str, bytes]) -> None:
         if self._recalled is not None:
+            self._detach()
             self._finish(AttemptEnded(self._attempt_id[1], Cancelled(*self._attempt_id)))
             return
         assert self._tool is not None
