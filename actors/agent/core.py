@@ -124,7 +124,7 @@ class Session:
     # -- taking in -------------------------------------------------------------------------------
 
     def take(self, exchange: Exchange) -> list[Outcome]:
-        """Note what the exchange acknowledges; returns the outcomes that are new. Its counter must be higher than the last."""
+        """Note what the exchange acknowledges; returns its outcomes. Its counter must be higher than the last."""
         self.counter = exchange.counter
         self.draining = self.draining or exchange.draining
         self._acknowledged(exchange.ack)
@@ -132,17 +132,12 @@ class Session:
         return self.arrived(exchange.outcomes)
 
     def arrived(self, outcomes: tuple[Outcome, ...]) -> list[Outcome]:
-        """The outcomes that are not on their way to their quest already."""
-        fresh: list[Outcome] = []
+        """The outcomes, checked. One that is said again is handed on again: its quest may have died with it, and knows it else."""
         for outcome in outcomes:
             attempt = attempt_of(outcome)
-            if attempt in self.delivered:
-                continue
-            checked = check_outcome(outcome)
             self.held.pop(attempt, None)
-            self.delivered[attempt] = checked
-            fresh.append(checked)
-        return fresh
+            self.delivered[attempt] = check_outcome(outcome)
+        return [self.delivered[attempt_of(outcome)] for outcome in outcomes]
 
     def _acknowledged(self, ack: int) -> None:
         """Numbers are unacknowledged in rising order, except for those that are sent again."""
