@@ -8,9 +8,9 @@ from typing import Any
 from msgspec import Struct
 
 from questd.messages.control import Reply, TaskProgress
-from questd.messages.events import LogLine
+from questd.messages.events import LogLine, Record
 from questd.messages.exchange import AttemptId, Invocation, Outcome, ToolSpec
-from questd.messages.heads import Want
+from questd.messages.heads import Head, Want
 
 Address = Any
 """A reference to an actor (runtime.actor.Ref)."""
@@ -270,10 +270,10 @@ class WatchQuest(Struct, frozen=True):
 
 
 class QuestAdvanced(Struct, frozen=True):
-    """To the control actor: events up to this version are on disk."""
+    """To the control actor: these events of a watched quest are on disk; its head as it stands then."""
 
-    quest: str
-    version: int
+    head: Head
+    records: tuple[Record, ...]
 
 
 class QuestsLoaded(Struct, frozen=True):

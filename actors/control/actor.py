@@ -101,9 +101,8 @@ class ControlActor(Actor):
                 self._reply(job, reply)
             case Then(job, outcome, resume):
                 self._go_on(job, outcome, resume)
-            case QuestAdvanced(quest):
-                for job, request in self._watches.waiting_on(quest):
-                    self._read_quest(job, request)
+            case QuestAdvanced(head, records):
+                self._on_advanced(head, records)
             case ProgressMade(quest, progress, task):
                 self._watches.note(quest, task, progress)
                 for job, request in self._watches.waiting_on(quest):
@@ -302,6 +301,17 @@ class ControlActor(Actor):
                 self._reply(job, found)
             return
         self._reply(job, found)
+
+    def _on_advanced(self, head: Head, records: tuple[Record, ...]) -> None:
+        """Pass on what a watched quest just wrote; whoever has missed something reads it from the journal."""
+        for job, request in self._watches.waiting_on(head.quest):
+            if records and records[0].n <= request.after + 1:
+                fresh = tuple(record for record in records if record.n > request.after)
+                if fresh:
+                    found = ctl.QuestRecords(head, fresh)
+                    self._reply(job, self._watches.with_progress(found))
+            elif head.version > request.after:
+                self._read_quest(job, request)
 
     def _wait_over(self, job: int) -> None:
         request = self._watches.request(job)

@@ -122,7 +122,9 @@ class Directory(Actor):
         ref = self._quests.get(quest)
         if ref is None:
             self._wake(quest).tell(message)
-        elif not ref.tell(message):  # how it ended is in the urgent lane; then the quest starts again
+        elif not ref.tell(
+            message
+        ):  # how it ended is in the urgent lane; then the quest starts again
             self.ref.tell(ToQuest(quest, message))
 
     def _wake(self, quest: str) -> Ref:

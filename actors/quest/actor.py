@@ -61,9 +61,17 @@ from questd.actors.rendering import missing
 from questd.actors.step.actor import StepActor, read_texts
 from questd.messages.control import Done, Error, Reply, Submitted
 from questd.messages.definition import DEFAULT_TIMEOUT_MS
-from questd.messages.events import Event, Record, decode_event, encode_event, kind_of
+from questd.messages.events import (
+    EVENT_SCHEMA_VERSION,
+    Event,
+    Record,
+    decode_event,
+    encode_event,
+    kind_of,
+)
 from questd.messages.exchange import Cancelled, Completed, Failed
 from questd.messages.failure import VALIDATION, Failure
+from questd.messages.heads import Head
 from questd.messages.payload import Blob, hold
 from questd.runtime.actor import Actor, ChildFailed, ChildStopped, Ref
 from questd.runtime.clock import Timer
@@ -145,6 +153,7 @@ class QuestSupervisor(Actor):
         self._again = again
         self._submission = submission
         self._watched = watched
+        self._durable_head: Head | None = None
         self._state: QuestState | None = None
         self._ready: ReadyPlan | None = None
         self._fold: QuestState | None = None
@@ -160,7 +169,7 @@ class QuestSupervisor(Actor):
         self._drops: dict[str, None] = {}
         self._releases: dict[str, None] = {}
         self._settling = False
-        self._in_flight: deque[list[Effect]] = deque()
+        self._in_flight: deque[tuple[Append, list[Effect]]] = deque()
         self._waiters: dict[int, ReplyTo] = {}
         self._renderings: dict[int, Rendering] = {}
         self._jobs = 0
@@ -208,7 +217,7 @@ class QuestSupervisor(Actor):
         elif isinstance(message, Fenced):
             self._read_on(0)
         elif isinstance(message, WatchQuest):
-            self._watched = message.on
+            self._on_watched(message.on)
         elif self._state is None:
             self._early.append(message)
         else:
@@ -221,7 +230,7 @@ class QuestSupervisor(Actor):
             case Places():
                 self._on_places(state, message)
             case Appended():
-                self._on_appended()
+                self._on_appended(message)
             case AttemptVanished(epoch, reason):
                 self._do(state, cmd.LoseAttempt(epoch, reason))
             case AttemptWrote(epoch, lines):
@@ -298,6 +307,7 @@ class QuestSupervisor(Actor):
 
     def _recover(self, state: QuestState) -> None:
         self._state, self._fold = state, None
+        self._durable_head = core.head_of(state)
         takes: list[tuple[str, str]] = []
         for due in core.outstanding(state):
             if isinstance(due, RunAttempt):
@@ -558,7 +568,7 @@ class QuestSupervisor(Actor):
         elif self._effects:
             effects, self._effects = self._effects, []
             if self._in_flight:  # they speak of a state that is not on disk yet
-                self._in_flight[-1].extend(effects)
+                self._in_flight[-1][1].extend(effects)
             else:
                 run(effects)
 
@@ -572,7 +582,7 @@ class QuestSupervisor(Actor):
             blobs=tuple(self._blobs),
             definition=self._definition() if first else None,
         )
-        self._in_flight.append(self._effects)
+        self._in_flight.append((item, self._effects))
         self._effects = []
         self._blobs.clear()
         self._house.journal.append(item, self.ref.tell)
@@ -581,13 +591,20 @@ class QuestSupervisor(Actor):
         assert self._ready is not None
         return self._ready.plan.digest, self._ready.data
 
-    def _on_appended(self) -> None:
-        run(self._in_flight.popleft())
+    def _on_appended(self, appended: Appended) -> None:
+        item, effects = self._in_flight.popleft()
+        self._durable_head = item.head
+        run(effects)
         if self._resting == "asked":
             self._may_rest()
         elif self._watched:
-            assert self._state is not None
-            self._house.control.tell(QuestAdvanced(self.name, self._state.version))
+            self._house.control.tell(QuestAdvanced(item.head, records_of(item, appended.seq)))
+
+    def _on_watched(self, on: bool) -> None:
+        """What became durable while the request was on its way must not be missed."""
+        self._watched = on
+        if on and self._durable_head is not None:
+            self._house.control.tell(QuestAdvanced(self._durable_head, ()))
 
     def _on_key_taken(self, holder: str) -> None:
         """The idempotency key is another quest's: this one never was."""
@@ -658,3 +675,20 @@ def run(effects: list[Effect]) -> None:
     """Do what was held until now."""
     for effect in effects:
         effect()
+
+
+def records_of(item: Append, last_seq: int) -> tuple[Record, ...]:
+    """The events of an append as the journal now holds them."""
+    first_seq = last_seq - len(item.events) + 1
+    return tuple(
+        Record(
+            first_seq + index,
+            item.quest,
+            item.expected_version + 1 + index,
+            event.at_us,
+            event.kind,
+            EVENT_SCHEMA_VERSION,
+            event.body,
+        )
+        for index, event in enumerate(item.events)
+    )

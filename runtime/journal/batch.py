@@ -59,7 +59,7 @@ class Batch:
             self._changed.add(quest)
         self._heads[quest] = self._with_identity(head)
         self.stands[quest] = (head.version, seq, crc, now_standing)
-        return Appended(quest, head.version)
+        return Appended(quest, head.version, seq if item.events else 0)
 
     def _add_events(self, item: Append, crc: int) -> tuple[int, int]:
         quest, n, seq, rows = item.quest, item.expected_version, self.last_seq, self.events

@@ -92,7 +92,7 @@ class MemoryStore:
         self._write_events(item)
         self._write_contents(item)
         self._heads[item.quest] = head
-        return Appended(item.quest, head.version)
+        return Appended(item.quest, head.version, self._last_seq if item.events else 0)
 
     def _holder(self, key: str) -> str | None:
         if key in self._keys:

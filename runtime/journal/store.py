@@ -45,10 +45,11 @@ class Append(Struct, frozen=True):
 
 
 class Appended(Struct, frozen=True):
-    """The item is on disk; the quest now stands at ``version``."""
+    """The item is on disk; the quest now stands at ``version``. ``seq``: that of the item's last event (0 without events)."""
 
     quest: str
     version: int
+    seq: int = 0
 
 
 class VersionConflict(Struct, frozen=True):

@@ -5,7 +5,7 @@ from typing import Any
 
 from questd.messages.events import QuestStarted, encode_event, kind_of
 from questd.messages.heads import Head
-from questd.runtime.journal.store import Append, NewEvent
+from questd.runtime.journal.store import Append, Appended, NewEvent
 
 DEFINITION = b"a definition"
 DIGEST = hashlib.sha256(DEFINITION).hexdigest()
@@ -43,3 +43,19 @@ def make_append(
         make_head(quest, expected + events, **changes),
         **own,
     )
+
+
+class Stands:
+    """Equal to the answer that a quest now stands at this version, whatever its seq."""
+
+    def __init__(self, quest: str, version: int) -> None:
+        self._stand = (quest, version)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Appended) and (other.quest, other.version) == self._stand
+
+    def __hash__(self) -> int:
+        return hash(self._stand)
+
+    def __repr__(self) -> str:
+        return f"Stands{self._stand}"

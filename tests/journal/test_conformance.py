@@ -10,7 +10,7 @@ from questd.runtime.errors import JournalBroken
 from questd.runtime.journal.selection import DAY_US
 from questd.runtime.journal.store import Append, Appended, JournalStore, KeyTaken, VersionConflict
 from tests.journal.conftest import WallClock
-from tests.journal.making import BODY, DEFINITION, DIGEST, KIND, make_append, make_head
+from tests.journal.making import BODY, DEFINITION, DIGEST, KIND, Stands, make_append, make_head
 
 TEXT = b'"' + b"x" * 5_000 + b'"'
 TEXT_DIGEST = hashlib.sha256(TEXT).hexdigest()
@@ -36,7 +36,7 @@ def retire_all(
 
 
 def test_events_are_numbered_from_one_and_come_back_as_written(store: JournalStore) -> None:
-    assert store.commit([make_append("q_1", 0, 3)]) == [Appended("q_1", 3)]
+    assert store.commit([make_append("q_1", 0, 3)]) == [Stands("q_1", 3)]
     records = store.events("q_1")
     assert [(r.seq, r.quest, r.n, r.at_us) for r in records] == [
         (1, "q_1", 1, 1_001),
@@ -48,7 +48,7 @@ def test_events_are_numbered_from_one_and_come_back_as_written(store: JournalSto
 
 def test_later_items_of_a_batch_see_the_earlier_ones(store: JournalStore) -> None:
     items = [make_append("q_1", 0, 2), make_append("q_1", 2, 1), make_append("q_1", 3, 2)]
-    assert store.commit(items) == [Appended("q_1", n) for n in (2, 3, 5)]
+    assert store.commit(items) == [Stands("q_1", n) for n in (2, 3, 5)]
     assert [r.n for r in store.events("q_1")] == [1, 2, 3, 4, 5]
 
 
@@ -58,10 +58,10 @@ def test_a_wrong_version_is_refused_alone_and_leaves_no_trace(store: JournalStor
         [make_append("q_2", 0), make_append("q_1", 1), make_append("q_3", 4), make_append("q_1", 2)]
     )
     assert answers == [
-        Appended("q_2", 1),
+        Stands("q_2", 1),
         VersionConflict("q_1", 1, 2),
         VersionConflict("q_3", 4, 0),
-        Appended("q_1", 3),
+        Stands("q_1", 3),
     ]
     assert store.head("q_3") is None
     assert store.events("q_3") == []
@@ -101,10 +101,10 @@ def test_only_waits_and_wake_change_and_the_head_says_so(store: JournalStore) ->
 
 def test_an_append_without_events_replaces_the_head_only(store: JournalStore) -> None:
     store.commit([make_append("q_1", 0, 2)])
-    assert store.commit([make_append("q_1", 2, 0, parked="why")]) == [Appended("q_1", 2)]
+    assert store.commit([make_append("q_1", 2, 0, parked="why")]) == [Stands("q_1", 2)]
     assert store.head("q_1") == make_head("q_1", 2, parked="why")
     assert store.last_seq() == 2
-    assert store.commit([make_append("q_1", 2, 1)]) == [Appended("q_1", 3)]
+    assert store.commit([make_append("q_1", 2, 1)]) == [Stands("q_1", 3)]
     assert [r.n for r in store.events("q_1")] == [1, 2, 3]
 
 
@@ -115,14 +115,14 @@ def test_a_quest_keeps_name_project_key_and_birth_of_its_first_head(store: Journ
     assert store.head("q_1") == make_head("q_1", 2, **first)
     store.commit([make_append("q_1", 2, 1, **later)])
     assert store.head("q_1") == make_head("q_1", 3, **first)
-    assert store.commit([make_append("q_2", 0, 1, key="other")]) == [Appended("q_2", 1)]
+    assert store.commit([make_append("q_2", 0, 1, key="other")]) == [Stands("q_2", 1)]
 
 
 def test_an_idempotency_key_belongs_to_one_quest(store: JournalStore) -> None:
     answers = store.commit([make_append("q_1", 0, key="k"), make_append("q_2", 0, key="k")])
-    assert answers == [Appended("q_1", 1), KeyTaken("q_2", "k", "q_1")]
+    assert answers == [Stands("q_1", 1), KeyTaken("q_2", "k", "q_1")]
     assert store.commit([make_append("q_3", 0, key="k")]) == [KeyTaken("q_3", "k", "q_1")]
-    assert store.commit([make_append("q_1", 1, key="k")]) == [Appended("q_1", 2)]
+    assert store.commit([make_append("q_1", 1, key="k")]) == [Stands("q_1", 2)]
     assert store.head("q_2") is None
 
 
@@ -343,7 +343,7 @@ def test_a_tombstone_keeps_the_key_for_ninety_days(store: JournalStore, clock: W
     store.retire(0, ENOUGH, ENOUGH)
     assert store.commit([make_append("q_2", 0, key="k")]) == [KeyTaken("q_2", "k", "q_1")]
     clock.now_us += 1
-    assert store.commit([make_append("q_3", 0, key="k")]) == [Appended("q_3", 1)]
+    assert store.commit([make_append("q_3", 0, key="k")]) == [Stands("q_3", 1)]
     store.retire(0, ENOUGH, ENOUGH)
     assert store.commit([make_append("q_4", 0, key="k")]) == [KeyTaken("q_4", "k", "q_3")]
 
@@ -355,3 +355,9 @@ def test_closing_twice_is_fine_and_a_closed_journal_takes_nothing(store: Journal
     with pytest.raises(JournalBroken, match="closed"):
         store.commit([make_append("q_1", 1)])
     assert store.journal_id == "j_1"
+
+
+def test_an_answer_tells_the_seq_of_its_last_event(store: JournalStore) -> None:
+    first, second = store.commit([make_append("q_1", 0, 3), make_append("q_2", 0, 1)])
+    assert [first, second] == [Appended("q_1", 3, 3), Appended("q_2", 1, 4)]
+    assert store.commit([make_append("q_1", 3, 0)]) == [Appended("q_1", 3)]

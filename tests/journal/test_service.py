@@ -15,7 +15,7 @@ from questd.runtime.journal.service import BATCH_EVENTS, ThreadedJournal
 from questd.runtime.journal.sqlite import SqliteStore
 from questd.runtime.journal.store import Append, Appended, JournalStore, Refusal, VersionConflict
 from tests.journal.conftest import WallClock
-from tests.journal.making import make_append
+from tests.journal.making import Stands, make_append
 
 OpenStore = Callable[[], SqliteStore]
 
@@ -55,7 +55,7 @@ def test_an_answer_comes_after_the_commit_and_a_question_sees_it(store: JournalS
     running = Running(store)
     running.journal.start()
     running.append(make_append("q_1", 0, 2))
-    assert running.next() == Appended("q_1", 2)
+    assert running.next() == Stands("q_1", 2)
     running.journal.read(lambda s: len(s.events("q_1")), running.answers.put)
     assert running.next() == 2
     running.append(make_append("q_1", 0))
@@ -74,7 +74,7 @@ def test_all_that_is_queued_is_one_commit_up_to_a_bound() -> None:
     running.journal.start()
     running.journal.stop()
     assert store.sizes == [101, 1]
-    assert [running.next() for _ in range(100)] == [Appended("q_1", n + 1) for n in range(100)]
+    assert [running.next() for _ in range(100)] == [Stands("q_1", n + 1) for n in range(100)]
 
 
 def test_stop_does_what_was_queued_and_refuses_what_comes_later() -> None:
@@ -88,7 +88,7 @@ def test_stop_does_what_was_queued_and_refuses_what_comes_later() -> None:
     stopping.start()
     store.gate.set()
     stopping.join(10)
-    assert [running.next() for _ in range(50)] == [Appended("q_1", n + 1) for n in range(50)]
+    assert [running.next() for _ in range(50)] == [Stands("q_1", n + 1) for n in range(50)]
     running.append(make_append("q_1", 50))
     assert isinstance(running.next(), JournalError)
     running.journal.read(lambda s: s.last_seq(), running.answers.put)
@@ -178,7 +178,7 @@ def test_a_question_with_a_bug_is_answered_and_harms_nobody() -> None:
     assert isinstance(error, JournalError)
     assert isinstance(error.__cause__, ZeroDivisionError)
     running.append(make_append("q_1", 0))
-    assert running.next() == Appended("q_1", 1)
+    assert running.next() == Stands("q_1", 1)
     assert running.alarms == []
     running.journal.stop()
 
@@ -190,7 +190,7 @@ def test_other_writing_runs_between_batches_in_the_order_it_was_queued() -> None
     running.journal.between(lambda s: s.last_seq(), running.answers.put)
     running.append(make_append("q_1", 1))
     running.journal.start()
-    assert [running.next() for _ in range(3)] == [Appended("q_1", 1), 1, Appended("q_1", 2)]
+    assert [running.next() for _ in range(3)] == [Stands("q_1", 1), 1, Stands("q_1", 2)]
     assert store.sizes == [1, 1]
     running.journal.stop()
 
@@ -204,7 +204,7 @@ def test_an_owner_that_cannot_be_told_is_an_alarm() -> None:
     running.journal.append(make_append("q_1", 0), fall)
     running.append(make_append("q_2", 0))
     running.journal.start()
-    assert running.next() == Appended("q_2", 1)
+    assert running.next() == Stands("q_2", 1)
     running.journal.stop()
     assert len(running.alarms) == 1
     assert isinstance(running.alarms[0].__cause__, OSError)
