@@ -63,11 +63,11 @@ class Session:
         self.drain_asked = False
 
     def restart(self, hello: Hello, watched: set[AttemptId]) -> list[AttemptId]:
-        """The instance said Hello again: numbers start anew. Returns watched attempts that it never saw."""
+        """The instance said Hello (again): numbers start anew, and what was said before it is overtaken. Returns watched attempts that it never saw."""
         self.number = 0
         self.unacknowledged.clear()
         self.unsent.clear()
-        self.counter = 0
+        self.counter = hello.counter
         self.acks.clear()
         self.frame_max = hello.frame_max
         self.draining = hello.draining
