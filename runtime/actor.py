@@ -218,6 +218,12 @@ class Actor(pykka.Actor):
                 self._crash(error)
         if stopped.raised:
             self._empty(mailbox)
+            self._part()
+
+    def _part(self) -> None:
+        """Let go of the mailbox, which holds the actor: no cycle, so no step that ends leaves work for the garbage collector."""
+        vars(self).pop("actor_inbox", None)
+        vars(self).pop("_actor_ref", None)
 
     def _run_batch(self, mailbox: Mailbox, budget: int, stopped: _Flag) -> None:
         if not self._began:
