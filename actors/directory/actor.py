@@ -16,6 +16,7 @@ from questd.actors.house import House
 from questd.actors.mail import (
     ForgetQuest,
     MayRest,
+    Places,
     QuestResting,
     QuestsLoaded,
     Settle,
@@ -43,6 +44,10 @@ class HeadsRead(Struct, frozen=True):
 
     heads: tuple[Head, ...]
     done: int = 0
+
+
+class Fenced(Struct, frozen=True):
+    """From the journal's writer: what a directory before this one had let its quests append is on disk, or refused."""
 
 
 class DaemonStable(Struct, frozen=True):
@@ -74,24 +79,38 @@ class Directory(Actor):
         self._wake_timers: dict[str, Timer] = {}
         self._deaths: dict[str, Intensity] = {}
         self._known = self._folded = 0
+        self._early: list[ToQuest] | None = []
 
     def on_start(self) -> None:
-        self._read_heads()
+        self._house.journal.between(lambda _: Fenced(), self.ref.tell)
         self._house.timers.after(STABLE_AFTER_S, self.ref, DaemonStable())
 
     def on_stop(self) -> None:
-        for ref in self._quests.values():
+        for quest, ref in self._quests.items():
             stop(ref)
+            self._house.router.tell(ForgetQuest(quest))
         for timer in self._wake_timers.values():
             timer.cancel()
 
     def on_failure(self, *_: Any) -> None:
         self.on_stop()
 
+    def on_undelivered(self, message: Any) -> None:
+        """A place that was on its way goes back; all else is said again by those who said it."""
+        match message:
+            case ToQuest(quest, Places(granted)):
+                releases = tuple(task for task, _ in granted)
+                self._house.router.tell(Settle(quest, self.ref, releases=releases))
+            case _:
+                pass
+
     def on_receive(self, message: Any) -> None:
         match message:
             case ToQuest(quest, inner):
-                self._bring(quest, inner)
+                if self._early is None:
+                    self._bring(quest, inner)
+                else:
+                    self._early.append(message)
             case MayRest():
                 self._may_rest(message)
             case StartQuest():
@@ -104,6 +123,8 @@ class Directory(Actor):
                 self._on_quest_failed(ref, quest, error)
             case WatchQuest():
                 self._on_watch(message)
+            case Fenced():
+                self._open()
             case HeadsRead(heads, done):
                 self._on_heads(heads, done)
             case Parked(quest, outcome):
@@ -122,9 +143,8 @@ class Directory(Actor):
         ref = self._quests.get(quest)
         if ref is None:
             self._wake(quest).tell(message)
-        elif not ref.tell(
-            message
-        ):  # how it ended is in the urgent lane; then the quest starts again
+        elif not ref.tell(message):
+            # How it ended is in the urgent lane; once that is known, the quest starts again.
             self.ref.tell(ToQuest(quest, message))
 
     def _wake(self, quest: str) -> Ref:
@@ -172,6 +192,13 @@ class Directory(Actor):
             ref.tell(watch)
 
     # -- the start -----------------------------------------------------------------------------------
+
+    def _open(self) -> None:
+        """Nothing of a forerunner's is under way any more: what the journal says now is all there is."""
+        self._read_heads()
+        early, self._early = self._early or [], None
+        for message in early:
+            self._bring(message.quest, message.message)
 
     def _read_heads(self) -> None:
         def question(store: JournalStore) -> HeadsRead:
