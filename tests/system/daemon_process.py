@@ -1,0 +1,58 @@
+"""A daemon in a process of its own: ``python -m tests.system.daemon_process DATA PLAN`` (PLAN is JSON).
+
+Prints one line of JSON when it can be asked: its addresses. Its log goes to standard error, an object a line. Ends as
+``quest serve`` does, and at once, without a goodbye, when whoever started it is gone.
+"""
+
+import json
+import resource
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from questd.actors.house import Limits
+from questd.daemon.service import Daemon, DaemonPlan, Listener
+from questd.runtime.errors import QuestdError
+from tests.system.parent import die_with_parent
+
+EXIT_REFUSED = 7
+
+
+def note(event: str, **fields: Any) -> None:
+    print(json.dumps({"event": event, **fields}, default=str), file=sys.stderr, flush=True)
+
+
+def plan_of(data: str, given: dict[str, Any]) -> DaemonPlan:
+    listeners = tuple(Listener(url, token) for url, token in given.get("listen", ()))
+    return DaemonPlan(
+        Path(data),
+        limits=Limits(**given.get("limits", {})),
+        listeners=listeners,
+        history=given.get("history", False),
+        drain_s=given.get("drain_s", 10.0),
+    )
+
+
+def main() -> int:
+    data, text = sys.argv[1:]
+    given = json.loads(text)
+    die_with_parent()
+    if "file_bytes" in given:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (given["file_bytes"],) * 2)
+    daemon = Daemon(plan_of(data, given), note)
+    signal.signal(signal.SIGTERM, lambda *_: daemon.request_stop())
+    try:
+        daemon.start()
+    except QuestdError as error:
+        note("daemon.refused", error=str(error))
+        return EXIT_REFUSED
+    print(json.dumps(daemon.addresses), flush=True)
+    code = daemon.wait()
+    daemon.stop()
+    return code or 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
