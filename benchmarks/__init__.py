@@ -1,0 +1,1 @@
+"""The figures of this machine: ``python -m benchmarks`` (``make bench``)."""

@@ -1,12 +1,16 @@
-"""A no-op agent in a process of its own: ``python -m benchmarks.agent_process URL CAPACITY``."""
+"""A no-op agent in a process of its own: ``python -m benchmarks.agent_process URL CAPACITY``.
+
+Says nothing; ends on SIGTERM, and with whoever started it.
+"""
 
 import sys
 
+from benchmarks.processes import end_with_parent
 from questd.agent import Agent
 
 
 def main() -> None:
-    """Run until the daemon is gone or TERM."""
+    """Run until told to stop."""
     url, capacity = sys.argv[1:]
     agent = Agent("bench", capacity=int(capacity))
 
@@ -14,6 +18,7 @@ def main() -> None:
     def noop(input: object = None) -> None:  # noqa: A002 - the implicit input's name
         """Do nothing."""
 
+    end_with_parent()
     agent.run(url)
 
 

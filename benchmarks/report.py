@@ -1,0 +1,163 @@
+"""What a benchmark says: figures with their targets, for people and as one JSON document. Pure, but for the printing."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from benchmarks.conditions import Conditions
+from benchmarks.statistics import median
+
+Text = dict[str, float | int | str]
+
+
+class Target(Struct, frozen=True):
+    """A figure is to be at least, or at most, so much."""
+
+    sense: Literal["at least", "at most"]
+    bound: float
+
+    def met_by(self, value: float) -> bool:
+        """Is it reached?"""
+        return value >= self.bound if self.sense == "at least" else value <= self.bound
+
+    def __str__(self) -> str:
+        return f"{'≥' if self.sense == 'at least' else '≤'} {number(self.bound)}"
+
+
+class Figure(Struct, frozen=True, kw_only=True):
+    """One figure. ``value`` is ``chosen`` of ``runs``; None when it could not be measured, and ``fault`` says why.
+
+    ``target`` None: told beside the others, not judged. ``measured``: from where to where. ``load``: the machine's load average (1 min).
+    """
+
+    name: str
+    title: str
+    unit: str
+    measured: str
+    value: float | None = None
+    target: Target | None = None
+    runs: tuple[float, ...] = ()
+    chosen: str = ""
+    details: Text = {}
+    pids: dict[str, int] = {}
+    load: float = 0.0
+    fault: str = ""
+
+    @property
+    def met(self) -> bool | None:
+        """Is the target reached? None when there is none, or no value."""
+        if self.target is None or self.value is None:
+            return None
+        return self.target.met_by(self.value)
+
+
+class Report(Struct, frozen=True):
+    """Everything of one run."""
+
+    conditions: Conditions
+    figures: tuple[Figure, ...]
+    took_s: float
+
+
+def middle(runs: Sequence[float]) -> tuple[float, str]:
+    """The value that is reported of several runs, and how it was chosen."""
+    return median(runs), f"median of {len(runs)}" if len(runs) > 1 else "one run"
+
+
+def at_least(bound: float) -> Target:
+    """Reached from there upwards."""
+    return Target("at least", bound)
+
+
+def at_most(bound: float) -> Target:
+    """Reached up to there."""
+    return Target("at most", bound)
+
+
+def number(value: float) -> str:
+    """A number as people read it: three digits that mean something, thousands apart."""
+    if value == int(value) or abs(value) >= 1_000:
+        return f"{value:,.0f}"
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def verdict(figure: Figure) -> str:
+    """In a word."""
+    if figure.fault:
+        return "not measured"
+    return {True: "met", False: "MISSED", None: "–"}[figure.met]
+
+
+def as_json(report: Report) -> bytes:
+    """One document; each figure with its verdict."""
+    document = msgspec.to_builtins(report)
+    for plain, figure in zip(document["figures"], report.figures, strict=True):
+        plain["met"] = figure.met
+        plain["target"] = None if figure.target is None else str(figure.target)
+    return msgspec.json.format(msgspec.json.encode(document), indent=2)
+
+
+def lines_of(report: Report) -> list[str]:
+    """For people, without colours or a table."""
+    lines = [*report.conditions.lines(), ""]
+    for figure in report.figures:
+        lines += figure_lines(figure)
+    missed = sum(figure.met is False for figure in report.figures)
+    absent = sum(bool(figure.fault) for figure in report.figures)
+    lines.append(f"took {report.took_s:.0f} s; {missed} missed, {absent} not measured")
+    return lines
+
+
+def figure_lines(figure: Figure) -> list[str]:
+    """The figure, and below it what it is made of."""
+    value = "–" if figure.value is None else number(figure.value)
+    target = "" if figure.target is None else f" (target {figure.target})"
+    lines = [f"{verdict(figure):>12}  {figure.title}: {value} {figure.unit}{target}"]
+    indent = " " * 14
+    lines.append(f"{indent}{figure.fault or figure.measured}")
+    if figure.runs:
+        runs = ", ".join(number(run) for run in figure.runs)
+        lines.append(f"{indent}{figure.chosen}: {runs}; load {figure.load:.1f}")
+    if figure.details:
+        lines.append(indent + "; ".join(_said(k, v) for k, v in figure.details.items()))
+    return lines
+
+
+def _said(name: str, value: float | str) -> str:
+    return f"{name} {value if isinstance(value, str) else number(value)}"
+
+
+def show(report: Report) -> None:
+    """Print it: with rich where that is installed."""
+    try:
+        from rich.console import Console  # noqa: PLC0415 - a table is a luxury
+        from rich.table import Table  # noqa: PLC0415
+    except ImportError:
+        print("\n".join(lines_of(report)))
+        return
+    table = Table("figure", "value", "target", "", "of", "how", title="questd: the figures")
+    for figure in report.figures:
+        table.add_row(*_row(figure))
+    console = Console()
+    for line in report.conditions.lines():
+        console.print(line, markup=False, highlight=False)
+    console.print(table)
+    console.print(f"took {report.took_s:.0f} s", highlight=False)
+
+
+def _row(figure: Figure) -> tuple[str, ...]:
+    value = "–" if figure.value is None else f"{number(figure.value)} {figure.unit}"
+    colour = {True: "green", False: "red", None: "default"}[figure.met]
+    runs = ", ".join(number(run) for run in figure.runs) if len(figure.runs) > 1 else ""
+    details = "; ".join(_said(k, v) for k, v in figure.details.items())
+    how = figure.fault or figure.measured + (f"\n{details}" if details else "")
+    return (
+        figure.title,
+        value,
+        "" if figure.target is None else str(figure.target),
+        f"[{colour}]{verdict(figure)}[/]",
+        f"{figure.chosen}\n{runs}\nload {figure.load:.1f}",
+        how,
+    )
