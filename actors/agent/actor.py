@@ -182,6 +182,9 @@ class AgentActor(Actor):
         self._hello = hello
         never_seen = self._session.restart(hello, set(self._steps))
         house = self._house
+        if hello.started_by not in (None, house.boot):
+            # The child of a daemon that is gone: what it runs counts, and its successor has children of its own.
+            self._session.draining = True
         welcome = Welcome(
             PROTOCOL_VERSION,
             house.boot,

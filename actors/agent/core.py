@@ -146,12 +146,15 @@ class Session:
             del unacknowledged[number]
 
     def _find_lost(self, exchange: Exchange) -> None:
-        """The answers to closed exchanges have arrived or never will: what they carried and is not acknowledged is lost."""
-        lost = [
-            number
-            for number, sent in self.unacknowledged.items()
-            if sent.answer < exchange.counter and sent.answer not in exchange.open
-        ]
+        """The answers to closed exchanges have arrived or never will: what they carried and is not acknowledged is lost.
+
+        So is what was in the answer to an older one that is open still: the instance takes items in order, so it could use
+        nothing that came after. Waiting for that one instead would send the later items again and again, in vain.
+        """
+        closed = exchange.counter - 1
+        while closed in exchange.open:
+            closed -= 1
+        lost = [number for number, sent in self.unacknowledged.items() if sent.answer <= closed]
         if not lost:
             return
         again = [self.unacknowledged.pop(number) for number in lost]
