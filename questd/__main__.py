@@ -1,0 +1,7 @@
+"""``python -m questd`` is ``quest``."""
+
+import sys
+
+from questd.cli import main
+
+sys.exit(main())

@@ -1,0 +1,86 @@
+"""``validate`` and ``graph``."""
+
+import argparse
+from typing import Any
+
+from msgspec import structs
+
+from questd.cli.codes import DONE, USAGE
+from questd.cli.opening import definition_at
+from questd.cli.output import Out
+from questd.cli.telling import tell_document
+from questd.documents import InvalidDocument, draw_mermaid, draw_svg, draw_text
+from questd.messages.definition import QuestDefinition
+
+
+def validate(options: argparse.Namespace, out: Out) -> int:
+    """Every fault of every document; 2 when there is one."""
+    reports = [_report(name, out) for name in options.documents]
+    if out.as_json:
+        out.document(reports[0] if len(reports) == 1 else reports)
+    return DONE if all(report["valid"] for report in reports) else USAGE
+
+
+def _report(name: str, out: Out) -> dict[str, Any]:
+    try:
+        found = definition_at(name)
+    except InvalidDocument as error:
+        if not out.as_json:
+            tell_document(error, out)
+        faults = [structs.asdict(fault) for fault in error.faults]
+        return {"document": name, "valid": False, "faults": faults}
+    if not out.as_json:
+        count = "1 step" if len(found.steps) == 1 else f"{len(found.steps)} steps"
+        out.text(f"{name} is valid: {found.name} {found.version}, {count}")
+        for sentence in _needs(found):
+            out.text(f"  {sentence}")
+    return {
+        "document": name,
+        "valid": True,
+        "faults": [],
+        "name": found.name,
+        "version": found.version,
+    }
+
+
+def _needs(definition: QuestDefinition) -> list[str]:
+    """What it takes to run it."""
+    from questd.actors.graph import required_inputs  # noqa: PLC0415
+
+    declared = definition.inputs
+    names = required_inputs(definition) if declared is None else declared
+    agents = dict.fromkeys(step.agent for step in definition.steps if step.agent)
+    tags = dict.fromkeys(tag for step in definition.steps for tag in step.capabilities)
+    told = {"inputs": names, "agents": agents, "capabilities": tags}
+    return [f"{what}: {', '.join(found)}" for what, found in told.items() if found]
+
+
+def graph(options: argparse.Namespace, out: Out) -> int:
+    """The drawing on stdout; with --json the graph as data."""
+    definition = definition_at(options.document)
+    if out.as_json:
+        out.document(_data(definition))
+    else:
+        drawings = {"text": draw_text, "mermaid": draw_mermaid, "svg": draw_svg}
+        out.text(drawings[options.format](definition))
+    return DONE
+
+
+def _data(definition: QuestDefinition) -> dict[str, Any]:
+    from questd.actors.graph import graph_of  # noqa: PLC0415
+
+    levels = graph_of(definition.steps).levels
+    level_of = {number: level for level, numbers in enumerate(levels, 1) for number in numbers}
+    steps = [
+        {
+            "key": step.key,
+            "level": level_of[number],
+            "agent": step.agent,
+            "capabilities": step.capabilities,
+            "tool": step.tool,
+            "dependencies": step.dependencies,
+            "parallel": step.parallel,
+        }
+        for number, step in enumerate(definition.steps)
+    ]
+    return {"name": definition.name, "version": definition.version, "steps": steps}
