@@ -12,7 +12,7 @@ from questd.actors.quest.plans import PlanCache
 from questd.daemon.composition import World, compose
 from questd.daemon.ids import quest_ids
 from questd.messages.control import decode_request
-from questd.messages.exchange import decode_agent_frame
+from questd.messages.exchange import AgentFrame, decode_agent_frame
 from questd.runtime.actor import Actor, Mailbox, Ref
 from questd.runtime.deterministic import Agenda, SeededDispatcher, VirtualClock, VirtualTimers
 from questd.runtime.journal.memory import MemoryStore
@@ -32,6 +32,7 @@ class Ground(Struct):
     slow: Callable[[], float]
     note: Callable[..., None]
     turn: Callable[[Mailbox], None]
+    agent_said: Callable[[AgentFrame], None]
     agent_answer: Callable[[Any, bytes], None]
     client_answer: Callable[[Any, bytes], None]
 
@@ -43,6 +44,7 @@ class Life:
         self, ground: Ground, boot: str, limits: Limits, draw: Callable[[str], Chance]
     ) -> None:
         self.boot = boot
+        self._ground = ground
         self.alive = True
         self.ready = False
         self.dispatcher = SeededDispatcher(draw("dispatcher"), ground.turn)
@@ -92,6 +94,7 @@ class Life:
     def agent_frame(self, route: Route, body: bytes) -> None:
         """A frame came in at the exchange."""
         frame = decode_agent_frame(body)
+        self._ground.agent_said(frame)
         self.house.exchange.tell(FrameArrived(self.exchange_door, route, frame))
 
     def pipe_closed(self, pipe: int) -> None:

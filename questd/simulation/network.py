@@ -105,7 +105,6 @@ class Network:
 
     def _arrive(self, pipe: Pipe | None, header: int, body: bytes) -> None:
         if pipe is not None and pipe.open and pipe.daemon.alive:
-            self.trace.note("frame.arrived", pipe.number, header, len(body))
             pipe.daemon.agent_frame(Route(pipe.number, header), body)
 
     def reply(self, route: Route, body: bytes) -> None:

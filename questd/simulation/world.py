@@ -8,9 +8,19 @@ from typing import Final
 
 from msgspec import Struct
 
+from questd.actors.agent.core import attempt_of
 from questd.actors.quest.actor import QuestSupervisor
 from questd.messages.definition import encode_definition
-from questd.messages.exchange import AttemptId, Outcome
+from questd.messages.exchange import (
+    AgentFrame,
+    AttemptId,
+    DaemonFrame,
+    Exchange,
+    Hello,
+    Outcome,
+    Work,
+    decode_daemon_frame,
+)
 from questd.runtime.actor import Mailbox, Ref
 from questd.runtime.deterministic import Agenda, VirtualClock
 from questd.runtime.journal.memory import MemoryStore
@@ -31,7 +41,7 @@ from questd.simulation.workload import AGENTS, draw_definition, hopeless_definit
 START_US: Final = 1_750_000_000 * SECOND
 HEAL_US: Final = 400 * SECOND
 """Virtual time after the faults in which everything must have ended."""
-CALM_US: Final = 3 * SECOND
+CALM_US: Final = SECOND
 UNEXPECTED: Final = frozenset(
     {"quest.crashed", "step.failed", "session.failed", "actor.restarted", "tree.escalated"}
 )
@@ -92,11 +102,14 @@ class World:
         self._until(self.script.scene.chaos_us)
         self.heal()
         limit_us = self._now() + HEAL_US
-        while not self.settled():
+        calm_us = CALM_US + int(self.script.scene.limits.lease_s * SECOND)
+        calm_since_us = self._now()
+        while self._now() < calm_since_us + calm_us:
             self._until(self._now() + 100 * MILLISECOND)
+            if not self.settled():
+                calm_since_us = self._now()
             if self._now() > limit_us:
                 raise Violation(f"not quiet after {HEAL_US // SECOND} s: {self.what_is_open()}")
-        self._until(self._now() + CALM_US)
 
     def _until(self, at_us: int) -> None:
         while self._now() < at_us:
@@ -167,6 +180,7 @@ class World:
             slow=lambda: self.faults.slow_commit,
             note=self._note,
             turn=self._on_turn,
+            agent_said=lambda frame: self.trace.note("frame.arrived", *shown(frame)),
             agent_answer=self._answer_agent,
             client_answer=self.counter.reply,
         )
@@ -182,6 +196,7 @@ class World:
         if pipe is not None:
             peer = pipe.endpoint.peer
             assert isinstance(peer, Instance)
+            self.trace.note("frame.sent", *shown(decode_daemon_frame(body)))
             self.ledger.agent_heard(peer.incarnation, body)
         self.network.reply(route, body)
 
@@ -391,6 +406,23 @@ class World:
     def _hopeless(self, client: Client) -> bool:
         account = self.ledger.accounts.get(client.quest or "")
         return account is not None and account.fold.plan.definition.name == "hopeless"
+
+
+def shown(frame: AgentFrame | DaemonFrame) -> tuple[object, ...]:
+    """A frame in a line of the trace."""
+    name = type(frame).__name__
+    match frame:
+        case Hello():
+            said = [attempt_of(outcome) for outcome in frame.outcomes]
+            return name, frame.incarnation, frame.counter, frame.held, said
+        case Exchange():
+            said = [attempt_of(outcome) for outcome in frame.outcomes]
+            return name, frame.incarnation, frame.counter, frame.ack, frame.open, said, frame.boot
+        case Work():
+            items = [(type(i).__name__, i.number, i.quest, i.epoch) for i in frame.items]
+            return name, frame.counter, items, frame.acks
+        case _:
+            return (name,)
 
 
 class _Draw:
