@@ -156,7 +156,7 @@ class Daemon:
         return compose(world, self._plan.limits, facts, PlanCache())
 
     def _open_doors(self, house: House) -> None:
-        folder = socket_folder(self._plan.data, self._boot)
+        folder = socket_folder(self._plan.data)
         self._folder = folder
         control = open_control(house)
         self._doors.append(control)
