@@ -20,7 +20,7 @@ EXIT_REFUSED = 7
 
 
 def note(event: str, **fields: Any) -> None:
-    print(json.dumps({"event": event, **fields}, default=str), file=sys.stderr, flush=True)
+    sys.stderr.write(json.dumps({"event": event, **fields}, default=str) + "\n")
 
 
 def plan_of(data: str, given: dict[str, Any]) -> DaemonPlan:
@@ -48,7 +48,8 @@ def main() -> int:
     except QuestdError as error:
         note("daemon.refused", error=str(error))
         return EXIT_REFUSED
-    print(json.dumps(daemon.addresses), flush=True)
+    sys.stdout.write(json.dumps(daemon.addresses) + "\n")
+    sys.stdout.flush()
     code = daemon.wait()
     daemon.stop()
     return code or 0
