@@ -30,6 +30,7 @@ from questd.actors.quest.commands import SubmitQuest
 from questd.messages.heads import Head, Want
 from questd.runtime.actor import Actor, ChildFailed, ChildStopped, Ref, stop
 from questd.runtime.clock import Timer
+from questd.runtime.errors import JournalError
 from questd.runtime.journal.store import Append, JournalStore
 from questd.runtime.supervision import Intensity
 
@@ -125,6 +126,8 @@ class Directory(Actor):
                 self._on_watch(message)
             case Fenced():
                 self._open()
+            case JournalError():  # the journal has failed, and the daemon is ending because of it
+                self._house.note("directory.stalled", error=repr(message))
             case HeadsRead(heads, done):
                 self._on_heads(heads, done)
             case Parked(quest, outcome):
