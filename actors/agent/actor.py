@@ -173,9 +173,6 @@ class AgentActor(Actor):
                 self._stop()
 
     def _on_hello(self, door: Answers, route: Any, hello: Hello) -> None:
-        if 0 < hello.counter < self._session.counter:  # an old one that was long on its way
-            door.send(route, encode_frame(Work(hello.counter)))
-            return
         self._door, self._route = door, route
         self._closed_at = None
         self._waiting = None

@@ -39,6 +39,7 @@ from questd.messages.payload import is_json
 from questd.runtime.actor import Actor, ChildFailed, ChildStopped, Ref, stop
 
 MAX_INSTANCES: Final = 2_000
+REMEMBERED_INSTANCES: Final = 2 * MAX_INSTANCES
 MAX_TOOLS: Final = 1_000
 MAX_CAPACITY: Final = 100_000
 MAX_NAME: Final = 200
@@ -102,6 +103,8 @@ class ExchangeActor(Actor):
         self._grace_over = False
         self._looking: dict[int, _Looking] = {}
         self._looks = 0
+        self._heard: dict[str, int] = {}
+        """The highest counter of each instance, also of those that left: an old Hello must not bring back a session."""
 
     def on_start(self) -> None:
         grace_s = self._house.limits.reattach_grace_s
@@ -144,6 +147,7 @@ class ExchangeActor(Actor):
             case Hello():
                 self._on_hello(door, route, frame, token)
             case Exchange(incarnation, boot) | Goodbye(incarnation, boot):
+                self._hear(frame)
                 agent = self._agents.get(incarnation)
                 pipe = (id(door), route.pipe)
                 known = boot == self._house.boot and self._pipe_of.get(incarnation) == pipe
@@ -151,11 +155,15 @@ class ExchangeActor(Actor):
                     door.send(route, encode_frame(_unknown(frame, self._house.boot)))
 
     def _on_hello(self, door: Answers, route: Any, hello: Hello, token: str | None) -> None:
+        if 0 < hello.counter < self._heard.get(hello.incarnation, 0):
+            door.send(route, encode_frame(Work(hello.counter)))
+            return
         denied = self._why_denied(hello, token)
         if denied is not None:
             self._house.note("agent.denied", agent=hello.agent[:MAX_NAME], why=denied.message)
             door.send(route, encode_frame(denied))
             return
+        self._hear(hello)
         incarnation = hello.incarnation
         pipe = (id(door), route.pipe)
         self._unbind(incarnation)
@@ -171,6 +179,20 @@ class ExchangeActor(Actor):
             agent.tell(arrived)
             for attach in self._awaited.pop(incarnation, ()):
                 agent.tell(attach)
+
+    def _hear(self, frame: AgentFrame) -> None:
+        """Note the counter of an admitted instance's frame; of those long gone the oldest are forgotten."""
+        if isinstance(frame, Goodbye):
+            return
+        heard, incarnation = self._heard, frame.incarnation
+        before = heard.get(incarnation)
+        if before is None:
+            if isinstance(frame, Exchange):
+                return  # nobody said Hello here
+            if len(heard) >= REMEMBERED_INSTANCES:
+                gone = next(known for known in heard if known not in self._agents)
+                del heard[gone]
+        heard[incarnation] = max(before or 0, frame.counter)
 
     def _why_denied(self, hello: Hello, token: str | None) -> Denied | None:
         if hello.protocol != PROTOCOL_VERSION:
