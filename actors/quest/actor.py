@@ -8,29 +8,24 @@ One turn: messages become commands, commands events. When the batch is over the 
 have become ready, and its answer joins the same append: the end of one task and the start of the next are one write.
 """
 
-from collections import deque
-from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, assert_never
 
 from msgspec import Struct, structs
 
+from questd.actors.graph import CompiledQuest
 from questd.actors.house import House
 from questd.actors.mail import (
     Acknowledge,
-    Answered,
     AskQuest,
     AttemptEnded,
     AttemptVanished,
     AttemptWrote,
-    EndStep,
     MayRest,
     Place,
     Places,
     QuestAdvanced,
-    Recall,
     ReplyTo,
-    Settle,
     TextsRead,
     ToQuest,
     Wake,
@@ -38,13 +33,12 @@ from questd.actors.mail import (
 )
 from questd.actors.quest import commands as cmd
 from questd.actors.quest import core
-from questd.actors.quest.materials import (
-    Rendering,
-    material_for_output,
-    material_for_step,
-    order_for,
-)
+from questd.actors.quest.asking import Asking
+from questd.actors.quest.incoming import held_command, outcome_command, start_command
+from questd.actors.quest.materials import Rendering
 from questd.actors.quest.plans import ReadyPlan
+from questd.actors.quest.recovery import Fenced, Recorded, Recovery, refuse_unknown
+from questd.actors.quest.resting import Rest, Resting
 from questd.actors.quest.state import (
     TERMINAL_PHASES,
     DropAttempt,
@@ -57,38 +51,21 @@ from questd.actors.quest.state import (
     RunAttempt,
     WantPlace,
 )
-from questd.actors.rendering import missing
-from questd.actors.step.actor import StepActor, read_texts
-from questd.messages.control import Done, Error, Reply, Submitted
-from questd.messages.definition import DEFAULT_TIMEOUT_MS
+from questd.actors.quest.steps import Renderings, Steps
+from questd.actors.quest.writing import Writing
+from questd.messages.control import Done, Error, Submitted
 from questd.messages.events import (
-    EVENT_SCHEMA_VERSION,
     Event,
-    Record,
-    decode_event,
-    encode_event,
-    kind_of,
 )
-from questd.messages.exchange import Cancelled, Completed, Failed
 from questd.messages.failure import VALIDATION, Failure
-from questd.messages.heads import Head
-from questd.messages.payload import Blob, hold
+from questd.messages.payload import hold
 from questd.runtime.actor import Actor, ChildFailed, ChildStopped, Ref
-from questd.runtime.clock import Timer
 from questd.runtime.errors import JournalError
 from questd.runtime.journal.store import (
-    Append,
     Appended,
-    JournalStore,
     KeyTaken,
-    NewEvent,
     VersionConflict,
 )
-
-FOLD_CHUNK: Final = 500
-READ_CHUNK: Final = 5_000
-
-Effect = Callable[[], object]
 
 
 class Submission(Struct, frozen=True):
@@ -98,22 +75,6 @@ class Submission(Struct, frozen=True):
     command: cmd.SubmitQuest
     inputs: bytes
     reply: ReplyTo
-
-
-class Recorded(Struct, frozen=True):
-    """From the journal's reader: the quest's plan and some of its events; None when there is no such quest."""
-
-    ready: ReadyPlan | None
-    records: tuple[Record, ...] = ()
-    more: bool = False
-
-
-class Rest(Struct, frozen=True):
-    """To itself: still nothing to do?"""
-
-
-class Fenced(Struct, frozen=True):
-    """From the journal's writer: all that the actor's forerunner had queued is on disk, or refused."""
 
 
 ITS_OWN: Final = (
@@ -153,40 +114,23 @@ class QuestSupervisor(Actor):
         self._again = again
         self._submission = submission
         self._watched = watched
-        self._durable_head: Head | None = None
         self._state: QuestState | None = None
         self._ready: ReadyPlan | None = None
-        self._fold: QuestState | None = None
         self._early: list[Any] = []
-        self._steps: dict[str, Ref] = {}
-        self._places: dict[str, Place] = {}
-        # What the current turn gathers for the next append:
-        self._events: list[NewEvent] = []
-        self._blobs: list[Blob] = []
-        self._effects: list[Effect] = []
-        # What it gathers for the router:
-        self._wants: dict[str, None] = {}
-        self._drops: dict[str, None] = {}
-        self._releases: dict[str, None] = {}
-        self._settling = False
-        self._in_flight: deque[tuple[Append, list[Effect]]] = deque()
-        self._waiters: dict[int, ReplyTo] = {}
-        self._renderings: dict[int, Rendering] = {}
-        self._jobs = 0
-        self._resting: str = "no"
-        self._rest_timer: Timer | None = None
-        self._wake_timer: Timer | None = None
-        self._wake_at: int | None = None
+        self._recovery = Recovery(house, quest, self.ref)
+        self._writing = Writing(house, quest, self.ref)
+        self._asking = Asking(house, quest, self.ref)
+        self._resting = Resting(house, self.ref)
+        self._steps = Steps(house, self.ref)
+        self._renderings = Renderings(house, self.ref)
 
     # -- life ------------------------------------------------------------------------------------
 
     def on_start(self) -> None:
         if self._submission is not None:
             self._begin(self._submission)
-        elif self._again:
-            self._house.journal.between(lambda _: Fenced(), self.ref.tell)
         else:
-            self._read_on(0)
+            self._recovery.begin(after_a_failure=self._again)
 
     def on_stop(self) -> None:
         self._let_go("the daemon is stopping")
@@ -195,13 +139,15 @@ class QuestSupervisor(Actor):
         self._let_go("the quest's actor failed and is starting again")
 
     def _let_go(self, why: str) -> None:
-        for timer in (self._rest_timer, self._wake_timer):
-            if timer is not None:
-                timer.cancel()
-        for step in self._steps.values():
-            step.tell(EndStep())
-        for reply in self._waiters.values():
-            reply.address.tell(Answered(reply.job, Error("busy", why, retry_after_ms=500)))
+        self._resting.cancel()
+        self._steps.end_all()
+        self._writing.give_up(why)
+
+    def _part(self) -> None:
+        """Without its pen and its timers, which know its address, the actor is in no cycle."""
+        super()._part()
+        for part in ("_writing", "_asking", "_resting", "_recovery", "_steps", "_renderings"):
+            vars(self).pop(part, None)
 
     def on_undelivered(self, message: Any) -> None:
         """It came while the actor was going: the directory brings it to the next one."""
@@ -215,7 +161,7 @@ class QuestSupervisor(Actor):
         if isinstance(message, Recorded):
             self._on_recorded(message)
         elif isinstance(message, Fenced):
-            self._read_on(0)
+            self._recovery.read(0)
         elif isinstance(message, WatchQuest):
             self._on_watched(message.on)
         elif self._state is None:
@@ -230,7 +176,7 @@ class QuestSupervisor(Actor):
             case Places():
                 self._on_places(state, message)
             case Appended():
-                self._on_appended(message)
+                self._on_appended(state, message)
             case AttemptVanished(epoch, reason):
                 self._do(state, cmd.LoseAttempt(epoch, reason))
             case AttemptWrote(epoch, lines):
@@ -248,7 +194,7 @@ class QuestSupervisor(Actor):
             case ChildFailed(_, task, error):
                 self._on_step_failed(state, task, error)
             case KeyTaken(_, _, holder):
-                self._on_key_taken(holder)
+                self._on_key_taken(state, holder)
             case VersionConflict():
                 raise LostRace(f"{self.name}: {message}")
             case JournalError():
@@ -262,84 +208,40 @@ class QuestSupervisor(Actor):
         self._ready = submission.ready
         self._state = state = QuestState(self.name, submission.ready.plan)
         inputs, blobs = hold(submission.inputs)
-        self._blobs += blobs
+        self._writing.attach(blobs)
         self._do(state, structs.replace(submission.command, inputs=inputs))
-        reply = submission.reply
-        self._answer_later(reply, Submitted(self.name, created=True))
-
-    def _read_on(self, after: int) -> None:
-        quest, plans = self.name, self._house.plans
-
-        def question(store: JournalStore) -> Recorded:
-            head = store.head(quest)
-            if head is None:
-                return Recorded(None)
-            ready = plans.get(head.definition)
-            if ready is None:
-                data = store.definition(head.definition)
-                assert data is not None, f"definition of {quest} is gone"
-                ready = plans.load(data, trusted=True)
-            records = store.events(quest, after, READ_CHUNK)
-            more = bool(records) and records[-1].n < head.version
-            return Recorded(ready, tuple(records), more)
-
-        self._house.journal.read(question, self.ref.tell)
+        self._writing.answer(submission.reply, Submitted(self.name, created=True))
 
     def _on_recorded(self, recorded: Recorded) -> None:
         if recorded.ready is None:
-            self._refuse_unknown()
+            refuse_unknown(self._house, self.name, self.ref, self._early)
+            self._early.clear()
+            self._stop()
             return
-        if self._state is None and self._ready is None:
+        state = self._recovery.take(recorded)
+        if state is not None:
             self._ready = recorded.ready
-        assert self._ready is not None
-        if self._fold is None:
-            self._fold = QuestState(self.name, self._ready.plan)
-        chunk, rest = recorded.records[:FOLD_CHUNK], recorded.records[FOLD_CHUNK:]
-        for record in chunk:
-            core.evolve(self._fold, decode_event(record.body), record.at_us)
-        self._fold.take_due()
-        if rest:
-            self.ref.tell(Recorded(recorded.ready, rest, recorded.more))
-        elif recorded.more:
-            self._read_on(self._fold.version)
-        else:
-            self._recover(self._fold)
+            self._recover(state)
 
     def _recover(self, state: QuestState) -> None:
-        self._state, self._fold = state, None
-        self._durable_head = core.head_of(state)
+        """Owe again what was owed, then hear what has come meanwhile."""
+        self._state = state
+        self._writing.durable_head = core.head_of(state)
         takes: list[tuple[str, str]] = []
         for due in core.outstanding(state):
             if isinstance(due, RunAttempt):
                 takes.append((due.task, due.attempt.instance))
-                self._launch_step(state, due, None)
+                self._steps.launch(state, self._compiled, due, None)
             elif isinstance(due, RecallAttempt):
-                self._recall(due)
+                self._steps.recall(due.task, due.reason)
             else:
                 self._take_one_due(state, due)
         if takes:
-            self._house.router.tell(Settle(self.name, self.ref, takes=tuple(takes)))
+            self._asking.reclaim(tuple(takes))
         self._on_wake(state)
         early, self._early = self._early, []
         for message in early:
             self._handle(state, message)
-
-    def _refuse_unknown(self) -> None:
-        """Nothing is known of such a quest: nobody shall wait for it."""
-        for message in self._early:
-            match message:
-                case AskQuest(_, reply):
-                    error = Error("not_found", f"there is no quest {self.name}")
-                    reply.address.tell(Answered(reply.job, error))
-                case AttemptEnded(epoch, _, reply) if reply is not None:
-                    reply.tell(Acknowledge((self.name, epoch)))
-                case Places(granted):
-                    releases = tuple(task for task, _ in granted)
-                    self._house.router.tell(Settle(self.name, self.ref, releases=releases))
-                case _:
-                    pass
-        self._early.clear()
-        self._stop()
 
     # -- commands ------------------------------------------------------------------------------------
 
@@ -364,28 +266,24 @@ class QuestSupervisor(Actor):
 
     def _fold_in(self, state: QuestState, event: Event, now_us: int) -> None:
         core.evolve(state, event, now_us)
-        self._events.append(NewEvent(now_us, kind_of(event), encode_event(event)))
+        self._writing.add(event, now_us)
 
     def _take_one_due(self, state: QuestState, due: Due) -> None:
         """Do, or hold until it is on disk, what the world owes the quest."""
         match due:
             case DropAttempt():
-                self._releases[due.task] = None
-                self._effects.append(partial(self._end_step, due.task))
+                self._asking.release(due.task)
+                self._writing.when_durable(partial(self._steps.end, due.task))
             case RunAttempt():
-                self._wants.pop(due.task, None)  # the place came for an earlier asking
-                place = self._places.pop(due.task, None)
-                self._effects.append(partial(self._launch_step, state, due, place))
+                place = self._asking.take(due.task)
+                launch = partial(self._steps.launch, state, self._compiled, due, place)
+                self._writing.when_durable(launch)
             case WantPlace():
-                self._drops.pop(due.task, None)
-                self._wants[due.task] = None
+                self._asking.want(due.task)
             case DropWant():
-                if due.task in self._wants:
-                    del self._wants[due.task]
-                else:
-                    self._drops[due.task] = None
+                self._asking.drop(due.task)
             case RecallAttempt():
-                self._effects.append(partial(self._recall, due))
+                self._writing.when_durable(partial(self._steps.recall, due.task, due.reason))
             case RenderInput():
                 self._render(state, due.task)
             case RenderOutput():
@@ -394,74 +292,39 @@ class QuestSupervisor(Actor):
                 assert_never(due)
 
     def _on_attempt_ended(self, state: QuestState, ended: AttemptEnded) -> None:
-        command: cmd.Command
-        blobs: tuple[Blob, ...] = ()
-        match ended.outcome:
-            case Completed() as done:
-                result, blobs = hold(done.result)
-                command = cmd.CompleteAttempt(
-                    ended.epoch,
-                    result,
-                    done.duration_us,
-                    done.tokens,
-                    done.cost,
-                    done.model,
-                    done.confidence,
-                )
-            case Failed(_, _, failure, duration_us):
-                jitter = self._house.random.uniform(-1.0, 1.0)
-                command = cmd.FailAttempt(ended.epoch, failure, duration_us, jitter)
-            case Cancelled():
-                command = cmd.EndAttempt(ended.epoch)
+        command, blobs = outcome_command(ended, self._house.random.uniform(-1.0, 1.0))
         if self._do(state, command) is None:
-            self._blobs += blobs
+            self._writing.attach(blobs)
         if ended.reply is not None:
             acknowledge = Acknowledge((self.name, ended.epoch))
-            self._effects.append(partial(ended.reply.tell, acknowledge))
+            self._writing.when_durable(partial(ended.reply.tell, acknowledge))
 
     def _on_places(self, state: QuestState, places: Places) -> None:
         if places.settled:
-            self._settling = False
+            self._asking.awaiting = False
         for task, place in places.granted:
             self._on_place(state, task, place)
         for task, message in places.unroutable:
             self._do(state, cmd.FailTask(task, Failure(VALIDATION, message, task, False)))
 
     def _on_place(self, state: QuestState, task: str, place: Place) -> None:
-        definition = state.plan.definition
-        found = state.task(task)
-        tool = place.tool
-        timeout_ms = found.step.timeout_ms if found is not None else None
-        timeout_ms = timeout_ms or definition.default_timeout_ms or tool.timeout_ms
-        start = cmd.StartAttempt(
-            task,
-            place.agent,
-            place.instance,
-            tool.name,
-            tool.idempotent,
-            timeout_ms or DEFAULT_TIMEOUT_MS,
-        )
-        self._releases.pop(task, None)
-        self._places[task] = place
-        rejected = self._do(state, start)
+        self._asking.hold(task, place)
+        rejected = self._do(state, start_command(state, task, place))
         if rejected is not None:
-            self._places.pop(task, None)
-            self._releases[task] = None
+            self._asking.refuse(task)
             if rejected.kind == "held":
                 core.withhold(state, task)
 
     def _on_asked(self, state: QuestState, command: cmd.Command, reply: ReplyTo) -> None:
         before = state.version
-        if isinstance(command, cmd.ResolveTask) and isinstance(command.result, bytes):
-            result, blobs = hold(command.result)
-            self._blobs += blobs
-            command = cmd.ResolveTask(command.task, command.choice, command.actor, result)
+        command, blobs = held_command(command)
+        self._writing.attach(blobs)
         rejected = self._do(state, command)
         if rejected is not None:
             kind = "invalid" if rejected.kind == "invalid" else "refused"
-            self._answer_later(reply, Error(kind, rejected.message))
+            self._writing.answer(reply, Error(kind, rejected.message))
         else:
-            self._answer_later(reply, Done(changed=state.version > before))
+            self._writing.answer(reply, Done(changed=state.version > before))
 
     def _on_wake(self, state: QuestState) -> None:
         now_us = self._now_us(state)
@@ -473,7 +336,7 @@ class QuestSupervisor(Actor):
     def _on_step_failed(self, state: QuestState, task: str, error: BaseException) -> None:
         """A step actor died of a bug: its attempt is lost, the quest lives."""
         self._house.note("step.failed", quest=self.name, task=task, error=repr(error))
-        self._steps.pop(task, None)
+        self._steps.forget(task)
         found = state.task(task)
         attempt = None if found is None else found.open_attempt()
         if attempt is not None:
@@ -482,24 +345,12 @@ class QuestSupervisor(Actor):
     # -- rendering -----------------------------------------------------------------------------------
 
     def _render(self, state: QuestState, task: str | None) -> None:
-        """Render the input of a task, or the quest's output; fetch first what is kept by digest."""
-        assert self._ready is not None
-        compiled = self._ready.compiled
-        rendering: Rendering
-        if task is None:
-            rendering = material_for_output(state, compiled)
-        else:
-            rendering = material_for_step(state, compiled.steps[task])
-        digests = missing(rendering.payloads)
-        if not digests:
+        rendering = self._renderings.begin(state, self._compiled, task)
+        if rendering is not None:
             self._finish_rendering(state, rendering, {})
-            return
-        self._jobs += 1
-        self._renderings[self._jobs] = rendering
-        read_texts(self._house, self.ref, self._jobs, digests)
 
-    def _on_texts(self, state: QuestState, job: int, texts: dict[str, bytes]) -> None:
-        rendering = self._renderings.pop(job, None)
+    def _on_texts(self, state: QuestState, number: int, texts: dict[str, bytes]) -> None:
+        rendering = self._renderings.ready(number)
         if rendering is not None:
             self._finish_rendering(state, rendering, texts)
 
@@ -507,29 +358,13 @@ class QuestSupervisor(Actor):
         self, state: QuestState, rendering: Rendering, texts: dict[str, bytes]
     ) -> None:
         command, blobs = rendering.finish(texts)
-        self._blobs += blobs
+        self._writing.attach(blobs)
         self._do(state, command)
 
-    # -- steps ---------------------------------------------------------------------------------------
-
-    def _launch_step(self, state: QuestState, due: RunAttempt, place: Place | None) -> None:
+    @property
+    def _compiled(self) -> CompiledQuest:
         assert self._ready is not None
-        task = state.at(due.task)
-        if task.open_attempt() != due.attempt:
-            return  # it ended while its start was on the way to the disk
-        order = order_for(state, self._ready.compiled, task, due.attempt, place)
-        step = StepActor(self._house, order, self.ref)
-        self._steps[due.task] = step.launch(self._house.dispatcher)
-
-    def _end_step(self, task: str) -> None:
-        step = self._steps.pop(task, None)
-        if step is not None:
-            step.tell(EndStep())
-
-    def _recall(self, due: RecallAttempt) -> None:
-        step = self._steps.get(due.task)
-        if step is not None:
-            step.tell(Recall(due.reason))
+        return self._ready.compiled
 
     # -- the end of a turn ---------------------------------------------------------------------------
 
@@ -537,158 +372,56 @@ class QuestSupervisor(Actor):
         state = self._state
         if state is None:
             return
-        self._settle(state)
-        if not self._settling:
-            self._flush(state)
-            self._arm_wake(state)
+        self._asking.settle(state)
+        if not self._asking.awaiting:
+            assert self._ready is not None
+            self._writing.flush(state, self._ready)
+            self._resting.arm_wake(state)
             self._consider_rest(state)
 
-    def _settle(self, state: QuestState) -> None:
-        if self._settling or not (self._wants or self._drops or self._releases):
-            return
-        wants = tuple(core.want_of(state, task) for task in self._wants)
-        settle = Settle(
-            self.name,
-            self.ref,
-            wants,
-            tuple(self._drops),
-            tuple(self._releases),
-            answer=bool(wants),
-        )
-        self._wants.clear()
-        self._drops.clear()
-        self._releases.clear()
-        self._settling = settle.answer
-        self._house.router.tell(settle)
-
-    def _flush(self, state: QuestState) -> None:
-        if self._events:
-            self._append(state, tuple(self._events), resting=False)
-            self._events.clear()
-        elif self._effects:
-            effects, self._effects = self._effects, []
-            if self._in_flight:  # they speak of a state that is not on disk yet
-                self._in_flight[-1][1].extend(effects)
-            else:
-                run(effects)
-
-    def _append(self, state: QuestState, events: tuple[NewEvent, ...], *, resting: bool) -> None:
-        first = state.version == len(events)
-        item = Append(
-            quest=self.name,
-            expected_version=state.version - len(events),
-            events=events,
-            head=core.head_of(state, resting=resting),
-            blobs=tuple(self._blobs),
-            definition=self._definition() if first else None,
-        )
-        self._in_flight.append((item, self._effects))
-        self._effects = []
-        self._blobs.clear()
-        self._house.journal.append(item, self.ref.tell)
-
-    def _definition(self) -> tuple[str, bytes]:
-        assert self._ready is not None
-        return self._ready.plan.digest, self._ready.data
-
-    def _on_appended(self, appended: Appended) -> None:
-        item, effects = self._in_flight.popleft()
-        self._durable_head = item.head
-        run(effects)
-        if self._resting == "asked":
-            self._may_rest()
+    def _on_appended(self, state: QuestState, appended: Appended) -> None:
+        head, records = self._writing.durable(appended)
+        if self._resting.phase == "writing":
+            self._may_rest(state)
         elif self._watched:
-            self._house.control.tell(QuestAdvanced(item.head, records_of(item, appended.seq)))
+            self._house.control.tell(QuestAdvanced(head, records))
 
     def _on_watched(self, on: bool) -> None:
         """What became durable while the request was on its way must not be missed."""
         self._watched = on
-        if on and self._durable_head is not None:
-            self._house.control.tell(QuestAdvanced(self._durable_head, ()))
+        head = self._writing.durable_head
+        if on and head is not None:
+            self._house.control.tell(QuestAdvanced(head, ()))
 
-    def _on_key_taken(self, holder: str) -> None:
+    def _on_key_taken(self, state: QuestState, holder: str) -> None:
         """The idempotency key is another quest's: this one never was."""
-        waiters, self._waiters = self._waiters, {}
-        self._in_flight.clear()
-        for reply in waiters.values():
-            reply.address.tell(Answered(reply.job, Submitted(holder, created=False)))
-        assert self._state is not None
-        tasks = tuple(task.key for task in self._state.tasks)
-        self._house.router.tell(Settle(self.name, self.ref, drops=tasks, releases=tasks))
+        self._writing.give_way(holder)
+        self._asking.withdraw(tuple(task.key for task in state.tasks))
         self._stop()
-
-    def _answer_later(self, reply: ReplyTo, answer: Reply) -> None:
-        """The answer is given when what it says is on disk."""
-        self._jobs += 1
-        job = self._jobs
-        self._waiters[job] = reply
-
-        def speak() -> None:
-            del self._waiters[job]
-            reply.address.tell(Answered(reply.job, answer))
-
-        self._effects.append(speak)
 
     # -- rest ----------------------------------------------------------------------------------------
 
-    def _arm_wake(self, state: QuestState) -> None:
-        at_us = core.next_wake_us(state)
-        if at_us == self._wake_at:
-            return
-        if self._wake_timer is not None:
-            self._wake_timer.cancel()
-        self._wake_at = at_us
-        if at_us is not None:
-            self._wake_timer = self._house.timers.at(at_us, self.ref, Wake())
-
     def _quiet(self, state: QuestState) -> bool:
         """Nothing under way: the journal holds all that this actor knows."""
-        busy = self._in_flight or self._events or self._effects or self._steps or self._renderings
-        return not busy and not self._settling and not state.running and self.mailbox.empty()
+        busy = self._steps or self._renderings or self._asking.awaiting or state.running
+        return not busy and self._writing.idle and self.mailbox.empty()
 
     def _consider_rest(self, state: QuestState) -> None:
-        if self._resting == "no" and self._quiet(state):
+        if self._resting.phase == "awake" and self._quiet(state):
             if state.phase in TERMINAL_PHASES:
-                self._resting = "asked"
-                self._may_rest()
-            elif self._rest_timer is None:
-                delay_s = self._house.limits.rest_after_s
-                self._rest_timer = self._house.timers.after(delay_s, self.ref, Rest())
+                self._may_rest(state)
+            else:
+                self._resting.arm_rest()
 
     def _on_rest(self, state: QuestState) -> None:
         """Write down what it waits for, then ask to go."""
-        self._rest_timer = None
-        if self._resting == "no" and self._quiet(state):
-            self._resting = "asked"
-            self._append(state, (), resting=True)
+        self._resting.rested()
+        if self._resting.phase == "awake" and self._quiet(state):
+            self._resting.phase = "writing"
+            self._writing.write_resting_head(state)
 
-    def _may_rest(self) -> None:
-        state = self._state
-        assert state is not None
+    def _may_rest(self, state: QuestState) -> None:
+        self._resting.phase = "awake"
         if self._quiet(state):
             wake_us = core.next_wake_us(state)
             self._house.directory.tell(MayRest(self.name, self.ref, wake_us))
-        self._resting = "no"
-
-
-def run(effects: list[Effect]) -> None:
-    """Do what was held until now."""
-    for effect in effects:
-        effect()
-
-
-def records_of(item: Append, last_seq: int) -> tuple[Record, ...]:
-    """The events of an append as the journal now holds them."""
-    first_seq = last_seq - len(item.events) + 1
-    return tuple(
-        Record(
-            first_seq + index,
-            item.quest,
-            item.expected_version + 1 + index,
-            event.at_us,
-            event.kind,
-            EVENT_SCHEMA_VERSION,
-            event.body,
-        )
-        for index, event in enumerate(item.events)
-    )

@@ -1,0 +1,59 @@
+"""Messages from the outside as commands to the core: what an outcome, or a place, asks of the quest."""
+
+from questd.actors.mail import AttemptEnded, Place
+from questd.actors.quest.commands import (
+    Command,
+    CompleteAttempt,
+    EndAttempt,
+    FailAttempt,
+    ResolveTask,
+    StartAttempt,
+)
+from questd.actors.quest.state import QuestState
+from questd.messages.definition import DEFAULT_TIMEOUT_MS
+from questd.messages.exchange import Cancelled, Completed, Failed
+from questd.messages.payload import Blob, hold
+
+
+def outcome_command(ended: AttemptEnded, jitter: float) -> tuple[Command, tuple[Blob, ...]]:
+    """How the attempt ended, and the payload text to keep beside it. ``jitter`` in -1..1."""
+    match ended.outcome:
+        case Completed() as done:
+            result, blobs = hold(done.result)
+            command = CompleteAttempt(
+                ended.epoch,
+                result,
+                done.duration_us,
+                done.tokens,
+                done.cost,
+                done.model,
+                done.confidence,
+            )
+            return command, blobs
+        case Failed(_, _, failure, duration_us):
+            return FailAttempt(ended.epoch, failure, duration_us, jitter), ()
+        case Cancelled():
+            return EndAttempt(ended.epoch), ()
+
+
+def start_command(state: QuestState, key: str, place: Place) -> StartAttempt:
+    """Start on this place. The attempt's time: the step's, else the document's, else the tool's, else the built-in one."""
+    task, tool = state.task(key), place.tool
+    timeout_ms = None if task is None else task.step.timeout_ms
+    timeout_ms = timeout_ms or state.plan.definition.default_timeout_ms or tool.timeout_ms
+    return StartAttempt(
+        key,
+        place.agent,
+        place.instance,
+        tool.name,
+        tool.idempotent,
+        timeout_ms or DEFAULT_TIMEOUT_MS,
+    )
+
+
+def held_command(command: Command) -> tuple[Command, tuple[Blob, ...]]:
+    """A client's command, with a result that it brings kept as payloads are."""
+    if isinstance(command, ResolveTask) and isinstance(command.result, bytes):
+        result, blobs = hold(command.result)
+        return ResolveTask(command.task, command.choice, command.actor, result), blobs
+    return command, ()

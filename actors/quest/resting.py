@@ -1,0 +1,58 @@
+"""When a quest's actor is woken, and when it may go: waiting costs nothing."""
+
+from typing import Literal
+
+from msgspec import Struct
+
+from questd.actors.house import House
+from questd.actors.mail import Wake
+from questd.actors.quest import core
+from questd.actors.quest.state import QuestState
+from questd.runtime.actor import Ref
+from questd.runtime.clock import Timer
+
+
+class Rest(Struct, frozen=True):
+    """To itself: still nothing to do?"""
+
+
+class Resting:
+    """The two timers of a quest's actor, and how far it is on its way to rest.
+
+    awake → (quiet for a while) → writing (its head says what it waits for) → gone, or awake again when something came.
+    """
+
+    def __init__(self, house: House, owner: Ref) -> None:
+        self._house = house
+        self._owner = owner
+        self._rest_timer: Timer | None = None
+        self._wake_timer: Timer | None = None
+        self._wake_at: int | None = None
+        self.phase: Literal["awake", "writing"] = "awake"
+
+    def arm_wake(self, state: QuestState) -> None:
+        """Be woken when something of the quest comes due."""
+        at_us = core.next_wake_us(state)
+        if at_us == self._wake_at:
+            return
+        if self._wake_timer is not None:
+            self._wake_timer.cancel()
+        self._wake_at = at_us
+        if at_us is not None:
+            self._wake_timer = self._house.timers.at(at_us, self._owner, Wake())
+
+    def arm_rest(self) -> None:
+        """Look again in a while whether there is still nothing to do."""
+        if self._rest_timer is None:
+            delay_s = self._house.limits.rest_after_s
+            self._rest_timer = self._house.timers.after(delay_s, self._owner, Rest())
+
+    def rested(self) -> None:
+        """The while is over."""
+        self._rest_timer = None
+
+    def cancel(self) -> None:
+        """No timer any more."""
+        for timer in (self._rest_timer, self._wake_timer):
+            if timer is not None:
+                timer.cancel()

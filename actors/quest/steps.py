@@ -1,0 +1,101 @@
+"""The step actors of one quest: one for each running task, and what is being rendered for the quest itself."""
+
+from collections.abc import Iterator
+
+from questd.actors.graph import CompiledQuest
+from questd.actors.house import House
+from questd.actors.mail import EndStep, Place, Recall
+from questd.actors.quest.materials import (
+    Rendering,
+    material_for_output,
+    material_for_step,
+    order_for,
+)
+from questd.actors.quest.state import QuestState, RunAttempt
+from questd.actors.rendering import missing
+from questd.actors.step.actor import StepActor, read_texts
+from questd.runtime.actor import Ref
+
+
+class Steps:
+    """Children by task."""
+
+    def __init__(self, house: House, owner: Ref) -> None:
+        self._house = house
+        self._owner = owner
+        self._steps: dict[str, Ref] = {}
+
+    def __len__(self) -> int:
+        return len(self._steps)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._steps)
+
+    def refs(self) -> tuple[Ref, ...]:
+        """Their addresses."""
+        return tuple(self._steps.values())
+
+    def launch(
+        self, state: QuestState, compiled: CompiledQuest, due: RunAttempt, place: Place | None
+    ) -> None:
+        """Begin to see an attempt through, unless it ended while its start was on the way to the disk."""
+        task = state.at(due.task)
+        if task.open_attempt() == due.attempt:
+            order = order_for(state, compiled, task, due.attempt, place)
+            step = StepActor(self._house, order, self._owner)
+            self._steps[due.task] = step.launch(self._house.dispatcher)
+
+    def end(self, task: str) -> None:
+        """The attempt is over for the quest."""
+        step = self._steps.pop(task, None)
+        if step is not None:
+            step.tell(EndStep())
+
+    def recall(self, task: str, reason: str) -> None:
+        """Ask the agent to end it."""
+        step = self._steps.get(task)
+        if step is not None:
+            step.tell(Recall(reason))
+
+    def forget(self, task: str) -> None:
+        """The step actor is dead."""
+        self._steps.pop(task, None)
+
+    def end_all(self) -> None:
+        """The quest's actor goes."""
+        for step in self._steps.values():
+            step.tell(EndStep())
+
+
+class Renderings:
+    """Renderings that wait for payload texts, by number."""
+
+    def __init__(self, house: House, owner: Ref) -> None:
+        self._house = house
+        self._owner = owner
+        self._waiting: dict[int, Rendering] = {}
+        self._numbers = 0
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def begin(
+        self, state: QuestState, compiled: CompiledQuest, task: str | None
+    ) -> Rendering | None:
+        """Render a task's input, or (None) the quest's output: at once, or when the texts it needs have been read."""
+        rendering: Rendering
+        if task is None:
+            rendering = material_for_output(state, compiled)
+        else:
+            rendering = material_for_step(state, compiled.steps[task])
+        digests = missing(rendering.payloads)
+        if not digests:
+            return rendering
+        self._numbers += 1
+        self._waiting[self._numbers] = rendering
+        read_texts(self._house, self._owner, self._numbers, digests)
+        return None
+
+    def ready(self, number: int) -> Rendering | None:
+        """Its texts have been read."""
+        return self._waiting.pop(number, None)
