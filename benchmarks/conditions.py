@@ -62,7 +62,7 @@ class Conditions(Struct, frozen=True):
         return [
             f"{self.when}  {self.machine}, {self.cores} cores ({self.processor}), {self.memory_gib:.0f} GiB",
             f"Python {self.python}, SQLite {self.sqlite}, {packages}, commit {self.commit}",
-            f"data in {self.data}: {fs.kind} on {fs.device}; "
+            f"data in {self.data}: {fs.kind} on {fs.device}",
             f"fdatasync p50 {self.fdatasync_us[0]:.0f} µs, p99 {self.fdatasync_us[1]:.0f} µs",
             f"PRAGMA journal_mode={self.journal_mode}, synchronous={self.synchronous}",
             f"load average {', '.join(f'{load:.2f}' for load in self.load)}; pid {self.pids['benchmark']}",

@@ -8,6 +8,7 @@ import json
 import signal
 import sys
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from benchmarks.processes import end_with_parent
@@ -26,7 +27,11 @@ def main() -> None:
     listeners = (Listener(given.listen, None),) if given.listen else ()
     plan = DaemonPlan(given.data, listeners=listeners, history=not given.no_history)
     daemon = Daemon(plan, _note)
-    signal.signal(signal.SIGTERM, lambda *_: daemon.request_stop())
+
+    def on_term(_number: int, _frame: FrameType | None) -> None:
+        daemon.request_stop()
+
+    signal.signal(signal.SIGTERM, on_term)
     daemon.start()
     end_with_parent()
     print(json.dumps(daemon.addresses), flush=True)

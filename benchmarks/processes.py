@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -92,7 +93,7 @@ class Child:
         """See it end, by force when it takes too long."""
         self.terminate()
         try:
-            self.process.wait(timeout_s)
+            self.process.wait(max(0.1, timeout_s))
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait(KILL_S)
@@ -101,10 +102,8 @@ class Child:
     def _close_pipes(self) -> None:
         for pipe in (self.process.stdin, self.process.stdout):
             if pipe is not None:
-                try:
+                with suppress(BrokenPipeError):
                     pipe.close()
-                except BrokenPipeError:
-                    pass
 
 
 class Nursery:
@@ -125,7 +124,14 @@ class Nursery:
         _error: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
-        self.end_all()
+        # Whoever presses Ctrl-C twice gets the prompt a little later, and no process of ours on the machine.
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
+        try:
+            self.end_all()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     def start(self, module: str, *arguments: str) -> Child:
         """Run ``python -m module arguments``."""
@@ -143,17 +149,19 @@ class Nursery:
 
     def end(self, *children: Child) -> None:
         """End these, all at once."""
+        deadline = time.monotonic() + END_S
         for child in children:
             child.terminate()
         for child in children:
-            child.end()
+            child.end(deadline - time.monotonic())
             if child in self._children:
                 self._children.remove(child)
 
     def end_all(self) -> None:
-        """End everything: agents and clients before their daemons."""
+        """End everything, the youngest first: agents and clients before their daemons."""
+        deadline = time.monotonic() + END_S
         while self._children:
-            self.end(self._children[-1])
+            self._children.pop().end(deadline - time.monotonic())
         for pid, begun in self._strangers.items():
             end_stranger(pid, begun)
 

@@ -10,6 +10,8 @@ from benchmarks.conditions import Conditions
 from benchmarks.statistics import median
 
 Text = dict[str, float | int | str]
+HEADINGS = ("figure", "value", "target", "", "of", "load")
+VERDICT = 3
 
 
 class Target(Struct, frozen=True):
@@ -100,14 +102,20 @@ def as_json(report: Report) -> bytes:
 
 
 def lines_of(report: Report) -> list[str]:
-    """For people, without colours or a table."""
-    lines = [*report.conditions.lines(), ""]
-    for figure in report.figures:
-        lines += figure_lines(figure)
+    """For people, without colours or boxes: conditions, a table, what became of it."""
+    rows = [HEADINGS, *(_row(figure) for figure in report.figures)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
+    table = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+    return [*report.conditions.lines(), "", *table, "", _summary(report)]
+
+
+def _summary(report: Report) -> str:
     missed = sum(figure.met is False for figure in report.figures)
     absent = sum(bool(figure.fault) for figure in report.figures)
-    lines.append(f"took {report.took_s:.0f} s; {missed} missed, {absent} not measured")
-    return lines
+    return f"took {report.took_s:.0f} s; {missed} missed, {absent} not measured"
 
 
 def figure_lines(figure: Figure) -> list[str]:
@@ -122,6 +130,8 @@ def figure_lines(figure: Figure) -> list[str]:
         lines.append(f"{indent}{figure.chosen}: {runs}; load {figure.load:.1f}")
     if figure.details:
         lines.append(indent + "; ".join(_said(k, v) for k, v in figure.details.items()))
+    if figure.pids:
+        lines.append(f"{indent}pids: " + ", ".join(f"{k} {v}" for k, v in figure.pids.items()))
     return lines
 
 
@@ -132,32 +142,28 @@ def _said(name: str, value: float | str) -> str:
 def show(report: Report) -> None:
     """Print it: with rich where that is installed."""
     try:
-        from rich.console import Console  # noqa: PLC0415 - a table is a luxury
+        from rich.console import Console  # noqa: PLC0415 - colours are a luxury
         from rich.table import Table  # noqa: PLC0415
+        from rich.text import Text as Line  # noqa: PLC0415
     except ImportError:
         print("\n".join(lines_of(report)))
         return
-    table = Table("figure", "value", "target", "", "of", "how", title="questd: the figures")
+    table = Table(*HEADINGS)
     for figure in report.figures:
-        table.add_row(*_row(figure))
+        cells = [Line(cell) for cell in _row(figure)]
+        cells[VERDICT].stylize({True: "green", False: "red", None: "yellow"}[figure.met])
+        table.add_row(*cells)
     console = Console()
     for line in report.conditions.lines():
-        console.print(line, markup=False, highlight=False)
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     console.print(table)
-    console.print(f"took {report.took_s:.0f} s", highlight=False)
+    console.print(_summary(report), highlight=False)
 
 
 def _row(figure: Figure) -> tuple[str, ...]:
     value = "–" if figure.value is None else f"{number(figure.value)} {figure.unit}"
-    colour = {True: "green", False: "red", None: "default"}[figure.met]
-    runs = ", ".join(number(run) for run in figure.runs) if len(figure.runs) > 1 else ""
-    details = "; ".join(_said(k, v) for k, v in figure.details.items())
-    how = figure.fault or figure.measured + (f"\n{details}" if details else "")
-    return (
-        figure.title,
-        value,
-        "" if figure.target is None else str(figure.target),
-        f"[{colour}]{verdict(figure)}[/]",
-        f"{figure.chosen}\n{runs}\nload {figure.load:.1f}",
-        how,
-    )
+    target = "" if figure.target is None else str(figure.target)
+    chosen = figure.chosen
+    if len(figure.runs) > 1:
+        chosen += f" ({number(min(figure.runs))} – {number(max(figure.runs))})"
+    return (figure.title, value, target, verdict(figure), chosen, f"{figure.load:.1f}")

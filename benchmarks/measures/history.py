@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from typing import Self
 
 from benchmarks.bed import Bed, made
 from benchmarks.bench import Bench, load
@@ -28,7 +29,7 @@ class Watch:
         self.unanswered = 0
         self._thread = threading.Thread(target=self._run, daemon=True)
 
-    def __enter__(self) -> "Watch":
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
