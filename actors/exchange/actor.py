@@ -90,9 +90,13 @@ class _Looking:
 
 
 class ExchangeActor(Actor):
-    """Parent of all agent actors."""
+    """Parent of all agent actors.
 
-    def __init__(self, house: House, parent: Ref) -> None:
+    ``heard``: the highest counter of each instance, also of those that left: an old Hello must not bring back a session.
+    It outlives this actor.
+    """
+
+    def __init__(self, house: House, parent: Ref, heard: dict[str, int]) -> None:
         super().__init__(parent=parent, name="exchange")
         self._house = house
         self._agents: dict[str, Ref] = {}
@@ -103,8 +107,7 @@ class ExchangeActor(Actor):
         self._grace_over = False
         self._looking: dict[int, _Looking] = {}
         self._looks = 0
-        self._heard: dict[str, int] = {}
-        """The highest counter of each instance, also of those that left: an old Hello must not bring back a session."""
+        self._heard = heard
 
     def on_start(self) -> None:
         grace_s = self._house.limits.reattach_grace_s

@@ -81,12 +81,14 @@ def compose(world: World, limits: Limits, facts: DaemonFacts, plans: PlanCache) 
 
 
 def _children(house: House, facts: DaemonFacts) -> list[ChildSpec]:
+    heard: dict[str, int] = {}
+
     def router(parent: Ref) -> Ref:
         house.router = Router(house, parent).launch(house.dispatcher)
         return house.router
 
     def exchange(parent: Ref) -> Ref:
-        house.exchange = ExchangeActor(house, parent).launch(house.dispatcher)
+        house.exchange = ExchangeActor(house, parent, heard).launch(house.dispatcher)
         return house.exchange
 
     def directory(parent: Ref) -> Ref:
