@@ -5,9 +5,11 @@ Every process that is started here is ended here, by its own id. Deadlines are g
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -110,6 +112,7 @@ class Place:
         self.data = folder / "data"
         self.ledger_file = folder / "ledger"
         self.gate = folder / "gate"
+        self._sockets = tempfile.mkdtemp(prefix="qs-")
         self.addresses: dict[str, str] = {}
         self._processes: list[Process] = []
         self._callers: list[Caller] = []
@@ -121,7 +124,8 @@ class Place:
         """Start one and do not wait for it."""
         plan = {**plan, "limits": {**LIMITS, **plan.get("limits", {})}}
         module = "tests.system.daemon_process"
-        return self._start(module, [str(self.data), json.dumps(plan)], "daemon", {})
+        env = {"XDG_RUNTIME_DIR": self._sockets}
+        return self._start(module, [str(self.data), json.dumps(plan)], "daemon", env)
 
     def start_daemon(self, **plan: Any) -> Process:
         """Start one; it can be asked when this returns."""
@@ -155,6 +159,7 @@ class Place:
             caller.close()
         for process in reversed(self._processes):
             process.close()
+        shutil.rmtree(self._sockets, ignore_errors=True)
 
     # -- asking ----------------------------------------------------------------------------------
 
