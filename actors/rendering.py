@@ -11,13 +11,20 @@ from msgspec import Struct
 
 from questd.actors.graph import CompiledStep
 from questd.messages.exchange import ToolSpec
-from questd.messages.failure import VALIDATION, Failure
+from questd.messages.failure import INTERNAL, VALIDATION, Failure
 from questd.messages.payload import BlobRef, Payload, decode_json, encode_json
 from questd.runtime.errors import BadExpression
 from questd.runtime.expressions import Template
 
 IMPLICIT_PARAMETER = "input"
 FIRST_ROUND: Mapping[str, Any] = {"round": 1, "feedback": None}
+
+
+class TextMissing(Exception):
+    """A payload's text is not where its digest says."""
+
+    def __init__(self, payload: BlobRef) -> None:
+        super().__init__(f"the journal has no text {payload.digest} ({payload.size} bytes)")
 
 
 class StepFacts(Struct, frozen=True):
@@ -49,8 +56,13 @@ def missing(payloads: Iterable[Payload]) -> tuple[str, ...]:
 
 
 def text_of(payload: Payload, texts: Texts) -> bytes:
-    """The JSON text of a payload. KeyError when it was not fetched."""
-    return payload if isinstance(payload, bytes) else texts[payload.digest]
+    """The JSON text of a payload. TextMissing when the journal does not have it."""
+    if isinstance(payload, bytes):
+        return payload
+    try:
+        return texts[payload.digest]
+    except KeyError:
+        raise TextMissing(payload) from None
 
 
 def payloads_of(material: Material, template_inputs: bool) -> list[Payload]:
@@ -177,6 +189,7 @@ def _inputs(names: Iterable[str], material: Material, texts: Texts) -> dict[str,
     return {name: values[name] for name in names}
 
 
-def validation_failure(error: Exception) -> Failure:
-    """The failure of a task whose arguments or output cannot be made."""
-    return Failure(VALIDATION, str(error), None, False)
+def rendering_failure(error: BadExpression | TextMissing) -> Failure:
+    """The failure of a task or quest whose arguments or output cannot be made."""
+    kind = VALIDATION if isinstance(error, BadExpression) else INTERNAL
+    return Failure(kind, str(error), None, False)

@@ -345,7 +345,7 @@ class QuestSupervisor(Actor):
     # -- rendering -----------------------------------------------------------------------------------
 
     def _render(self, state: QuestState, task: str | None) -> None:
-        rendering = self._renderings.begin(state, self._compiled, task)
+        rendering = self._renderings.begin(state, self._compiled, task, self._writing)
         if rendering is not None:
             self._finish_rendering(state, rendering, {})
 

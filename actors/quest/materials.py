@@ -13,13 +13,14 @@ from questd.actors.quest.state import Attempt, Completed, Failed, QuestState, Ta
 from questd.actors.rendering import (
     Material,
     StepFacts,
+    TextMissing,
     Texts,
     given_to,
     json_object,
     payloads_of,
     render_template,
+    rendering_failure,
     text_of,
-    validation_failure,
 )
 from questd.actors.step.actor import StepOrder
 from questd.messages.failure import TOO_LARGE, Failure
@@ -120,7 +121,7 @@ class InputRendering(Struct, frozen=True):
         """Null when even that cannot be rendered: the step has failed because of it."""
         try:
             text = given_to(self.step, self.material, texts)
-        except (BadExpression, KeyError):
+        except (BadExpression, TextMissing):
             text = NULL
         payload, blobs = hold(text)
         return ContinueTask(self.step.key, payload), blobs
@@ -140,8 +141,8 @@ class OutputRendering(Struct, frozen=True):
             return FinishQuest(facts[0].result), ()
         try:
             text = self._text(texts)
-        except (BadExpression, KeyError) as error:
-            return FinishQuest(NULL, validation_failure(error)), ()
+        except (BadExpression, TextMissing) as error:
+            return FinishQuest(NULL, rendering_failure(error)), ()
         if len(text) > PAYLOAD_MAX_BYTES:
             message = f"an output of {len(text)} bytes; {PAYLOAD_MAX_BYTES} are allowed"
             return FinishQuest(NULL, Failure(TOO_LARGE, message, None, False)), ()

@@ -1,6 +1,7 @@
 """The step actors of one quest: one for each running task, and what is being rendered for the quest itself."""
 
 from collections.abc import Iterator
+from functools import partial
 
 from questd.actors.graph import CompiledQuest
 from questd.actors.house import House
@@ -12,6 +13,7 @@ from questd.actors.quest.materials import (
     order_for,
 )
 from questd.actors.quest.state import QuestState, RunAttempt
+from questd.actors.quest.writing import Writing
 from questd.actors.rendering import missing
 from questd.actors.step.actor import StepActor, read_texts
 from questd.runtime.actor import Ref
@@ -80,9 +82,12 @@ class Renderings:
         return len(self._waiting)
 
     def begin(
-        self, state: QuestState, compiled: CompiledQuest, task: str | None
+        self, state: QuestState, compiled: CompiledQuest, task: str | None, writing: Writing
     ) -> Rendering | None:
-        """Render a task's input, or (None) the quest's output: at once, or when the texts it needs have been read."""
+        """Render a task's input, or (None) the quest's output: at once, or when the texts it needs have been read.
+
+        They are read when all that was decided is on disk: one of them may be a result that came just now.
+        """
         rendering: Rendering
         if task is None:
             rendering = material_for_output(state, compiled)
@@ -93,7 +98,8 @@ class Renderings:
             return rendering
         self._numbers += 1
         self._waiting[self._numbers] = rendering
-        read_texts(self._house, self._owner, self._numbers, digests)
+        read = partial(read_texts, self._house, self._owner, self._numbers, digests)
+        writing.when_durable(read)
         return None
 
     def ready(self, number: int) -> Rendering | None:

@@ -34,10 +34,11 @@ from questd.actors.mail import (
 from questd.actors.quest.state import Attempt
 from questd.actors.rendering import (
     Material,
+    TextMissing,
     missing,
     payloads_of,
     render_arguments,
-    validation_failure,
+    rendering_failure,
 )
 from questd.messages.control import TaskProgress
 from questd.messages.exchange import Cancelled, Failed, Invocation, ToolSpec
@@ -171,8 +172,8 @@ class StepActor(Actor):
         order = self._order
         try:
             arguments = render_arguments(order.step, self._tool, order.material, texts)
-        except (BadExpression, KeyError) as error:
-            self._report(validation_failure(error))
+        except (BadExpression, TextMissing) as error:
+            self._report(rendering_failure(error))
             return
         if len(arguments) > PAYLOAD_MAX_BYTES:
             message = f"arguments of {len(arguments)} bytes; {PAYLOAD_MAX_BYTES} are allowed"
