@@ -12,15 +12,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
-from benchmarks.bench import Bench, load
-from benchmarks.conditions import Conditions, observe, why_refused
+from msgspec.structs import replace
+
+from benchmarks.bench import Bench, load, sweep
+from benchmarks.conditions import Conditions, fdatasyncs_us, observe, why_refused
 from benchmarks.measures import MEASURES
 from benchmarks.processes import ROOT, Nursery
 from benchmarks.report import Figure, Report, as_json, figure_lines, show
+from benchmarks.statistics import percentile
 
 LIMIT_S = 570.0
 """Of the measuring; what is left of ten minutes is for ending."""
 LEAST_S = 10.0
+SYNCS_A_FIGURE = 50
 
 
 class OutOfTime(BaseException):
@@ -40,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if refused is not None:
         print(f"benchmarks: {refused}", file=sys.stderr)
         return 2
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     signal.signal(signal.SIGTERM, _on_term)
     signal.signal(signal.SIGALRM, _on_alarm)
     try:
@@ -90,6 +95,7 @@ def measure(conditions: Conditions, given: argparse.Namespace) -> Report:
     began = time.monotonic()
     figures: list[Figure] = []
     folder = given.data.resolve()
+    sweep(folder)
     with Nursery(folder / "logs") as nursery:
         bench = Bench(nursery, folder, began + LIMIT_S, given.repeats, given.small)
         signal.setitimer(signal.ITIMER_REAL, LIMIT_S)
@@ -110,8 +116,9 @@ def one(name: str, bench: Bench) -> list[Figure]:
         return [unmeasured(name, "no time was left")]
     try:
         for figure in MEASURES[name](bench):
-            figures.append(figure)
-            print("\n".join(figure_lines(figure)), file=sys.stderr, flush=True)
+            sync_us = percentile(fdatasyncs_us(bench.folder, SYNCS_A_FIGURE), 0.5)
+            figures.append(replace(figure, fdatasync_us=sync_us))
+            print("\n".join(figure_lines(figures[-1])), file=sys.stderr, flush=True)
     except Exception as error:  # noqa: BLE001 - whatever went wrong is what the figure says
         figures.append(unmeasured(name, f"{type(error).__name__}: {error}"))
         print(f"{name}: {figures[-1].fault}", file=sys.stderr, flush=True)

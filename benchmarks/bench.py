@@ -1,11 +1,12 @@
 """What a measurement is given: where to work, how large to be, and how long it may take."""
 
 import os
+import shutil
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.processes import Nursery
+from benchmarks.processes import Nursery, started
 
 
 @dataclass
@@ -31,6 +32,14 @@ class Bench:
     def left_s(self, most: float) -> float:
         """How long something may take: no longer than the whole benchmark may."""
         return max(1.0, min(most, self.ends_s - time.monotonic()))
+
+
+def sweep(folder: Path) -> None:
+    """Remove the beds of benchmarks that were killed."""
+    for path in folder.glob("bed-*"):
+        pid = path.name.split("-")[1]
+        if not (pid.isdigit() and started(int(pid))):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def load() -> float:

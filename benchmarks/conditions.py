@@ -109,13 +109,13 @@ def why_refused(file_system: FileSystem, fdatasync_p50_us: float) -> str | None:
     return None
 
 
-def fdatasyncs_us(directory: Path) -> list[float]:
+def fdatasyncs_us(directory: Path, count: int = SYNCS) -> list[float]:
     """Times of writing 4 KiB at the end of a file and syncing it, in microseconds."""
     path = directory / "fdatasync"
     sync = getattr(os, "fdatasync", os.fsync)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
-        return [_sync_us(descriptor, sync) for _ in range(SYNCS)]
+        return [_sync_us(descriptor, sync) for _ in range(count)]
     finally:
         os.close(descriptor)
         path.unlink()

@@ -1,6 +1,6 @@
 """What the actors of the floor say to each other, and what they share."""
 
-# ruff: noqa: D102 - the hooks of an actor say what they are where runtime.actor declares them
+# ruff: noqa: ARG002, D102 - the hooks of an actor say what they are where runtime.actor declares them
 
 import sys
 from types import TracebackType

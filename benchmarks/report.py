@@ -10,7 +10,7 @@ from benchmarks.conditions import Conditions
 from benchmarks.statistics import median
 
 Text = dict[str, float | int | str]
-HEADINGS = ("figure", "value", "target", "", "of", "load")
+HEADINGS = ("figure", "value", "target", "", "of", "load", "sync µs")
 VERDICT = 3
 
 
@@ -32,6 +32,7 @@ class Figure(Struct, frozen=True, kw_only=True):
     """One figure. ``value`` is ``chosen`` of ``runs``; None when it could not be measured, and ``fault`` says why.
 
     ``target`` None: told beside the others, not judged. ``measured``: from where to where. ``load``: the machine's load average (1 min).
+    ``fdatasync_us``: p50 right after the measurement: disks that others use too have their moods.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Figure(Struct, frozen=True, kw_only=True):
     details: Text = {}
     pids: dict[str, int] = {}
     load: float = 0.0
+    fdatasync_us: float = 0.0
     fault: str = ""
 
     @property
@@ -127,7 +129,9 @@ def figure_lines(figure: Figure) -> list[str]:
     lines.append(f"{indent}{figure.fault or figure.measured}")
     if figure.runs:
         runs = ", ".join(number(run) for run in figure.runs)
-        lines.append(f"{indent}{figure.chosen}: {runs}; load {figure.load:.1f}")
+        lines.append(
+            f"{indent}{figure.chosen}: {runs}; load {figure.load:.1f}, fdatasync {figure.fdatasync_us:.0f} µs"
+        )
     if figure.details:
         lines.append(indent + "; ".join(_said(k, v) for k, v in figure.details.items()))
     if figure.pids:
@@ -166,4 +170,12 @@ def _row(figure: Figure) -> tuple[str, ...]:
     chosen = figure.chosen
     if len(figure.runs) > 1:
         chosen += f" ({number(min(figure.runs))} – {number(max(figure.runs))})"
-    return (figure.title, value, target, verdict(figure), chosen, f"{figure.load:.1f}")
+    return (
+        figure.title,
+        value,
+        target,
+        verdict(figure),
+        chosen,
+        f"{figure.load:.1f}",
+        f"{figure.fdatasync_us:.0f}",
+    )
