@@ -217,11 +217,10 @@ class ToQuest(Struct, frozen=True):
     message: Any
 
 
-class MayRest(Struct, frozen=True):
-    """From a quest that has ended, or only waits: its actor may go, if nothing is in its mailbox. Its head is on disk."""
+class Rested(Struct, frozen=True):
+    """From a quest that has ended, or only waits: its actor has stopped, and is wanted again at that time. Its head is on disk."""
 
     quest: str
-    sender: Address
     wake_us: int | None
 
 

@@ -1,7 +1,7 @@
 """The directory: which quest has an actor, and the parent of them all.
 
 A quest that only waits has none: the directory wakes it when a message for it comes or its time has come. Only the
-directory drops a reference, and it refuses while the actor has messages. A quest whose actor dies too often is *parked*:
+directory drops a reference, when the actor has said that it stopped. A quest whose actor dies too often is *parked*:
 it is shown as failed, and the daemon lives on.
 
 At the start it reads the heads: quests that were in the middle of something get their actor, the others only what others need
@@ -15,10 +15,10 @@ from msgspec import Struct, structs
 from questd.actors.house import House
 from questd.actors.mail import (
     ForgetQuest,
-    MayRest,
     Places,
     QuestResting,
     QuestsLoaded,
+    Rested,
     Settle,
     StartQuest,
     ToQuest,
@@ -112,8 +112,8 @@ class Directory(Actor):
                     self._bring(quest, inner)
                 else:
                     self._early.append(message)
-            case MayRest():
-                self._may_rest(message)
+            case Rested(quest, wake_us):
+                self._on_rested(quest, wake_us)
             case StartQuest():
                 self._begin(message)
             case ChildStopped(ref, quest):
@@ -171,15 +171,10 @@ class Directory(Actor):
         assert isinstance(inputs, bytes)
         self._start(quest, Submission(start.plan, start.submission, inputs, start.reply))
 
-    def _may_rest(self, request: MayRest) -> None:
-        ref = self._quests.get(request.quest)
-        if ref is not request.sender or not ref.actor_inbox.empty():
-            return
-        del self._quests[request.quest]
-        stop(ref)
-        self._house.router.tell(QuestResting(request.quest))
-        if request.wake_us is not None:
-            self._arm(request.quest, request.wake_us)
+    def _on_rested(self, quest: str, wake_us: int | None) -> None:
+        """That it stopped was heard before, in the urgent lane; by now somebody may have woken it again."""
+        if wake_us is not None and quest not in self._quests:
+            self._arm(quest, wake_us)
 
     def _arm(self, quest: str, wake_us: int) -> None:
         wake = ToQuest(quest, Wake())

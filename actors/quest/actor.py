@@ -21,11 +21,11 @@ from questd.actors.mail import (
     AttemptEnded,
     AttemptVanished,
     AttemptWrote,
-    MayRest,
     Place,
     Places,
     QuestAdvanced,
     ReplyTo,
+    Rested,
     TextsRead,
     ToQuest,
     Wake,
@@ -423,5 +423,8 @@ class QuestSupervisor(Actor):
     def _may_rest(self, state: QuestState) -> None:
         self._resting.phase = "awake"
         if self._quiet(state):
+            # It stops by itself, in the turn in which it is quiet: asked first, it might have work again when the
+            # answer comes. What arrives from now on finds its way through on_undelivered.
             wake_us = core.next_wake_us(state)
-            self._house.directory.tell(MayRest(self.name, self.ref, wake_us))
+            self._stop()
+            self._house.directory.tell(Rested(self.name, wake_us))

@@ -27,7 +27,7 @@ def disagreement(actor: QuestSupervisor, account: Account) -> str | None:
 
 def state_of(actor: QuestSupervisor) -> tuple[QuestState | None, bool]:
     """Its state, and whether something is under way that the journal does not know."""
-    busy = actor._in_flight or actor._events or actor._effects or actor._renderings  # noqa: SLF001 - looks in
+    busy = not actor._writing.idle or actor._renderings  # noqa: SLF001 - looks in
     return actor._state, bool(busy)  # noqa: SLF001
 
 

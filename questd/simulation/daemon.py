@@ -132,7 +132,8 @@ class Life:
 
     def step_refs(self) -> list[Ref]:
         """Running steps."""
-        return [ref for quest in self.quest_refs() for ref in self.actor(quest)._steps.values()]  # noqa: SLF001
+        quests = [self.actor(ref) for ref in self.quest_refs() if not ref.actor_stopped.is_set()]
+        return [ref for quest in quests for ref in quest._steps.refs()]  # noqa: SLF001
 
 
 class InjectedBug:
