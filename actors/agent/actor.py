@@ -41,6 +41,7 @@ from questd.messages.exchange import (
     Exchange,
     Goodbye,
     Hello,
+    Invocation,
     Outcome,
     Welcome,
     Work,
@@ -124,8 +125,7 @@ class AgentActor(Actor):
             case Arrived(door, route, frame):
                 self._on_frame(door, route, frame)
             case Invoke(step, invocation):
-                self._steps[invocation.quest, invocation.epoch] = step
-                self._session.give(invocation)
+                self._give(step, invocation)
             case Acknowledge(attempt):
                 self._session.acknowledge(attempt)
             case Detach(attempt):
@@ -277,6 +277,12 @@ class AgentActor(Actor):
         self._door.send(route, encode_frame(work))
 
     # -- steps -----------------------------------------------------------------------------------
+
+    def _give(self, step: Ref, invocation: Invocation) -> None:
+        attempt = (invocation.quest, invocation.epoch)
+        if attempt not in self._session.delivered:  # its outcome was faster than a second sending
+            self._steps[attempt] = step
+            self._session.give(invocation)
 
     def _on_attach(self, attach: Attach) -> None:
         attempt, session = attach.attempt, self._session

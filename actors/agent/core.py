@@ -55,6 +55,7 @@ class Session:
         self.number = 0
         self.unacknowledged: dict[int, Sent] = {}
         self.unsent: deque[Sent] = deque()
+        self.invoked: dict[AttemptId, Sent] = {}
         self.counter = 0
         self.acks: deque[AttemptId] = deque()
         self.held: dict[AttemptId, None] = dict.fromkeys(hello.held)
@@ -67,6 +68,7 @@ class Session:
         self.number = 0
         self.unacknowledged.clear()
         self.unsent.clear()
+        self.invoked.clear()
         self.counter = hello.counter
         self.acks.clear()
         self.frame_max = hello.frame_max
@@ -83,16 +85,19 @@ class Session:
 
     def give(self, invocation: Invocation) -> None:
         """Number an invocation and queue it."""
-        self._queue(structs.replace(invocation, number=self.number + 1))
-        self.held[invocation.quest, invocation.epoch] = None
+        attempt = (invocation.quest, invocation.epoch)
+        self.invoked[attempt] = self._queue(structs.replace(invocation, number=self.number + 1))
+        self.held[attempt] = None
 
     def cancel(self, attempt: AttemptId, reason: str) -> None:
         """Queue a cancellation."""
         self._queue(Cancellation(self.number + 1, *attempt, reason))
 
-    def _queue(self, item: WorkItem) -> None:
+    def _queue(self, item: WorkItem) -> Sent:
         self.number += 1
-        self.unsent.append(Sent(item))
+        sent = Sent(item)
+        self.unsent.append(sent)
+        return sent
 
     def acknowledge(self, attempt: AttemptId) -> None:
         """The outcome is on disk."""
@@ -136,6 +141,7 @@ class Session:
         for outcome in outcomes:
             attempt = attempt_of(outcome)
             self.held.pop(attempt, None)
+            self._take_back(attempt)
             self.delivered[attempt] = check_outcome(outcome)
         return [self.delivered[attempt_of(outcome)] for outcome in outcomes]
 
@@ -143,7 +149,9 @@ class Session:
         """Numbers are unacknowledged in rising order, except for those that are sent again."""
         unacknowledged = self.unacknowledged
         for number in [number for number in unacknowledged if number <= ack]:
-            del unacknowledged[number]
+            item = unacknowledged.pop(number).item
+            if isinstance(item, Invocation):
+                self.invoked.pop((item.quest, item.epoch), None)
 
     def _find_lost(self, exchange: Exchange) -> None:
         """The answers to closed exchanges have arrived or never will: what they carried and is not acknowledged is lost.
@@ -164,16 +172,21 @@ class Session:
 
     def withdraw(self, attempt: AttemptId) -> bool:
         """Take back an invocation that never went out. False when it did."""
-        for sent in self.unsent:
-            item = sent.item
-            if isinstance(item, Invocation) and (item.quest, item.epoch) == attempt:
-                if sent.answer:
-                    return False
-                # Its number must still be filled, or the instance would wait for it for ever.
-                sent.item = Cancellation(item.number, *attempt, "withdrawn")
-                self.held.pop(attempt, None)
-                return True
-        return False
+        sent = self.invoked.get(attempt)
+        if sent is None or sent.answer:
+            return False
+        self._take_back(attempt)
+        self.held.pop(attempt, None)
+        return True
+
+    def _take_back(self, attempt: AttemptId) -> None:
+        """It shall not go out (again): of an attempt whose outcome is known it would call the tool once more.
+
+        Its number must still be filled, or the instance would wait for it for ever.
+        """
+        sent = self.invoked.pop(attempt, None)
+        if sent is not None:
+            sent.item = Cancellation(sent.item.number, *attempt, "withdrawn")
 
 
 def attempt_of(outcome: Outcome) -> AttemptId:
