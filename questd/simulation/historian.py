@@ -28,6 +28,9 @@ class Tables:
         self.put(batch)
         self.watermark = batch.last
 
+    def roll_back(self, batch: Batch) -> None:
+        """The process died inside the transaction: nothing of the batch is kept."""
+
     def put(self, batch: Batch) -> None:
         """The rows alone."""
         for table in TABLES:
@@ -100,17 +103,21 @@ class Historian:
         return self.tables.watermark < self._store.last_seq()
 
     def step(self, killed: float) -> None:
-        """Bring in one batch, unless it dies: before the transaction, or right after."""
+        """Bring in one batch, unless it dies: before the transaction, inside it, or right after."""
         for record in self._store.follow(self.tables.watermark, self._chance.between(1, 60)):
             self._projector.apply(record)
         batch = self._projector.take()
-        dies = self._chance.maybe(killed)
-        if not (dies and self._chance.maybe(0.5)):
+        death = self._chance.pick(("before", "inside", "after"))
+        if not self._chance.maybe(killed):
             self.tables.write(batch)
             batch.release()
-        if dies:
-            self.kills += 1
-            self._projector = self._begin()
+            return
+        self.kills += 1
+        if death == "inside":
+            self.tables.roll_back(batch)
+        elif death == "after":
+            self.tables.write(batch)
+        self._projector = self._begin()
 
 
 def whole(store: MemoryStore) -> Tables:

@@ -1,5 +1,6 @@
 """Runs by seed, and what came of them."""
 
+import traceback
 from collections.abc import Iterator
 
 from msgspec import Struct
@@ -40,6 +41,8 @@ def run(script: Script, *, keep_trace: bool = False) -> tuple[Outcome, Trace]:
     except Violation as error:
         violation = str(error)
         world.trace.note("invariant.violated", violation)
+    except Exception as error:  # noqa: BLE001 - whatever breaks outside of an actor is a finding as well
+        violation = "".join(traceback.format_exception(error)).strip()
     counts = {**world.trace.counts, "historian.killed": world.historian.kills}
     outcome = Outcome(
         script.seed,

@@ -1,0 +1,194 @@
+"""Breakages of one line each: the proof that the simulation looks. A test applies them one by one; each must be caught.
+
+They replace an attribute of production code while a ``with`` block lasts, and nothing else.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from msgspec import Struct
+
+from questd.actors.agent import core as agent_core
+from questd.actors.agent.actor import AgentActor
+from questd.actors.directory.actor import Directory
+from questd.actors.exchange.actor import ExchangeActor
+from questd.actors.mail import Answered
+from questd.actors.quest import core, decide, evolve, told
+from questd.actors.quest import state as quest_state
+from questd.actors.quest.actor import QuestSupervisor
+from questd.actors.quest.recovery import Recovery
+from questd.actors.quest.state import RunAttempt
+from questd.actors.quest.writing import Writing
+from questd.actors.router import core as router_core
+from questd.agent.session import Session
+from questd.analytics.projection import Projector
+from questd.messages.events import BreakpointOpened
+from questd.messages.exchange import Cancellation, Completed
+from questd.runtime.clock import TimerHeap
+from questd.runtime.journal.memory import MemoryStore
+from questd.simulation.historian import Tables
+
+EARLY_US: Final = 3_000_000
+
+
+class Saboteur(Struct, frozen=True):
+    """``place.attribute`` becomes ``broken(what it was)``. ``name`` says what is wrong then."""
+
+    name: str
+    place: Any
+    attribute: str
+    broken: Callable[[Any], Any]
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Broken inside the block, whole again after it."""
+        whole = vars(self.place)[self.attribute]
+        setattr(self.place, self.attribute, self.broken(whole))
+        try:
+            yield
+        finally:
+            setattr(self.place, self.attribute, whole)
+
+
+def _answer_at_once(_: Any) -> Any:
+    return lambda self, reply, answer: reply.address.tell(Answered(reply.job, answer))
+
+
+def _do_at_once(_: Any) -> Any:
+    return lambda self, effect: effect()
+
+
+def _ignore_epoch(_: Any) -> Any:
+    def counting(state: Any, epoch: int) -> Any:
+        index = state.epochs.get(epoch)
+        attempt = None if index is None else state.tasks[index].open_attempt()
+        return None if attempt is None else (state.tasks[index], attempt)
+
+    return counting
+
+
+def _accept_all(whole: Any) -> Any:
+    def accept(self: Any, item: Any) -> None:
+        if isinstance(item, Cancellation):
+            whole(self, item)
+        else:
+            self._queue[item.quest, item.epoch] = item
+
+    return accept
+
+
+def _nothing(_: Any) -> Any:
+    return lambda *_arguments, **_named: None
+
+
+def _empty(_: Any) -> Any:
+    return lambda *_arguments: ()
+
+
+def _no_needs(_: Any) -> Any:
+    return lambda *_arguments: []
+
+
+def _fire_early(whole: Any) -> Any:
+    return lambda self, now: whole(self, now + EARLY_US)
+
+
+def _elapse_early(whole: Any) -> Any:
+    return lambda state, now_us: whole(state, now_us + EARLY_US)
+
+
+def _forget_last_due(whole: Any) -> Any:
+    def take_due(self: Any) -> list[Any]:
+        due = whole(self)
+        return due[:-1] if len(due) > 2 else due
+
+    return take_due
+
+
+def _put_rows(_: Any) -> Any:
+    return lambda self, batch: self.put(batch)
+
+
+def _one_dependency(whole: Any) -> Any:
+    return lambda self, index, step, unfinished: whole(self, index, step, min(unfinished, 1))
+
+
+def _acknowledge_at_once(whole: Any) -> Any:
+    def arrived(self: Any, outcomes: Any) -> Any:
+        fresh = whole(self, outcomes)
+        self.acks.extend(agent_core.attempt_of(outcome) for outcome in fresh)
+        return fresh
+
+    return arrived
+
+
+def _repeat_blindly(whole: Any) -> Any:
+    def lose(state: Any, epoch: int, reason: str) -> Any:
+        decided = whole(state, epoch, reason)
+        if not isinstance(decided, list):
+            return decided
+        return [event for event in decided if not isinstance(event, BreakpointOpened)]
+
+    return lose
+
+
+def _never_lost(_: Any) -> Any:
+    return lambda self: self._arm_beat()
+
+
+def _forget_running(whole: Any) -> Any:
+    return lambda state: [due for due in whole(state) if not isinstance(due, RunAttempt)]
+
+
+def _forget_ack(_: Any) -> Any:
+    return lambda self, attempt: self.delivered.pop(attempt, None)
+
+
+def _wall_time(_: Any) -> Any:
+    return lambda self, state: self._house.clock.now_us()
+
+
+def _read_early(_: Any) -> Any:
+    return lambda self, *, after_a_failure: self.read(0)
+
+
+def _mix_results(_: Any) -> Any:
+    def check(outcome: Any) -> Any:
+        if isinstance(outcome, Completed):
+            return Completed(outcome.quest, outcome.epoch, b"null", outcome.duration_us)
+        return outcome
+
+    return check
+
+
+SABOTEURS: Final = (
+    Saboteur("acknowledge before append", Writing, "answer", _answer_at_once),
+    Saboteur("do effects before append", Writing, "when_durable", _do_at_once),
+    Saboteur("drop the epoch check", decide, "_counting", _ignore_epoch),
+    Saboteur("skip deduplication of work", Session, "_accept", _accept_all),
+    Saboteur("lose a passivated quest", Directory, "_on_rested", _nothing),
+    Saboteur("forget what a resting quest wants", told, "_wants_by_need", _empty),
+    Saboteur("fire a timer early", TimerHeap, "due", _fire_early),
+    Saboteur("retry before its time", core, "elapse", _elapse_early),
+    Saboteur("forget the due set's delta", quest_state.QuestState, "take_due", _forget_last_due),
+    Saboteur("watermark outside the transaction", Tables, "roll_back", _put_rows),
+    Saboteur("drop work without resending", agent_core.Session, "_find_lost", _nothing),
+    Saboteur("start with one dependency done", quest_state.Task, "__init__", _one_dependency),
+    Saboteur("ignore exclusivity and limits", decide, "hold_reason", _nothing),
+    Saboteur("ignore the idempotency key", MemoryStore, "_holder", _nothing),
+    Saboteur("acknowledge outcomes on arrival", agent_core.Session, "arrived", _acknowledge_at_once),
+    Saboteur("repeat what must not be repeated", decide, "_lose_attempt", _repeat_blindly),
+    Saboteur("never miss a silent agent", AgentActor, "_on_beat", _never_lost),
+    Saboteur("wait for ever after a restart", ExchangeActor, "_on_grace_over", _nothing),
+    Saboteur("forget running attempts at recovery", core, "outstanding", _forget_running),
+    Saboteur("leak places", router_core, "release", _no_needs),
+    Saboteur("lose large payloads", Writing, "attach", _nothing),
+    Saboteur("acknowledge nothing", agent_core.Session, "acknowledge", _forget_ack),
+    Saboteur("let time go back", QuestSupervisor, "_now_us", _wall_time),
+    Saboteur("recover before the last append", Recovery, "begin", _read_early),
+    Saboteur("let an old Hello in", ExchangeActor, "_hear", _nothing),
+    Saboteur("mix up results", agent_core, "check_outcome", _mix_results),
+    Saboteur("forget timers of a quest", evolve, "arm", _nothing),
+    Saboteur("project without looking back", Projector, "_recall", _nothing),
+)
