@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.journal import Tail, TooSlow
-from benchmarks.processes import Child, Nursery
+from benchmarks.processes import Child, Nursery, cpu_s
+from benchmarks.statistics import most_at_once
 from questd.messages.control import (
     Agents,
     ListAgents,
@@ -32,7 +33,8 @@ from questd.runtime.nng import Caller
 
 START_S = 60.0
 ASK_S = 30.0
-SUBMITTERS = 16
+SUBMITTERS = 256
+"""So many submits under way at once that a thousand quests are open before the first has ended."""
 PROCESSES = 2
 
 
@@ -154,7 +156,10 @@ def opened(nursery: Nursery, data: Path, *, history: bool = True, listen: str | 
 
 @dataclass
 class Load:
-    """What came of one load. ``seen_us``: when its last event was seen to be durable."""
+    """What came of one load. ``seen_us``: when its last event was seen to be durable. ``open_at_once``: most quests between submit and end.
+
+    ``cpu_s``: processor time of the daemon, the same whoever else uses the machine.
+    """
 
     quests: int
     steps: int
@@ -164,11 +169,18 @@ class Load:
     busy: int
     submit_us: list[int]
     completed_us: list[int]
+    open_at_once: int = 0
+    cpu_s: float = 0.0
 
     @property
     def steps_per_s(self) -> float:
         """From before the first submit until the last completion was seen durable."""
         return self.steps * 1e6 / (self.seen_us - self.began_us)
+
+    @property
+    def cpu_us_a_step(self) -> float:
+        """Processor time of the daemon for one step, submits included."""
+        return self.cpu_s * 1e6 / self.steps
 
     @property
     def submits_per_s(self) -> float:
@@ -240,11 +252,14 @@ def run_load(
         bed.nursery, control, path, quests, clients=clients, processes=processes
     )
     tail = Tail(bed.data)
+    before_s = cpu_s(bed.daemon.pid)
     try:
         submitters.go()
         seen_us = tail.wait_for("quest.completed", quests, timeout_s)
+        used_s = cpu_s(bed.daemon.pid) - before_s
         reports = submitters.reports(ASK_S)
         completed_us = tail.times_us("attempt.completed")
+        spans = tail.times_us("quest.submitted"), tail.times_us("quest.completed")
     finally:
         tail.close()
     steps = quests * steps_each
@@ -258,4 +273,6 @@ def run_load(
         sum(report["busy"] for report in reports),
         [taken for report in reports for taken in report["taken_us"]],
         completed_us,
+        most_at_once(*spans),
+        used_s,
     )

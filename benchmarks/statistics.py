@@ -1,6 +1,7 @@
 """Numbers about numbers. Pure: no clock, no process, no file."""
 
 from collections.abc import Sequence
+from itertools import accumulate
 from math import ceil
 
 
@@ -55,3 +56,9 @@ def lags_s(samples: Sequence[tuple[int, int]], at_us: Sequence[int], first_seq: 
         missing = place < len(at_us) and at_us[place] < now_us
         lags.append((now_us - at_us[place]) / 1e6 if missing else 0.0)
     return lags
+
+
+def most_at_once(begun_us: Sequence[int], ended_us: Sequence[int]) -> int:
+    """How many were under way at the fullest moment."""
+    moves = sorted([(at, 1) for at in begun_us] + [(at, -1) for at in ended_us])
+    return max(accumulate(step for _, step in moves), default=0)

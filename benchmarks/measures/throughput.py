@@ -14,7 +14,7 @@ MANY = 4_000
 CAPACITY = 64
 WARM_UP = 100
 FROM_TO = (
-    "from before the first submit (16 clients in 2 processes) until the last completion was seen in the journal by another process; "
+    "from before the first submit (256 clients in 2 processes) until the last completion was seen in the journal by another process; "
     "fresh daemon, then all runs on it, in the order given"
 )
 
@@ -90,6 +90,8 @@ def _steps(name: str, title: str, loads: list[Load], bound: float, pids: dict[st
                 [steady_rate(one.completed_us) for one in loads]
             ),
             "submits/s": median([one.submits_per_s for one in loads]),
+            "daemon's processor µs a step": median([one.cpu_us_a_step for one in loads]),
+            "open at once": max(one.open_at_once for one in loads),
             "busy answers": sum(one.busy for one in loads),
         },
         pids=pids,
@@ -120,6 +122,8 @@ def _ratio(
         details={
             "steps/s here": median([one.steps_per_s for one in loads]),
             "steps/s there": median([one.steps_per_s for one in others]),
+            "processor µs a step here": median([one.cpu_us_a_step for one in loads]),
+            "processor µs a step there": median([one.cpu_us_a_step for one in others]),
         },
         pids=pids,
         load=load(),

@@ -1,6 +1,6 @@
 import pytest
 
-from benchmarks.statistics import growth, lags_s, median, percentile, steady_rate
+from benchmarks.statistics import growth, lags_s, median, most_at_once, percentile, steady_rate
 
 
 def test_a_percentile_is_a_value_that_was_measured() -> None:
@@ -70,3 +70,9 @@ def test_who_has_everything_is_not_behind() -> None:
 
 def test_an_event_that_was_yet_to_come_is_not_missed() -> None:
     assert lags_s([(1_500_000, 11)], [1_000_000, 2_000_000], first_seq=11) == [0.0]
+
+
+def test_the_fullest_moment_counts_those_that_are_under_way() -> None:
+    assert most_at_once([0, 1, 2, 10], [3, 4, 11, 12]) == 3
+    assert most_at_once([0, 5], [5, 9]) == 1
+    assert most_at_once([], []) == 0
