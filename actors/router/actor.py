@@ -102,8 +102,11 @@ class Router(Actor):
     def _tell(self, quest: str, places: Places) -> None:
         """To the quest's actor; the directory wakes one that rests."""
         actor = self._quests.get(quest)
-        if actor is None or not actor.tell(places):
-            self._house.directory.tell(ToQuest(quest, places))
+        if actor is not None and actor.tell(places):
+            return
+        if not self._house.directory.tell(ToQuest(quest, places)):
+            # The next directory says anew what its quests want; what this one was given is free again.
+            core.release(self._state, [(quest, task) for task, _ in places.granted])
 
     def _missing(self) -> MissingAgents:
         found = core.missing(self._state)
