@@ -3,21 +3,26 @@
 Invariants: a request that was handed to nng is sent at most once (a lost link raises, nothing is re-sent behind
 the caller's back: only the caller knows whether asking twice is safe); waiting on the main thread can be
 interrupted by a signal. Knows nothing of what the bytes mean.
+
+Two races in nng 1.11 abort the process (tests/nng/test_closing.py): its timer calls back into a context that is being
+closed, so nng gets no timeout; and a context that ends while its socket is closed uses the socket afterwards, so all
+contexts are closed first, each once, and their threads have left before the socket is closed.
 """
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import Any
 
 from questd.runtime.errors import BadSettings, Refused, Unreachable
 from questd.runtime.nng.address import TLSSettings, check_url, client_tls
+from questd.runtime.nng.goodbye import close_at_exit
 from questd.runtime.nng.library import (
     ADDRESS_INVALID,
     CLOSED,
     HEADER_SLACK_BYTES,
-    TIMED_OUT,
     NngError,
     body_of,
     check,
@@ -26,10 +31,12 @@ from questd.runtime.nng.library import (
     message,
     pynng,
 )
+from questd.runtime.nng.timekeeper import Timekeeper
 
 RECONNECT_MIN_MS = 20
 RECONNECT_MAX_MS = 1_000
 NEVER_RESEND = -1
+LEAVE_S = 5.0
 INTERRUPTIBLE_SLACK_S = 1.0
 
 Answer = bytes | Unreachable
@@ -45,9 +52,11 @@ class Caller:
         check_url(url, tls)
         self.url = url
         self._frame_max = frame_max
-        self._lock = threading.Lock()
+        self._left = threading.Condition()
         self._closed = False
-        self._idle: list[Any] = []
+        self._idle: list[_Context] = []
+        self._busy: set[_Context] = set()
+        self._timekeeper = Timekeeper()
         self._errands: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._errand_threads = 0
         self._idle_errand_threads = 0
@@ -60,6 +69,7 @@ class Caller:
             resend_time=NEVER_RESEND,
         )
         self._dial(tls)
+        close_at_exit(self, Caller.close)
 
     @property
     def connected(self) -> bool:
@@ -84,15 +94,18 @@ class Caller:
 
     def close(self) -> None:
         """End it; every open request fails. Closing twice is fine."""
-        with self._lock:
+        with self._left:
             first, self._closed = not self._closed, True
+            for turn in [*self._busy, *self._idle]:
+                turn.close()
+            self._idle.clear()
+            gone = self._left.wait_for(lambda: not self._busy, LEAVE_S)
             threads = self._errand_threads
-            contexts, self._idle = self._idle, []
         if not first:
             return
-        for context in contexts:
-            lib.nng_ctx_close(context)
-        self._socket.close()
+        self._timekeeper.stop()
+        if gone:
+            self._socket.close()
         for _ in range(threads):
             self._errands.put(None)
 
@@ -113,56 +126,44 @@ class Caller:
 
     def _request(self, body: bytes, timeout_s: float) -> bytes:
         context = self._take_context()
-        ends = monotonic() + timeout_s
+        turn = self._timekeeper.begin(monotonic() + timeout_s, partial(self._abort, context))
         try:
-            self._send(context, body, timeout_s)
-            return self._receive(context, ends - monotonic(), timeout_s)
+            code, answer = _ask(context.handle, body)
         finally:
+            in_time = self._timekeeper.end(turn)
             self._give_back(context)
+        if not in_time:
+            raise Unreachable(f"{self.url}: {self._why_late()} (waited {timeout_s:g} s)")
+        if answer is None:
+            raise self._unreachable(code)
+        return answer
 
-    def _send(self, context: Any, body: bytes, timeout_s: float) -> None:
-        request = message(body)
-        lib.nng_ctx_set_ms(context, b"send-timeout", max(1, int(timeout_s * 1000)))
-        code = lib.nng_ctx_sendmsg(context, request, 0)
-        if code:
-            lib.nng_msg_free(request)
-            raise self._unreachable(code, f"nobody listens there (waited {timeout_s:g} s)")
+    def _why_late(self) -> str:
+        return "no answer" if self.connected else "nobody listens there"
 
-    def _receive(self, context: Any, left_s: float, timeout_s: float) -> bytes:
-        slot = ffi.new("nng_msg **")
-        lib.nng_ctx_set_ms(context, b"recv-timeout", max(1, int(left_s * 1000)))
-        code = lib.nng_ctx_recvmsg(context, slot, 0)
-        if code:
-            raise self._unreachable(code, f"no answer within {timeout_s:g} s")
-        body = body_of(slot[0])
-        lib.nng_msg_free(slot[0])
-        return body
-
-    def _unreachable(self, code: int, when_timed_out: str) -> Unreachable:
-        if code == TIMED_OUT:
-            return Unreachable(f"{self.url}: {when_timed_out}")
+    def _unreachable(self, code: int) -> Unreachable:
         if code == CLOSED or self._closed:
             return Unreachable(f"{self.url}: this caller is closed")
         return Unreachable(f"{self.url}: the link broke before the answer ({NngError(code)})")
 
-    def _take_context(self) -> Any:
-        with self._lock:
+    def _take_context(self) -> "_Context":
+        with self._left:
             if self._closed:
                 raise Unreachable(f"{self.url}: this caller is closed")
-            if self._idle:
-                return self._idle.pop()
-        slot = ffi.new("nng_ctx *")
-        code = lib.nng_ctx_open(slot, self._socket.socket)
-        if code:
-            raise self._unreachable(code, "")
-        return slot[0]
+            context = self._idle.pop() if self._idle else _Context(self._socket.socket)
+            self._busy.add(context)
+            return context
 
-    def _give_back(self, context: Any) -> None:
-        with self._lock:
-            if not self._closed:
+    def _abort(self, context: "_Context") -> None:
+        with self._left:
+            context.close()
+
+    def _give_back(self, context: "_Context") -> None:
+        with self._left:
+            self._busy.discard(context)
+            if not context.closed:
                 self._idle.append(context)
-                return
-        lib.nng_ctx_close(context)
+            self._left.notify_all()
 
     def _request_interruptibly(self, body: bytes, timeout_s: float) -> bytes:
         """Wait in Python: a signal is not seen while the main thread is inside nng, and a shorter receive timeout would drop a late answer."""
@@ -183,7 +184,7 @@ class Caller:
             return error
 
     def _run_errand(self, errand: Callable[[], None]) -> None:
-        with self._lock:
+        with self._left:
             needed = not self._idle_errand_threads
             if needed:
                 self._errand_threads += 1
@@ -196,5 +197,37 @@ class Caller:
     def _do_errands(self) -> None:
         while (errand := self._errands.get()) is not None:
             errand()
-            with self._lock:
+            with self._left:
                 self._idle_errand_threads += 1
+
+
+class _Context:
+    """nng's context of one request at a time. Its owner's lock guards ``close``."""
+
+    def __init__(self, socket: Any) -> None:
+        slot = ffi.new("nng_ctx *")
+        check(lib.nng_ctx_open(slot, socket))
+        self.handle: Any = slot[0]
+        self.closed = False
+
+    def close(self) -> None:
+        """Abort what it does; once."""
+        if not self.closed:
+            self.closed = True
+            lib.nng_ctx_close(self.handle)
+
+
+def _ask(context: Any, body: bytes) -> tuple[int, bytes | None]:
+    """Send and receive, for as long as it takes; whoever closes the context ends it."""
+    request = message(body)
+    code = lib.nng_ctx_sendmsg(context, request, 0)
+    if code:
+        lib.nng_msg_free(request)
+        return code, None
+    slot = ffi.new("nng_msg **")
+    code = lib.nng_ctx_recvmsg(context, slot, 0)
+    if code:
+        return code, None
+    answer = body_of(slot[0])
+    lib.nng_msg_free(slot[0])
+    return 0, answer

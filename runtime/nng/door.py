@@ -5,18 +5,25 @@ bytes end the receiving thread. Knows nothing of what the bytes mean.
 
 A send succeeds even when nng drops it (dead pipe, or 64 answers queued on it): who needs to be sure numbers its
 answers and waits for the acknowledgement.
+
+A receive that begins while its socket is closed is not refused by nng 1.11 and never woken; if it has a timeout, that
+calls back into freed memory and aborts the process (tests/nng/test_closing.py). Hence the receiving thread leaves
+first, and then the socket is closed.
 """
 
 import logging
 import threading
 from collections.abc import Callable
+from time import sleep
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from questd.runtime.errors import BadSettings, MachineError
 from questd.runtime.nng.address import TLSSettings, check_url, server_tls
+from questd.runtime.nng.goodbye import close_at_exit
 from questd.runtime.nng.library import (
     ADDRESS_INVALID,
+    AGAIN,
     CLOSED,
     HEADER_SLACK_BYTES,
     NngError,
@@ -34,9 +41,12 @@ from questd.runtime.nng.library import (
 
 RECEIVE_BUFFER = 1024
 SEND_BUFFER = 1024
-RECEIVE_TIMEOUT_MS = 500
+RECEIVE_TIMEOUT_MS = 100
+"""How long ``stop`` waits at most for the receiving thread to look up."""
+LEAVE_S = 5.0
 UNANSWERED_MAX = 1_000
-SEND_TIMEOUT_MS = 100
+SEND_TRIES = 50
+SEND_PAUSE_S = 0.0005
 """nng moves answers from the socket's buffer to the pipes and drops rather than waits there, so a full buffer is
 empty again within microseconds; dropping at once would lose answers to living peers in a burst."""
 
@@ -80,7 +90,7 @@ class Door:
         self.failures = 0
         """How often a callback raised."""
         self.unsent = 0
-        """Answers that nng did not take within SEND_TIMEOUT_MS; those it drops itself are not known."""
+        """Answers that nng did not take; those it drops itself are not known."""
         self._receive = receive
         self._pipe_closed = pipe_closed
         self._lock = threading.Lock()
@@ -92,10 +102,10 @@ class Door:
             recv_buffer_size=RECEIVE_BUFFER,
             send_buffer_size=SEND_BUFFER,
             recv_timeout=RECEIVE_TIMEOUT_MS,
-            send_timeout=SEND_TIMEOUT_MS,
         )
         self._handle: Any = self._socket.socket
         self._socket.add_post_pipe_remove_cb(self._on_pipe_closed)
+        close_at_exit(self, Door.stop)
 
     def listen(self, url: str, *, tls: TLSSettings | None = None) -> str:
         """Take calls at this address too; the answer is the bound URL (tcp port 0 resolved).
@@ -125,10 +135,12 @@ class Door:
         with self._lock:
             first, self._stopped = not self._stopped, True
             thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(LEAVE_S)
+            if thread.is_alive():
+                return
         if first:
             self._socket.close()
-        if thread is not None and thread is not threading.current_thread():
-            thread.join()
 
     def send(self, route: Route, body: bytes) -> None:
         """Answer one request, once, from any thread. Nothing happens when its pipe is dead or the door stopped."""
@@ -139,9 +151,15 @@ class Door:
             elif open_requests:
                 self._unanswered[route.pipe] = open_requests - 1
         reply = message(body, route.header)
-        if lib.nng_sendmsg(self._handle, reply, 0):
-            lib.nng_msg_free(reply)
-            self.unsent += 1
+        for _ in range(SEND_TRIES):
+            code = lib.nng_sendmsg(self._handle, reply, lib.NNG_FLAG_NONBLOCK)
+            if not code:
+                return
+            if code != AGAIN:
+                break
+            sleep(SEND_PAUSE_S)
+        lib.nng_msg_free(reply)
+        self.unsent += 1
 
     def close_pipe(self, pipe: int) -> None:
         """Hang up on one peer; it may dial again."""

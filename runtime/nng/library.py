@@ -13,7 +13,6 @@ lib: Any = pynng.lib
 ffi: Any = pynng.ffi
 
 CLOSED: int = lib.NNG_ECLOSED
-TIMED_OUT: int = lib.NNG_ETIMEDOUT
 AGAIN: int = lib.NNG_EAGAIN
 ADDRESS_INVALID: tuple[int, ...] = (lib.NNG_EADDRINVAL, lib.NNG_EINVAL, lib.NNG_ENOTSUP)
 
