@@ -42,11 +42,11 @@ def list_agents(options: argparse.Namespace, out: Out) -> int:
 
 def missing_text(agent: str, tags: tuple[str, ...], tasks: int, since_us: int) -> str:
     """Who is missing, who waits, since when."""
-    who = f"agent {agent}" if agent else "any agent"
+    who = f"agent {agent}" if agent else "agent"
     able = f" with {', '.join(tags)}" if tags else ""
     count = "1 task waits" if tasks == 1 else f"{tasks} tasks wait"
     for_long = length(max(0.0, time.time_ns() / 1_000 - since_us) / 1_000)
-    return f"no {who.removeprefix('any ')}{able} is connected: {count} (for {for_long})"
+    return f"no {who}{able} is connected: {count} for {for_long}"
 
 
 def _row(one: InstanceView) -> tuple[Any, ...]:

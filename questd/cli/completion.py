@@ -48,19 +48,20 @@ def commands(parser: argparse.ArgumentParser, words: str) -> Iterator[Command]:
 BASH: Final = """\
 # quest completion for bash: eval "$(quest completion bash)"
 _quest() {{
-    local word=${{COMP_WORDS[COMP_CWORD]}} path="" candidates="" one
+    local word=${{COMP_WORDS[COMP_CWORD]}} path="" words="" options="" one
     for one in "${{COMP_WORDS[@]:1:COMP_CWORD-1}}"; do
-        case "$path $one" in
-{known}
+        case "$path/$one" in
+            {known}) path="$path/$one";;
         esac
     done
     case "$path" in
 {cases}
     esac
     if [[ $word == -* ]]; then
-        COMPREPLY=($(compgen -W "$candidates" -- "$word"))
+        COMPREPLY=($(compgen -W "$options" -- "$word"))
     else
-        COMPREPLY=($(compgen -W "${{candidates//--*/}}" -- "$word") $(compgen -f -- "${{word#*@}}"))
+        COMPREPLY=($(compgen -W "$words" -- "$word"))
+        [[ $path ]] && COMPREPLY+=($(compgen -f -- "$word"))
     fi
 }}
 complete -o filenames -F _quest quest
@@ -68,59 +69,55 @@ complete -o filenames -F _quest quest
 
 
 def bash(all_commands: list[Command]) -> str:
-    """Words first, options when a dash stands there, files always."""
-    known = "\n".join(
-        f'            " {command.words}") path="{command.words}";;'
-        if " " not in command.words
-        else f'            "{command.words}") path="{command.words}";;'
+    """Words, options where a dash stands, and files behind a verb."""
+    cases = [
+        f'        "{_path(command)}") words="{" ".join(_words(command))}" '
+        f'options="{" ".join(name for name, _ in command.options)}";;'
         for command in all_commands
-        if command.words
-    )
-    cases = "\n".join(
-        f'        "{command.words}") candidates="{" ".join(_words(command))}";;'
-        for command in all_commands
-    )
-    return BASH.format(known=known, cases=cases)
+    ]
+    return BASH.format(known=_known(all_commands), cases="\n".join(cases))
+
+
+def _path(command: Command) -> str:
+    return "".join(f"/{word}" for word in command.words.split())
+
+
+def _known(all_commands: list[Command]) -> str:
+    return "|".join(_path(command) for command in all_commands if command.words)
 
 
 def _words(command: Command) -> list[str]:
-    plain = [name for name, _ in command.verbs] + list(command.choices)
-    return plain + sorted((name for name, _ in command.options), key=lambda name: name[:2] != "--")
+    return [name for name, _ in command.verbs] + list(command.choices)
 
 
 ZSH: Final = """\
 #compdef quest
-# quest completion for zsh: put this into a file _quest on $fpath, or eval "$(quest completion zsh)"
+# quest completion for zsh: a file _quest on $fpath, or eval "$(quest completion zsh)"
 _quest() {{
     local -a candidates
-    local path="" one
+    local at="" one
     for one in ${{words[2,CURRENT-1]}}; do
-        case "$path $one" in
-{known}
+        case "$at/$one" in
+            {known}) at="$at/$one";;
         esac
     done
-    case "$path" in
+    case "$at" in
 {cases}
     esac
     _describe 'quest' candidates
-    _files
+    [[ -n $at ]] && _files
 }}
 compdef _quest quest
 """
 
 
 def zsh(all_commands: list[Command]) -> str:
-    """Each candidate with its help."""
-    known = "\n".join(
-        f'            "{"" if " " in command.words else " "}{command.words}") path="{command.words}";;'
+    """Each candidate with its help, and files behind a verb."""
+    cases = [
+        f'        "{_path(command)}") candidates=({" ".join(_described(command))});;'
         for command in all_commands
-        if command.words
-    )
-    cases = "\n".join(
-        f'        "{command.words}") candidates=({" ".join(_described(command))});;'
-        for command in all_commands
-    )
-    return ZSH.format(known=known, cases=cases)
+    ]
+    return ZSH.format(known=_known(all_commands), cases="\n".join(cases))
 
 
 def _described(command: Command) -> Iterator[str]:
@@ -135,7 +132,7 @@ def fish(all_commands: list[Command]) -> str:
         "# quest completion for fish: quest completion fish > ~/.config/fish/completions/quest.fish"
     ]
     for command in all_commands:
-        condition = _fish_condition(command, all_commands)
+        condition = _fish_condition(command)
         lines += [
             f"complete -c quest {condition} -a {name} -d '{_fish_text(told)}'"
             for name, told in command.verbs
@@ -148,15 +145,14 @@ def fish(all_commands: list[Command]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _fish_condition(command: Command, all_commands: list[Command]) -> str:
+def _fish_condition(command: Command) -> str:
     if not command.words:
         return "-n __fish_use_subcommand"
-    seen = " and ".join(f"__fish_seen_subcommand_from {word}" for word in command.words.split())
+    tests = [f"__fish_seen_subcommand_from {word}" for word in command.words.split()]
     if command.verbs:
         below = " ".join(name for name, _ in command.verbs)
-        seen += f"; and not __fish_seen_subcommand_from {below}"
-    del all_commands
-    return f"-n '{seen.replace(' and ', '; and ')}'"
+        tests.append(f"not __fish_seen_subcommand_from {below}")
+    return f"-n '{'; and '.join(tests)}'"
 
 
 def _fish_option(name: str) -> str:

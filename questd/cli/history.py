@@ -2,6 +2,7 @@
 
 import argparse
 import csv
+import json
 import sys
 from collections.abc import Sequence
 from typing import Any, Final
@@ -68,6 +69,8 @@ def cell_text(value: Any) -> str:
     """A value in a table, on one line and cut."""
     if value is None:
         return ""
+    if isinstance(value, bool | list | dict):
+        return one_line(json.dumps(value, ensure_ascii=False), CELL)
     if isinstance(value, float):
         return f"{value:,.3f}".rstrip("0").rstrip(".").replace(",", "")
     return one_line(str(value), CELL)

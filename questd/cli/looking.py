@@ -1,6 +1,7 @@
 """``list``, ``show``, ``watch``, ``logs`` and ``output``: all of them also without a daemon."""
 
 import argparse
+import json
 from typing import Any
 
 from questd.cli.codes import DONE, FAILED, OF_STATUS
@@ -106,8 +107,6 @@ def draw_quest(view: QuestView, out: Out) -> None:
 
 
 def _facts(view: QuestView) -> list[tuple[str, str]]:
-    import json  # noqa: PLC0415
-
     labels = ", ".join(f"{name}={value}" for name, value in view.labels.items())
     inputs = [
         f"{name}={value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"
@@ -172,7 +171,7 @@ def watch(options: argparse.Namespace, out: Out) -> int:
 def event_line(event: EventView) -> str:
     """Number, time, kind, task and what else is short enough."""
     told = [
-        f"{name}={one_line(value if isinstance(value, str) else str(value), 60)}"
+        f"{name}={one_line(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False), 60)}"
         for name, value in event.fields.items()
         if name not in ("task", "lines", "instance", "epoch", "definition")
         and value not in (None, "", 0, {}, (), [])

@@ -33,10 +33,10 @@ def length(milliseconds: float | None) -> str:
     """A span: 850 ms, 3.2 s, 4 min 10 s, 2 h 5 min, 3 d 4 h."""
     if milliseconds is None:
         return ""
-    if milliseconds < 1_000:
+    if round(milliseconds) < 1_000:
         return f"{milliseconds:.0f} ms"
     seconds = milliseconds / 1_000
-    if seconds < 60:
+    if round(seconds, 1) < 60:
         return f"{seconds:.1f} s"
     whole = round(seconds)
     if whole < 3_600:

@@ -72,9 +72,14 @@ class Out:
             self.text(json.dumps(value, indent=2, ensure_ascii=False))
 
     def draw(self, *drawn: Any) -> None:
-        """Something of rich's."""
-        for one in drawn:
-            self.console.print(one)
+        """Something of rich's; where nobody looks, without the spaces that fill its lines."""
+        with self.console.capture() as captured:
+            for one in drawn:
+                self.console.print(one)
+        text = captured.get()
+        if not sys.stdout.isatty():
+            text = "".join(f"{line.rstrip()}\n" for line in text.splitlines())
+        sys.stdout.write(text)
 
     @property
     def console(self) -> "Console":

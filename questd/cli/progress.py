@@ -9,8 +9,8 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from questd.actors.quest.core import waits_of
-from questd.actors.quest.state import QuestState, Task
-from questd.cli.marks import MARKS, length, waiting_text
+from questd.actors.quest.state import TERMINAL_PHASES, QuestState, Task
+from questd.cli.marks import MARKS, length, status_text, waiting_text
 from questd.cli.output import Out, one_line, visible
 from questd.client.following import Following
 from questd.messages import events as ev
@@ -135,10 +135,12 @@ class Drawing:
         title = Text.assemble(
             (visible(state.name), "bold"), f" {visible(state.version_label)}  ", (state.id, "dim")
         )
+        if state.phase in TERMINAL_PHASES:
+            title.append("  ").append(status_text(state.status))
         end_us = state.finished_us or now_us
         title.append(f"  {length((end_us - state.created_us) / 1_000)}", style="dim")
         parts: list[Any] = [title, self._table(state, now_us)]
-        parts += [Text(f"  {visible(one)}", style="yellow") for one in self._missing]
+        parts += [Text(f" ! {visible(one)}", style="yellow") for one in self._missing]
         return Group(*parts)
 
     def _table(self, state: QuestState, now_us: int) -> "Table":
@@ -161,7 +163,7 @@ class Drawing:
     ) -> tuple[Any, ...]:
         from rich.text import Text  # noqa: PLC0415
 
-        status = step_status(state, task)
+        status = step_status(state, task, self._following.last_missing)
         mark, style = MARKS[status]
         if status == "running":
             mark = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"[self._spin % 10]

@@ -156,7 +156,7 @@ class _Run:
             self._out.say(f"went on without: {', '.join(view.failed_steps)}", style="yellow")
         query = f"from attempts where quest = '{view.id}'"  # DuckDB's short form of select *
         self._out.say(f"each step:  {self._again('show', view.id)}", style="dim")
-        self._out.say(f"history:    {self._again('sql')} \"{query}\"", style="dim")
+        self._out.say(f'history:    {self._again("sql")} "{query}"', style="dim")
 
     def tell_how_to_go_on(self) -> None:
         """After Ctrl-C."""

@@ -59,6 +59,7 @@ class Following:
         self.head: Head = first.head
         self.fold = QuestFold(first.head.quest, first.definition, first.head.definition)
         self.progress: dict[str, TaskProgress] = {}
+        self.last_missing: frozenset[Wanted] = frozenset()
         self._progress_version = 0
         self._more = False
         self._unread = list(self._take(first))
@@ -95,16 +96,16 @@ class Following:
 
     def view(self) -> QuestView:
         """What ``show`` says of it now."""
-        return quest_view(self.fold, self.head, self.texts, self._missing())
+        return quest_view(self.fold, self.head, self.texts, self.missing())
 
-    def missing(self) -> MissingAgents:
-        """What any quest of the daemon waits for that nobody connected offers."""
-        return self._link.ask(AskMissing(), MissingAgents)
-
-    def _missing(self) -> frozenset[Wanted]:
-        if not self.fold.state.admitted or not isinstance(self._link, DaemonLink):
-            return frozenset()
-        return frozenset((agent, tags) for agent, tags, _, _ in self.missing().wanted)
+    def missing(self) -> frozenset[Wanted]:
+        """What tasks ask for that nobody connected offers; asked only where a task of this quest wants a place."""
+        wanted: frozenset[Wanted] = frozenset()
+        if self.fold.state.admitted and isinstance(self._link, DaemonLink):
+            found = self._link.ask(AskMissing(), MissingAgents).wanted
+            wanted = frozenset((agent, tags) for agent, tags, _, _ in found)
+        self.last_missing = wanted
+        return wanted
 
     def _take(self, page: QuestRecords) -> tuple[Record, ...]:
         self.head = page.head
