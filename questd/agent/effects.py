@@ -4,7 +4,15 @@ from typing import Final, NamedTuple
 
 from msgspec import Struct
 
-from questd.messages.exchange import FRAME_MAX_BYTES, AgentFrame, AttemptId, Invocation, ToolSpec
+from questd.messages.exchange import (
+    FRAME_MAX_BYTES,
+    PROTOCOL_VERSION,
+    AgentFrame,
+    AttemptId,
+    Hello,
+    Invocation,
+    ToolSpec,
+)
 
 EXIT_DRAINED: Final = 0
 EXIT_UNREACHABLE: Final = 69
@@ -29,6 +37,29 @@ class Offer(Struct, frozen=True):
     sdk: str = ""
     started_by: str | None = None
     ahead: int = 0
+
+
+def greeting(offer: Offer, counter: int, held: tuple[AttemptId, ...], *, draining: bool) -> Hello:
+    """Make the Hello of an offer, without outcomes."""
+    return Hello(
+        protocol=PROTOCOL_VERSION,
+        agent=offer.agent,
+        incarnation=offer.incarnation,
+        token=offer.token,
+        tools=offer.tools,
+        capabilities=offer.capabilities,
+        labels=offer.labels,
+        capacity=offer.capacity,
+        prefetch=offer.prefetch,
+        frame_max=offer.frame_max,
+        held=held,
+        host=offer.host,
+        pid=offer.pid,
+        sdk=offer.sdk,
+        started_by=offer.started_by,
+        draining=draining,
+        counter=counter,
+    )
 
 
 class Send(NamedTuple):

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from questd.agent.effects import Send
-from questd.agent.session import OPEN_MAX
+from questd.agent.pace import OPEN_MAX
 from questd.messages.exchange import DaemonFrame, decode_daemon_frame, encode_frame
 from questd.runtime.errors import QuestdError
 from questd.runtime.nng import Caller, TLSSettings

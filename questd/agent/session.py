@@ -33,11 +33,25 @@ from questd.agent.effects import (
     Redial,
     Send,
     Withdraw,
+    greeting,
 )
 from questd.agent.outbox import Outbox, Parcel
+from questd.agent.pace import (
+    BACKOFF_MAX_US,
+    BACKOFF_MIN_US,
+    CHATTER_INTERVAL_US,
+    DELIVERY_PATIENCE_US,
+    FRAME_OVERHEAD_BYTES,
+    GREETING_TIMEOUT_US,
+    HOLD_MIN_US,
+    OPEN_MAX,
+    PARTING_TIMEOUT_US,
+    PATIENCE_US,
+    SPIN_GUARD_US,
+    STUCK_PATIENCE_US,
+)
 from questd.messages.events import LogLine
 from questd.messages.exchange import (
-    PROTOCOL_VERSION,
     AgentFrame,
     AttemptId,
     Cancellation,
@@ -46,7 +60,6 @@ from questd.messages.exchange import (
     Denied,
     Exchange,
     Goodbye,
-    Hello,
     Invocation,
     Outcome,
     Progress,
@@ -56,23 +69,6 @@ from questd.messages.exchange import (
     WorkItem,
     encode_frame,
 )
-
-OPEN_MAX = 4
-FRAME_OVERHEAD_BYTES = 1024
-"""Kept free in each frame for its own fields."""
-GREETING_TIMEOUT_US = 5_000_000
-PARTING_TIMEOUT_US = 2_000_000
-HOLD_MIN_US = 50_000
-CHATTER_INTERVAL_US = 50_000
-"""Progress and log lines alone open an exchange at most this often."""
-SPIN_GUARD_US = 10_000
-BACKOFF_MIN_US = 20_000
-BACKOFF_MAX_US = 2_000_000
-PATIENCE_US = 60_000_000
-"""How long an agent that should end waits for a silent daemon, with nothing running and nothing to deliver."""
-DELIVERY_PATIENCE_US = 900_000_000
-"""The same while it holds outcomes that nobody has acknowledged: somebody paid for them."""
-STUCK_PATIENCE_US = 10_000_000
 
 Phase = Literal["greeting", "talking", "parting", "ended"]
 
@@ -374,26 +370,8 @@ class Session:
 
     def _send_hello(self, now: int) -> None:
         self._counter += 1
-        offer = self.offer
-        hello = Hello(
-            protocol=PROTOCOL_VERSION,
-            agent=offer.agent,
-            incarnation=offer.incarnation,
-            token=offer.token,
-            tools=offer.tools,
-            capabilities=offer.capabilities,
-            labels=offer.labels,
-            capacity=offer.capacity,
-            prefetch=offer.prefetch,
-            frame_max=offer.frame_max,
-            held=(*self._queue, *self._begun),
-            host=offer.host,
-            pid=offer.pid,
-            sdk=offer.sdk,
-            started_by=offer.started_by,
-            draining=self.draining,
-            counter=self._counter,
-        )
+        held = (*self._queue, *self._begun)
+        hello = greeting(self.offer, self._counter, held, draining=self.draining)
         room = self._peer_frame_max - FRAME_OVERHEAD_BYTES - len(encode_frame(hello))
         self.outbox.resend_all()
         outcomes = self.outbox.take_outcomes(max(0, room), self._room())

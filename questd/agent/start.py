@@ -11,8 +11,8 @@ import uuid
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from questd.agent.effects import EXIT_STUCK, Exit, Offer
+from questd.agent.pace import FRAME_OVERHEAD_BYTES
 from questd.agent.runner import Runner, quick_switches, signals
-from questd.agent.session import FRAME_OVERHEAD_BYTES
 from questd.messages.exchange import FRAME_MAX_BYTES
 from questd.runtime.errors import BadSettings
 from questd.runtime.nng import TLSSettings

@@ -1,0 +1,18 @@
+"""How often a session speaks, and how long it waits: microseconds, unless the name says bytes or a count."""
+
+OPEN_MAX = 4
+FRAME_OVERHEAD_BYTES = 1024
+"""Kept free in each frame for its own fields."""
+GREETING_TIMEOUT_US = 5_000_000
+PARTING_TIMEOUT_US = 2_000_000
+HOLD_MIN_US = 50_000
+CHATTER_INTERVAL_US = 50_000
+"""Progress and log lines alone open an exchange at most this often."""
+SPIN_GUARD_US = 10_000
+BACKOFF_MIN_US = 20_000
+BACKOFF_MAX_US = 2_000_000
+PATIENCE_US = 60_000_000
+"""How long an agent that should end waits for a silent daemon, with nothing running and nothing to deliver."""
+DELIVERY_PATIENCE_US = 900_000_000
+"""The same while it holds outcomes that nobody has acknowledged: somebody paid for them."""
+STUCK_PATIENCE_US = 10_000_000
