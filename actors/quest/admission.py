@@ -1,15 +1,20 @@
 """Who may ask for a place: the order of ready tasks, exclusivity (``parallel: false``) and the quest's own limit."""
 
 import heapq
+from typing import Literal
 
 from questd.actors.quest.state import QuestState, Ready, Retrying, Task, WantPlace
+
+Rank = tuple[int, int, int]
+"""(-priority, since when it could run, place in the document): the lowest is first."""
 
 
 def hold_reason(state: QuestState, task: Task) -> str | None:
     """Why a task that has a place may still not start: exclusivity or the quest's own limit."""
-    if state.exclusive_running:
+    if state.exclusive_running or (not task.step.parallel and state.running):
         return "exclusive"
-    if not task.step.parallel and state.running:
+    first = _next_exclusive(state)
+    if first is not None and first < _rank(state, task, asked_since(task)):
         return "exclusive"
     limit = state.plan.definition.limits.parallel
     if limit is not None and state.running >= limit:
@@ -17,42 +22,74 @@ def hold_reason(state: QuestState, task: Task) -> str | None:
     return None
 
 
+def queue_reason(state: QuestState, task: Task) -> Literal["exclusive", "limit"]:
+    """Why a task that could run does not even ask."""
+    alone = state.exclusive_running or not task.step.parallel
+    return "exclusive" if alone or _next_exclusive(state) is not None else "limit"
+
+
+def queued(state: QuestState) -> frozenset[int]:
+    """The tasks that could run and do not ask yet."""
+    entries = ((state.tasks[index], since) for _, since, index in state.ready)
+    return frozenset(
+        task.index
+        for task, since in entries
+        if not stale(task, since) and task.index not in state.admitted
+    )
+
+
+def _rank(state: QuestState, task: Task, since_us: int) -> Rank:
+    return (-(task.step.priority or state.priority), since_us, task.index)
+
+
+def _next_exclusive(state: QuestState) -> Rank | None:
+    """Where the exclusive task stands that nothing behind it may overtake; ``admit`` leaves no stale entry first."""
+    if state.exclusive_wanted is not None:
+        return _rank(state, state.exclusive_wanted, asked_since(state.exclusive_wanted))
+    if state.ready and not state.tasks[state.ready[0][2]].step.parallel:
+        return state.ready[0]
+    return None
+
+
 def enqueue(state: QuestState, task: Task, since_us: int) -> None:
     """The task could run since then; it asks for a place when ``admit`` lets it."""
-    priority = task.step.priority or state.priority
-    heapq.heappush(state.ready, (-priority, since_us, task.index))
+    heapq.heappush(state.ready, _rank(state, task, since_us))
 
 
 def drop_want(state: QuestState, task: Task) -> None:
     """The task has its place, or needs none any more."""
     del state.admitted[task.index]
-    if not task.step.parallel:
-        state.exclusive_wanted -= 1
+    if state.exclusive_wanted is task:
+        state.exclusive_wanted = None
 
 
 def admit(state: QuestState) -> None:
     """Let ready tasks ask for places, in order, as far as exclusivity and the quest's limit allow.
 
-    Once an exclusive task is next, nothing behind it asks.
+    Once an exclusive task is next, nothing behind it asks. The limit does not hold it: it runs alone.
     """
     ready = state.ready
     if not ready or state.phase != "active":
         return
-    limit = state.plan.definition.limits.parallel
-    while ready and not (state.exclusive_running or state.exclusive_wanted):
-        if limit is not None and state.running + len(state.admitted) >= limit:
-            return
+    while ready:
         task = state.tasks[ready[0][2]]
         if stale(task, ready[0][1]) or task.index in state.admitted:
             heapq.heappop(ready)
             continue
-        if not task.step.parallel:
-            if state.running:
-                return
-            state.exclusive_wanted += 1
+        if state.exclusive_running or state.exclusive_wanted is not None:
+            return
+        if _full(state) if task.step.parallel else state.running:
+            return
         heapq.heappop(ready)
         state.admitted[task.index] = None
+        if not task.step.parallel:
+            state.exclusive_wanted = task
         state.due.append(WantPlace(task.key))
+
+
+def _full(state: QuestState) -> bool:
+    limit = state.plan.definition.limits.parallel
+    return limit is not None and state.running + len(state.admitted) >= limit
 
 
 def stale(task: Task, since_us: int) -> bool:

@@ -1,10 +1,10 @@
 """The rules of a quest, without I/O, clock, randomness or threads.
 
     decide(state, command, now_us) -> events | Rejected     may this happen, and what happens then
-    conclude(state, now_us) -> events                       what must follow, now that nothing else is left
+    conclude(state) -> events                               what must follow, now that nothing else is left
     evolve(state, event, now_us)                            fold one event; never refuses history
     elapse(state, now_us) -> commands                       what has come due by time alone
-    outstanding(state, now_us) -> due                       what the world owes the quest, from scratch
+    outstanding(state) -> due                               what the world owes the quest, from scratch
 
 ``evolve`` keeps the same thing up to date as ``state.due``, so a crash needs no code of its own: the recovered quest is
 asked for what is outstanding and goes on. Every event costs O(1), but for the heaps O(log n).

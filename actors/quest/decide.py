@@ -41,6 +41,8 @@ from questd.messages.payload import NULL, Payload
 
 MAX_LOSSES: Final = 5
 """A task whose agents vanish this often in the middle of it fails as agent_lost."""
+WISH_MAX_MS: Final = 365 * 86_400_000
+"""A tool may wish for a year; more would be no time that the journal can hold."""
 LOST_OPTIONS: Final = ("retry", "complete", "fail")
 DEFAULT_RETRY: Final = RetryPolicy()
 
@@ -194,7 +196,8 @@ def _retry_at(
     state: QuestState, task: Task, failure: Failure, jitter: float, now_us: int
 ) -> int | None:
     policy = retry_policy(state, task)
-    tried = task.attempts - task.losses
+    # A failure that comes of a lost attempt says that it was not lost.
+    tried = task.attempts - task.losses + (not isinstance(task.state, Running))
     if not failure.retryable or failure.kind in policy.no_retry_on:
         return None
     if tried >= policy.attempts or state.phase != "active":
@@ -205,7 +208,7 @@ def _retry_at(
 def retry_delay_us(policy: RetryPolicy, tried: int, jitter: float, wish_ms: int | None) -> int:
     """Microseconds before the next attempt: min(delay · backoff^(n-1), max_delay) ± jitter, or the tool's wish."""
     if wish_ms is not None:
-        return max(0, wish_ms) * 1_000
+        return min(max(0, wish_ms), WISH_MAX_MS) * 1_000
     growth = policy.backoff ** min(tried - 1, 64)
     delay_ms = min(policy.delay_ms * growth, float(policy.max_delay_ms))
     return max(0, int(delay_ms * (1.0 + policy.jitter * jitter) * 1_000))
@@ -228,8 +231,8 @@ def _end_attempt(state: QuestState, epoch: int) -> Events | Rejected:
     if state.phase != "stopping":
         return _lose_attempt(state, epoch, "the agent gave it back")
     found = _counting(state, epoch)
-    if found is None:
-        return Rejected("gone", "the attempt does not count any more")
+    if found is None or not isinstance(found[0].state, Running):
+        return Rejected("gone", "the attempt does not run any more")
     return [ev.AttemptCancelled(found[0].key, epoch, "the quest is ending")]
 
 
@@ -253,9 +256,9 @@ def _lose_attempt(state: QuestState, epoch: int, reason: str) -> Events | Reject
 
 
 def _give_up_untried(task: Task, failure: Failure) -> Events:
-    """As ``_give_up`` for a task that is not in an attempt: there is no AttemptFailed to settle from."""
+    """As ``_give_up`` for a task that is not in an attempt: here it is its TaskFailed that lets it settle."""
     if task.step.on_error == "continue_with_input":
-        return [ev.TaskFailed(task.key, failure, continued=True, result=NULL)]
+        return [ev.TaskFailed(task.key, failure)]
     return _give_up(task, failure)
 
 
@@ -381,6 +384,7 @@ def conclude(state: QuestState) -> Events:
     if state.phase != "stopping" or state.running:
         return []
     assert state.failure is not None
-    if state.failure.kind == CANCELLED:
+    # A tool may call its failure "cancelled" too; that one names its task.
+    if state.failure.kind == CANCELLED and state.failure.task is None:
         return [ev.QuestCancelled(state.failure.message)]
     return [ev.QuestFailed(state.failure)]

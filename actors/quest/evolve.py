@@ -16,6 +16,7 @@ from questd.actors.quest.state import (
     IllegalMove,
     QuestState,
     Ready,
+    RecallAttempt,
     RenderInput,
     RenderOutput,
     Retrying,
@@ -28,7 +29,7 @@ from questd.actors.quest.state import (
 )
 from questd.actors.quest.timing import arm
 from questd.messages import events as ev
-from questd.messages.failure import CANCELLED, Failure
+from questd.messages.failure import CANCELLED, TIMEOUT, Failure
 from questd.messages.payload import NULL, Payload
 
 CANCEL_GRACE_US: Final = 10_000_000
@@ -201,17 +202,27 @@ def _close(state: QuestState, task: Task) -> None:
 
 def _on_attempt_failed(state: QuestState, event: ev.AttemptFailed, now_us: int) -> None:
     task = state.at(event.task)
+    if not isinstance(task.state, Running):
+        task.losses -= 1  # it was not lost after all
+    elif event.failure.kind == TIMEOUT:
+        # Its step actor ends with it; the agent must hear that nobody waits for the tool any more.
+        state.due.append(RecallAttempt(task.key, event.epoch, event.failure.message))
     _close(state, task)
     to: TaskState
     if event.retry_at_us is not None:
         to = Retrying(now_us, event.retry_at_us, event.failure)
         arm(state, event.retry_at_us, "retry", task.index)
-    elif state.phase == "active" and task.step.on_error == "continue_with_input":
-        to = Settling(event.failure, now_us)
-        state.due.append(RenderInput(task.key))
     else:
-        to = Failed(event.failure, now_us, False, NULL, task.last)
+        to = _failed(state, task, event.failure, now_us)
     _move(state, task, "attempt.failed", to)
+
+
+def _failed(state: QuestState, task: Task, failure: Failure, now_us: int) -> Failed | Settling:
+    """Failed, unless what it was given is to stand in for its result."""
+    if state.phase == "active" and task.step.on_error == "continue_with_input":
+        state.due.append(RenderInput(task.key))
+        return Settling(failure, now_us)
+    return Failed(failure, now_us, False, NULL, task.last)
 
 
 def _on_attempt_lost(state: QuestState, task: Task, epoch: int, now_us: int) -> None:
@@ -230,13 +241,14 @@ def _on_attempt_cancelled(state: QuestState, task: Task, epoch: int, now_us: int
 
 def _on_task_failed(state: QuestState, event: ev.TaskFailed, now_us: int) -> None:
     task = state.at(event.task)
-    to = Failed(event.failure, now_us, event.continued, event.result, task.last)
-    if isinstance(task.state, Failed):  # its AttemptFailed came just before
-        task.state = to
-        _count_continued(state, task, to)
-        return
-    if isinstance(task.state, Running):
-        _close(state, task)
+    to: TaskState
+    match task.state:
+        case Failed(continued=True):
+            raise IllegalMove(f"{state.id} {task.key}", "failed and continued", "task.failed")
+        case Ready() | Retrying() | Waiting() if not event.continued:
+            to = _failed(state, task, event.failure, now_us)
+        case _:
+            to = Failed(event.failure, now_us, event.continued, event.result, task.last)
     _move(state, task, "task.failed", to)
 
 
@@ -263,12 +275,6 @@ def _on_task_ended(state: QuestState, task: Task, to: Completed | Failed) -> Non
     if isinstance(to, Failed):
         state.failed_steps.append(task.key)
     _release_dependents(state, task, to.finished_us)
-
-
-def _count_continued(state: QuestState, task: Task, to: Failed) -> None:
-    if to.continued:
-        state.failed_steps.append(task.key)
-        _release_dependents(state, task, to.finished_us)
 
 
 def _release_dependents(state: QuestState, task: Task, now_us: int) -> None:

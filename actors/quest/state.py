@@ -54,24 +54,25 @@ TASK_MOVES: Final[dict[tuple[TaskPhase, str], tuple[TaskPhase, ...]]] = {
     ("ready", "attempt.started"): ("running",),
     ("ready", "attempt.completed"): ("completed",),
     ("ready", "attempt.failed"): ("retrying", "settling", "failed"),
-    ("ready", "task.failed"): ("failed",),
+    ("ready", "task.failed"): ("settling", "failed"),
     ("retrying", "attempt.started"): ("running",),
-    ("retrying", "task.failed"): ("failed",),
+    ("retrying", "task.failed"): ("settling", "failed"),
     ("running", "attempt.completed"): ("completed",),
     ("running", "attempt.failed"): ("retrying", "settling", "failed"),
     ("running", "attempt.lost"): ("ready",),
     ("running", "attempt.cancelled"): ("cancelled",),
-    ("running", "task.failed"): ("failed",),
     ("ready", "breakpoint.opened"): ("waiting",),
     ("waiting", "breakpoint.resolved"): ("ready",),
     ("waiting", "attempt.completed"): ("completed",),
     ("waiting", "attempt.failed"): ("retrying", "settling", "failed"),
     ("ready", "task.completed"): ("completed",),
-    ("waiting", "task.failed"): ("failed",),
+    ("waiting", "task.failed"): ("settling", "failed"),
     ("settling", "task.failed"): ("failed",),
+    ("failed", "task.failed"): ("failed",),
 }
 """Which task events are legal in which state, and where they lead. A pending task becomes ready by its
-dependencies' events; whatever has not ended when the quest ends is cancelled with it."""
+dependencies' events; whatever has not ended when the quest ends is cancelled with it. An attempt's last failure makes
+its task failed, and the task.failed that follows says whether the quest goes on with it."""
 
 TERMINAL_PHASES: Final = frozenset({"completed", "failed", "cancelled"})
 
@@ -372,7 +373,7 @@ class QuestState:
         self.refused: dict[int, None] = {}
         self.ready: list[tuple[int, int, int]] = []
         self.admitted: dict[int, None] = {}
-        self.exclusive_wanted = 0
+        self.exclusive_wanted: Task | None = None
         self.exclusive_running = 0
         self.timers: list[tuple[int, str, int]] = []
         self.due: list[Due] = []

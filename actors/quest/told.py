@@ -1,6 +1,6 @@
 """What a quest tells others: its head row, what it wants of the router, why it waits."""
 
-from questd.actors.quest.admission import asked_since
+from questd.actors.quest.admission import asked_since, queue_reason, queued
 from questd.actors.quest.state import QuestState, Ready, Retrying, Task, Waiting
 from questd.actors.quest.timing import next_wake_us
 from questd.messages.heads import Head, Wait, Want
@@ -11,27 +11,26 @@ def waits_of(state: QuestState, most: int = 50) -> tuple[Wait, ...]:
     waits: list[Wait] = []
     if state.phase != "active":
         return ()
+    held = queued(state)
     for task in state.tasks:
         if len(waits) >= most:
             break
-        wait = _wait_of(state, task)
+        wait = _held(state, task) if task.index in held else _wait_of(state, task)
         if wait is not None:
             waits.append(wait)
     return tuple(waits)
 
 
+def _held(state: QuestState, task: Task) -> Wait:
+    what = queue_reason(state, task)
+    name = "parallel: false" if what == "exclusive" else "limits.parallel"
+    return Wait(task.key, what, name, asked_since(task))
+
+
 def _wait_of(state: QuestState, task: Task) -> Wait | None:
     match task.state:
-        case Ready(since) if task.index in state.admitted:
-            return Wait(task.key, "agent", wanted_name(task), since)
         case Ready(since):
-            exclusive = bool(state.exclusive_running or state.exclusive_wanted)
-            exclusive = exclusive or not task.step.parallel
-            return Wait(
-                task.key,
-                *(("exclusive", "parallel: false") if exclusive else ("limit", "limits.parallel")),
-                since,
-            )
+            return Wait(task.key, "agent", wanted_name(task), since)
         case Retrying(since, until) if task.index not in state.admitted:
             return Wait(task.key, "retry", f"attempt {task.attempts + 1}", since, until)
         case Retrying(_, until):
