@@ -1,6 +1,6 @@
 """``python -m benchmarks.profile [daemon|agent|floor]``: where the microseconds of a step go. Needs py-spy, which nothing else here does.
 
-Runs ten-step chains, 1,000 at once, and samples who holds the interpreter's lock (the daemon's bound: one of its threads runs
+Runs ten-step chains, many at once, and samples who holds the interpreter's lock (the daemon's bound: one of its threads runs
 Python at a time). A microsecond here is one in which that process could run nothing else.
 """
 
@@ -28,6 +28,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.profile")
     parser.add_argument("who", choices=("daemon", "agent", "floor"), nargs="?", default="daemon")
     parser.add_argument("--seconds", type=int, default=6)
+    parser.add_argument("--quests", type=int, default=QUESTS, help="at once (default: 1000)")
     parser.add_argument("--no-history", action="store_true")
     parser.add_argument(
         "--all", action="store_true", help="on the processor, with or without the lock"
@@ -49,13 +50,15 @@ def main() -> int:
         )
         with bed_made as bed:
             pid = bed.agents[0].pid if given.who == "agent" else bed.daemon.pid
-            profile, steps, cpu = sample(bench, bed, pid, given.seconds, lock=not given.all)
+            profile, steps, cpu = sample(
+                bench, bed, pid, given.seconds, given.quests, lock=not given.all
+            )
     print("\n".join(lines_of(profile, steps, cpu, given.seconds, given.top)))
     return 0
 
 
 def sample(
-    bench: Bench, bed: Bed, pid: int, seconds: int, *, lock: bool
+    bench: Bench, bed: Bed, pid: int, seconds: int, quests: int, *, lock: bool
 ) -> tuple[Profile, int, float]:
     """The profile, the steps that were done meanwhile, and the processor's seconds that they took."""
     burst(bench, bed, WARM_UP)
@@ -64,7 +67,7 @@ def sample(
     before = cpu_s(pid)
     spy = bench.nursery.start_command(spy_command(pid, seconds, path, lock=lock), "py-spy")
     while spy.process.poll() is None:
-        burst(bench, bed, QUESTS)
+        burst(bench, bed, quests)
     spy.process.wait(PATIENCE_S)
     if spy.process.returncode:
         raise subprocess.CalledProcessError(spy.process.returncode, spy.command)
