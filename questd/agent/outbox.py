@@ -7,6 +7,7 @@ again (at least once); progress is not, when there is newer.
 
 from collections import deque
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import msgspec
 
@@ -36,6 +37,14 @@ class Parcel(msgspec.Struct, frozen=True):
     beats: tuple[AttemptId, ...] = ()
     progress: tuple[Progress, ...] = ()
     logs: tuple[Logged, ...] = ()
+
+
+class Opened(NamedTuple):
+    """A frame that nobody has answered yet, and what must be said again if nobody does."""
+
+    sent_us: int
+    expires_us: int
+    parcel: Parcel
 
 
 def attempt_of(item: Outcome | Progress | Logged) -> AttemptId:

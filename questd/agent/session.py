@@ -16,10 +16,11 @@ Times are monotonic microseconds, whatever their zero.
 
 from collections import deque
 from collections.abc import Iterable
-from typing import Literal, NamedTuple, assert_never
+from typing import Literal, assert_never
 
 from msgspec.structs import replace
 
+from questd.agent import pace
 from questd.agent.effects import (
     EXIT_DENIED,
     EXIT_DRAINED,
@@ -35,21 +36,7 @@ from questd.agent.effects import (
     Withdraw,
     greeting,
 )
-from questd.agent.outbox import Outbox, Parcel
-from questd.agent.pace import (
-    BACKOFF_MAX_US,
-    BACKOFF_MIN_US,
-    CHATTER_INTERVAL_US,
-    DELIVERY_PATIENCE_US,
-    FRAME_OVERHEAD_BYTES,
-    GREETING_TIMEOUT_US,
-    HOLD_MIN_US,
-    OPEN_MAX,
-    PARTING_TIMEOUT_US,
-    PATIENCE_US,
-    SPIN_GUARD_US,
-    STUCK_PATIENCE_US,
-)
+from questd.agent.outbox import Opened, Outbox, Parcel
 from questd.messages.events import LogLine
 from questd.messages.exchange import (
     AgentFrame,
@@ -73,12 +60,6 @@ from questd.messages.exchange import (
 Phase = Literal["greeting", "talking", "parting", "ended"]
 
 
-class _Open(NamedTuple):
-    sent_us: int
-    expires_us: int
-    parcel: Parcel
-
-
 class Session:
     """Give it what happens, then ``poll``: the effects, in order. ``next_wake`` says when to poll at the latest."""
 
@@ -88,7 +69,7 @@ class Session:
         self.phase: Phase = "greeting"
         self.boot = ""
         self.draining = False
-        self.hold_us = GREETING_TIMEOUT_US
+        self.hold_us = pace.GREETING_TIMEOUT_US
         self._why_drain = ""
         self._exit_code: int = EXIT_DRAINED
         self._counter = 0
@@ -99,7 +80,7 @@ class Session:
         self._peer_frame_max = offer.frame_max
         self._queue: dict[AttemptId, Invocation] = {}
         self._begun: dict[AttemptId, bool] = {}
-        self._open: dict[int, _Open] = {}
+        self._open: dict[int, Opened] = {}
         self._effects: deque[Effect] = deque()
         self._heard_us = now
         self._chatter_us = now
@@ -107,8 +88,6 @@ class Session:
         self._idle_until_us = now
         self._failures = 0
         self._resend_us = now
-
-    # What happens -----------------------------------------------------------------------------------------------
 
     def heard(self, ticket: int, frame: DaemonFrame, now: int) -> None:
         """Take the answer to a Send; answers to forgotten ones change nothing but acknowledgements."""
@@ -124,7 +103,7 @@ class Session:
             case Work():
                 self._work(ticket, frame)
                 if self._idle_answer(frame, now - opened.sent_us):
-                    self._idle_until_us = now + SPIN_GUARD_US
+                    self._idle_until_us = now + pace.SPIN_GUARD_US
             case Resync():
                 self._greet_again(opened, now)
             case Denied():
@@ -189,8 +168,6 @@ class Session:
         self._why_drain = reason
         self._effects.extend(Withdraw(a) for a, began in self._begun.items() if not began)
 
-    # What to do -------------------------------------------------------------------------------------------------
-
     def poll(self, now: int) -> list[Effect]:
         """Say what to do now."""
         self._expire(now)
@@ -212,12 +189,10 @@ class Session:
         if self.outbox.outcomes:
             wakes.append(self._resend_us)
         if self.offer.started_by is not None and not self.draining:
-            wakes.append(self._heard_us + PATIENCE_US)
+            wakes.append(self._heard_us + pace.PATIENCE_US)
         if self.draining and not self._begun and self.phase != "parting":
             wakes.append(self._heard_us + self._patience())
         return max(now, min(wakes, default=now + self.hold_us))
-
-    # Answers ----------------------------------------------------------------------------------------------------
 
     def _acknowledge(self, work: Work, now: int) -> None:
         if work.acks:
@@ -227,7 +202,7 @@ class Session:
     def _welcome(self, welcome: Welcome, now: int) -> None:
         self.phase = "talking"
         self.boot = welcome.boot
-        self.hold_us = max(HOLD_MIN_US, welcome.hold_ms * 1000)
+        self.hold_us = max(pace.HOLD_MIN_US, welcome.hold_ms * 1000)
         self._peer_frame_max = min(self.offer.frame_max, welcome.frame_max)
         self._received = 0
         self._said = (0, 0, False)
@@ -253,7 +228,7 @@ class Session:
 
     def _idle_answer(self, work: Work, waited_us: int) -> bool:
         """Tell whether a daemon answers at once with nothing: asking again at once would spin."""
-        return waited_us < SPIN_GUARD_US and not (work.items or work.acks or self._live())
+        return waited_us < pace.SPIN_GUARD_US and not (work.items or work.acks or self._live())
 
     def _accept(self, item: WorkItem) -> None:
         attempt = (item.quest, item.epoch)
@@ -271,21 +246,19 @@ class Session:
             self._queue.pop(attempt, None)
             self.outbox.add_outcome(Cancelled(*attempt))
 
-    def _greet_again(self, opened: _Open, now: int) -> None:
+    def _greet_again(self, opened: Opened, now: int) -> None:
         self.outbox.restore(opened.parcel)
         self._forget_open()
         if self.phase == "talking":
             self.phase = "greeting"
             self._quiet_until_us = now
 
-    def _denied(self, opened: _Open, denied: Denied, now: int) -> None:
+    def _denied(self, opened: Opened, denied: Denied, now: int) -> None:
         self.outbox.restore(opened.parcel)
         if denied.fatal:
             self._end(EXIT_DENIED, f"{denied.kind}: {denied.message}")
             return
         self._back_off(now)
-
-    # Time -------------------------------------------------------------------------------------------------------
 
     def _expire(self, now: int) -> None:
         if self._open and now >= self._silent_at():
@@ -307,7 +280,7 @@ class Session:
         return (
             self.offer.started_by is not None
             and not self.draining
-            and now >= self._heard_us + PATIENCE_US
+            and now >= self._heard_us + pace.PATIENCE_US
         )
 
     def _silent_at(self) -> int:
@@ -317,7 +290,7 @@ class Session:
 
     def _back_off(self, now: int) -> None:
         """Wait a little before the next frame, longer each time: a peer that hangs up must not make a busy loop."""
-        wait = min(BACKOFF_MAX_US, BACKOFF_MIN_US << min(self._failures, 10))
+        wait = min(pace.BACKOFF_MAX_US, pace.BACKOFF_MIN_US << min(self._failures, 10))
         self._failures += 1
         self._quiet_until_us = max(self._quiet_until_us, now + wait)
 
@@ -325,8 +298,6 @@ class Session:
         for opened in self._open.values():
             self.outbox.restore(opened.parcel)
         self._open.clear()
-
-    # Doing ------------------------------------------------------------------------------------------------------
 
     def _begin(self) -> None:
         if self.draining:
@@ -346,7 +317,7 @@ class Session:
             self._send_exchange(now)
 
     def _may_open(self, now: int) -> bool:
-        if now < self._quiet_until_us or len(self._open) >= OPEN_MAX:
+        if now < self._quiet_until_us or len(self._open) >= pace.OPEN_MAX:
             return False
         live = self._live()
         if live == 0:
@@ -359,11 +330,11 @@ class Session:
         return self.outbox.chatter and now >= self._chatter_us
 
     def _send(self, frame: AgentFrame, parcel: Parcel, timeout_us: int, now: int) -> None:
-        self._open[self._counter] = _Open(now, now + timeout_us, parcel)
+        self._open[self._counter] = Opened(now, now + timeout_us, parcel)
         self._effects.append(Send(self._counter, frame, timeout_us))
 
     def _room(self) -> int:
-        return max(FRAME_OVERHEAD_BYTES, self._peer_frame_max - FRAME_OVERHEAD_BYTES)
+        return max(pace.FRAME_OVERHEAD_BYTES, self._peer_frame_max - pace.FRAME_OVERHEAD_BYTES)
 
     def _live(self) -> int:
         return sum(counter > self._answered for counter in self._open)
@@ -372,17 +343,19 @@ class Session:
         self._counter += 1
         held = (*self._queue, *self._begun)
         hello = greeting(self.offer, self._counter, held, draining=self.draining)
-        room = self._peer_frame_max - FRAME_OVERHEAD_BYTES - len(encode_frame(hello))
+        room = self._peer_frame_max - pace.FRAME_OVERHEAD_BYTES - len(encode_frame(hello))
         self.outbox.resend_all()
         outcomes = self.outbox.take_outcomes(max(0, room), self._room())
-        self._send(replace(hello, outcomes=outcomes), Parcel(outcomes), GREETING_TIMEOUT_US, now)
+        self._send(
+            replace(hello, outcomes=outcomes), Parcel(outcomes), pace.GREETING_TIMEOUT_US, now
+        )
 
     def _send_exchange(self, now: int) -> None:
         self._counter += 1
         opened = tuple(self._open)
         parcel = self.outbox.take(self._room())
         self._said = (self._received, self._stuck, self.draining)
-        self._chatter_us = now + CHATTER_INTERVAL_US
+        self._chatter_us = now + pace.CHATTER_INTERVAL_US
         frame = Exchange(
             incarnation=self.offer.incarnation,
             boot=self.boot,
@@ -399,8 +372,6 @@ class Session:
         )
         self._send(frame, parcel, 2 * self.hold_us + 1_000_000, now)
 
-    # Leaving ----------------------------------------------------------------------------------------------------
-
     def _leave(self, now: int) -> None:
         if not self.draining or self._begun or self.phase in {"parting", "ended"}:
             return
@@ -409,15 +380,15 @@ class Session:
             self._forget_open()
             self._counter += 1
             goodbye = Goodbye(self.offer.incarnation, self.boot, self._why_drain)
-            self._send(goodbye, Parcel(), PARTING_TIMEOUT_US, now)
+            self._send(goodbye, Parcel(), pace.PARTING_TIMEOUT_US, now)
         elif now >= self._heard_us + self._patience():
             code = self._exit_code or EXIT_UNREACHABLE
             self._end(code, f"{self._why_drain}; the daemon does not answer")
 
     def _patience(self) -> int:
         if self._exit_code == EXIT_STUCK:
-            return STUCK_PATIENCE_US
-        return PATIENCE_US if self.outbox.empty else DELIVERY_PATIENCE_US
+            return pace.STUCK_PATIENCE_US
+        return pace.PATIENCE_US if self.outbox.empty else pace.DELIVERY_PATIENCE_US
 
     def _end(self, code: int, reason: str) -> None:
         self.phase = "ended"

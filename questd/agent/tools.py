@@ -23,7 +23,7 @@ MESSAGE_MAX = 4_000
 _SIMPLE = (type(None), bool, int, float, str)
 
 
-class Refusal(Exception):  # noqa: N818 - a failure on its way to its outcome, not an error of ours
+class Refusal(Exception):
     """Carries the Failure that an attempt ends with."""
 
     def __init__(self, failure: Failure) -> None:
