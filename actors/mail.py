@@ -69,12 +69,14 @@ class Places(Struct, frozen=True):
 class AttemptEnded(Struct, frozen=True):
     """To a quest, from a step actor or (a stray one) from an agent actor: an attempt's outcome.
 
-    ``reply`` is told ``Acknowledge`` when the quest has it on disk, or has refused it there.
+    ``reply`` is told ``Acknowledge`` when the quest has it on disk, or has refused it there. ``instance``: who says so;
+    None is the house itself.
     """
 
     epoch: int
     outcome: Outcome
     reply: Address | None = None
+    instance: str | None = None
 
 
 class AttemptVanished(Struct, frozen=True):

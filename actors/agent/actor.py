@@ -10,6 +10,7 @@ from typing import Any
 from msgspec import Struct
 
 from questd.actors.agent import core
+from questd.actors.agent.edge import checked_lines, checked_progress
 from questd.actors.house import VERSION, Answers, House
 from questd.actors.mail import (
     Acknowledge,
@@ -39,6 +40,7 @@ from questd.messages.exchange import (
     Cancelled,
     Completed,
     Exchange,
+    Failed,
     Goodbye,
     Hello,
     Invocation,
@@ -47,11 +49,10 @@ from questd.messages.exchange import (
     Work,
     encode_frame,
 )
+from questd.messages.failure import TOO_LARGE, Failure
 from questd.messages.payload import decode_json
 from questd.runtime.actor import Actor, Ref
 from questd.runtime.clock import Timer
-
-MAX_LINES_A_FRAME = 10_000
 
 
 class Arrived(Struct, frozen=True):
@@ -235,9 +236,9 @@ class AgentActor(Actor):
         for quest, epoch in exchange.beats:
             self._tell_step((quest, epoch), AttemptBeat())
         for said in exchange.progress:
-            self._tell_step((said.quest, said.epoch), AttemptSaid(said.fraction, said.text[:500]))
+            self._tell_step((said.quest, said.epoch), AttemptSaid(*checked_progress(said)))
         for logged in exchange.logs:
-            lines = logged.lines[:MAX_LINES_A_FRAME]
+            lines = checked_lines(logged.lines)
             self._tell_step((logged.quest, logged.epoch), AttemptWrote(logged.epoch, lines))
 
     def _note_slots(self, exchange: Exchange) -> None:
@@ -257,7 +258,7 @@ class AgentActor(Actor):
             self._deliver(core.attempt_of(outcome), outcome)
 
     def _deliver(self, attempt: AttemptId, outcome: Outcome) -> None:
-        ended = AttemptEnded(attempt[1], outcome, self.ref)
+        ended = AttemptEnded(attempt[1], outcome, self.ref, self.name)
         step = self._steps.pop(attempt, None)
         if step is None or not step.tell(ended):
             self._house.directory.tell(ToQuest(attempt[0], ended))
@@ -279,16 +280,23 @@ class AgentActor(Actor):
     # -- steps -----------------------------------------------------------------------------------
 
     def _give(self, step: Ref, invocation: Invocation) -> None:
-        attempt = (invocation.quest, invocation.epoch)
-        if attempt not in self._session.delivered:  # its outcome was faster than a second sending
+        attempt, session = (invocation.quest, invocation.epoch), self._session
+        if attempt in session.delivered:  # its outcome was faster than a second sending
+            return
+        if session.fits(invocation):
             self._steps[attempt] = step
-            self._session.give(invocation)
+            session.give(invocation)
+            return
+        size, most = len(invocation.arguments), session.frame_max
+        message = f"arguments of {size} bytes; the agent takes frames of {most} bytes"
+        failure = Failure(TOO_LARGE, message, None, False)
+        step.tell(AttemptEnded(attempt[1], Failed(*attempt, failure)))
 
     def _on_attach(self, attach: Attach) -> None:
         attempt, session = attach.attempt, self._session
         outcome = session.delivered.get(attempt)
         if outcome is not None:
-            ended = AttemptEnded(attempt[1], outcome, self.ref)
+            ended = AttemptEnded(attempt[1], outcome, self.ref, self.name)
             if not attach.step.tell(ended):
                 self._house.directory.tell(ToQuest(attempt[0], ended))
             return

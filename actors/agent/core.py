@@ -16,23 +16,21 @@ from typing import Final
 
 from msgspec import structs
 
+from questd.actors.agent.edge import check_outcome
 from questd.messages.exchange import (
     AttemptId,
     Cancellation,
-    Cancelled,
-    Completed,
     Exchange,
-    Failed,
     Hello,
     Invocation,
     Outcome,
     Work,
     WorkItem,
 )
-from questd.messages.failure import UNSERIALISABLE, Failure
-from questd.messages.payload import PAYLOAD_MAX_BYTES, is_json
 
 ITEM_OVERHEAD_BYTES: Final = 512
+FRAME_RESERVE_BYTES: Final = 64 * 1024
+"""Kept free in each frame for acknowledgements and its own fields."""
 ITEMS_PER_FRAME: Final = 1_000
 ACKS_PER_FRAME: Final = 10_000
 
@@ -83,6 +81,10 @@ class Session:
 
     # -- giving out ------------------------------------------------------------------------------
 
+    def fits(self, invocation: Invocation) -> bool:
+        """Can the instance take it at all? Its link would break at a larger frame, and again each time it is sent."""
+        return size_of(invocation) <= self.frame_max - FRAME_RESERVE_BYTES
+
     def give(self, invocation: Invocation) -> None:
         """Number an invocation and queue it."""
         attempt = (invocation.quest, invocation.epoch)
@@ -112,7 +114,7 @@ class Session:
     def answer(self, counter: int) -> Work:
         """The answer to the exchange of that number: as much as fits, by bytes first, then by count."""
         items: list[WorkItem] = []
-        room = self.frame_max - 64 * 1024
+        room = self.frame_max - FRAME_RESERVE_BYTES
         while self.unsent and len(items) < ITEMS_PER_FRAME:
             sent = self.unsent[0]
             room -= size_of(sent.item)
@@ -199,23 +201,3 @@ def size_of(item: WorkItem) -> int:
     if isinstance(item, Invocation):
         return len(item.arguments) + ITEM_OVERHEAD_BYTES
     return ITEM_OVERHEAD_BYTES + len(item.reason)
-
-
-def check_outcome(outcome: Outcome) -> Outcome:
-    """A result must be JSON of bearable size, whoever sent it; else the attempt has failed."""
-    match outcome:
-        case Completed(quest, epoch, result):
-            fault = fault_of(result)
-            if fault is None:
-                return outcome
-            failure = Failure(UNSERIALISABLE, fault, None, False)
-            return Failed(quest, epoch, failure, outcome.duration_us)
-        case Failed() | Cancelled():
-            return outcome
-
-
-def fault_of(text: bytes) -> str | None:
-    """Why this is no payload."""
-    if len(text) > PAYLOAD_MAX_BYTES:
-        return f"a result of {len(text)} bytes; {PAYLOAD_MAX_BYTES} are allowed"
-    return None if is_json(text) else "the agent sent a result that is not JSON text"

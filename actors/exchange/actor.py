@@ -20,6 +20,7 @@ from questd.actors.agent.actor import (
     Look,
     PipeClosed,
 )
+from questd.actors.agent.edge import WORD_MAX, fault_of
 from questd.actors.house import Answers, House
 from questd.actors.mail import Answered, Attach, AttemptVanished, InstanceLeft, ReplyTo
 from questd.messages.control import Agents, Done, Error, InstanceView
@@ -35,14 +36,10 @@ from questd.messages.exchange import (
     encode_frame,
 )
 from questd.messages.failure import AUTH, VALIDATION
-from questd.messages.payload import is_json
 from questd.runtime.actor import Actor, ChildFailed, ChildStopped, Ref, stop
 
 MAX_INSTANCES: Final = 2_000
 REMEMBERED_INSTANCES: Final = 2 * MAX_INSTANCES
-MAX_TOOLS: Final = 1_000
-MAX_CAPACITY: Final = 100_000
-MAX_NAME: Final = 200
 
 
 class FrameArrived(Struct, frozen=True):
@@ -163,7 +160,7 @@ class ExchangeActor(Actor):
             return
         denied = self._why_denied(hello, token)
         if denied is not None:
-            self._house.note("agent.denied", agent=hello.agent[:MAX_NAME], why=denied.message)
+            self._house.note("agent.denied", agent=hello.agent[:WORD_MAX], why=denied.message)
             door.send(route, encode_frame(denied))
             return
         self._hear(hello)
@@ -294,19 +291,3 @@ class ExchangeActor(Actor):
 def _unknown(frame: Exchange | Goodbye, boot: str) -> Resync | Work:
     """Who says goodbye to a daemon that does not know it may simply go."""
     return Work(0) if isinstance(frame, Goodbye) else Resync(boot)
-
-
-def fault_of(hello: Hello) -> str | None:
-    """What is wrong with an introduction."""
-    if not 0 < len(hello.agent) <= MAX_NAME or not hello.agent.isprintable():
-        return f"an agent's name has 1 to {MAX_NAME} printable characters"
-    if not 8 <= len(hello.incarnation) <= 64 or not hello.incarnation.isalnum():
-        return "an incarnation has 8 to 64 letters and digits"
-    if not 1 <= hello.capacity <= MAX_CAPACITY or not 0 <= hello.prefetch <= MAX_CAPACITY:
-        return f"capacity is 1 to {MAX_CAPACITY}, prefetch 0 to {MAX_CAPACITY}"
-    if len(hello.tools) > MAX_TOOLS:
-        return f"an agent may offer {MAX_TOOLS} tools, not {len(hello.tools)}"
-    for tool in hello.tools:
-        if not (is_json(tool.input_schema) and is_json(tool.output_schema)):
-            return f"the schemas of tool {tool.name[:MAX_NAME]!r} are not JSON"
-    return None

@@ -34,7 +34,12 @@ from questd.actors.mail import (
 from questd.actors.quest import commands as cmd
 from questd.actors.quest import core
 from questd.actors.quest.asking import Asking
-from questd.actors.quest.incoming import held_command, outcome_command, start_command
+from questd.actors.quest.incoming import (
+    held_command,
+    is_its_own,
+    outcome_command,
+    start_command,
+)
 from questd.actors.quest.materials import Rendering
 from questd.actors.quest.plans import ReadyPlan
 from questd.actors.quest.recovery import Fenced, Recorded, Recovery, refuse_unknown
@@ -292,9 +297,12 @@ class QuestSupervisor(Actor):
                 assert_never(due)
 
     def _on_attempt_ended(self, state: QuestState, ended: AttemptEnded) -> None:
-        command, blobs = outcome_command(ended, self._house.random.uniform(-1.0, 1.0))
-        if self._do(state, command) is None:
-            self._writing.attach(blobs)
+        if not is_its_own(state, ended):
+            self._house.note("outcome.foreign", quest=self.name, instance=ended.instance)
+        else:
+            command, blobs = outcome_command(ended, self._house.random.uniform(-1.0, 1.0))
+            if self._do(state, command) is None:
+                self._writing.attach(blobs)
         if ended.reply is not None:
             acknowledge = Acknowledge((self.name, ended.epoch))
             self._writing.when_durable(partial(ended.reply.tell, acknowledge))

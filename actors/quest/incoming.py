@@ -15,6 +15,15 @@ from questd.messages.exchange import Cancelled, Completed, Failed
 from questd.messages.payload import Blob, hold
 
 
+def is_its_own(state: QuestState, ended: AttemptEnded) -> bool:
+    """Only the instance that was given an attempt may say how it ended; the house itself may always."""
+    index = state.epochs.get(ended.epoch)
+    attempt = None if index is None else state.tasks[index].open_attempt()
+    if ended.instance is None or attempt is None or attempt.epoch != ended.epoch:
+        return True  # what does not count is refused by the core
+    return attempt.instance == ended.instance
+
+
 def outcome_command(ended: AttemptEnded, jitter: float) -> tuple[Command, tuple[Blob, ...]]:
     """How the attempt ended, and the payload text to keep beside it. ``jitter`` in -1..1."""
     match ended.outcome:

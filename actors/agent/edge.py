@@ -1,0 +1,153 @@
+"""What an agent says, made fit for the journal: the one place where its words are checked, whoever sent them.
+
+Pure. Invariant: what leaves here is JSON where it says so, its numbers fit 53 bits and its texts are bounded, so that no
+agent can write an event that journal, history or client cannot take. Inside, types are trusted.
+"""
+
+from math import isfinite
+from typing import Final
+
+from msgspec import Raw, json, structs
+
+from questd.messages.events import LogLine
+from questd.messages.exchange import Cancelled, Completed, Failed, Hello, Outcome, Progress
+from questd.messages.failure import EXCEPTION, UNSERIALISABLE, Failure
+from questd.messages.payload import EMPTY_OBJECT, PAYLOAD_MAX_BYTES, is_json
+
+NUMBER_MAX: Final = 2**53 - 1
+COST_MAX: Final = 1e12
+WORD_MAX: Final = 200
+MESSAGE_MAX: Final = 10_000
+RETRY_AFTER_MAX_MS: Final = 366 * 86_400_000
+PROGRESS_TEXT_MAX: Final = 500
+LINES_A_FRAME: Final = 10_000
+LINE_MAX: Final = 8_192
+LINES_MAX_BYTES: Final = 512 * 1024
+MAX_TOOLS: Final = 1_000
+MAX_CAPACITY: Final = 100_000
+FRAME_MIN_BYTES: Final = 128 * 1024
+
+_fields = json.Decoder(dict[str, Raw])
+
+
+def check_outcome(outcome: Outcome) -> Outcome:
+    """A result must be JSON of bearable size, whoever sent it; else the attempt has failed."""
+    match outcome:
+        case Completed(quest, epoch, result):
+            fault = fault_of_result(result)
+            if fault is None:
+                return _bounded_completion(outcome)
+            failure = Failure(UNSERIALISABLE, fault, None, False)
+            return Failed(quest, epoch, failure, _number(outcome.duration_us))
+        case Failed(quest, epoch, failure, duration_us):
+            return Failed(quest, epoch, _bounded_failure(failure), _number(duration_us))
+        case Cancelled():
+            return outcome
+
+
+def fault_of_result(text: bytes) -> str | None:
+    """Why this is no payload."""
+    if len(text) > PAYLOAD_MAX_BYTES:
+        return f"a result of {len(text)} bytes; {PAYLOAD_MAX_BYTES} are allowed"
+    return None if is_json(text) else "the agent sent a result that is not JSON text"
+
+
+def _bounded_completion(done: Completed) -> Completed:
+    """The same object when all is well, as it nearly always is."""
+    model, confidence = done.model, done.confidence
+    well = (
+        0 <= done.duration_us <= NUMBER_MAX
+        and 0 <= done.tokens <= NUMBER_MAX
+        and 0.0 <= done.cost <= COST_MAX
+        and (model is None or len(model) <= WORD_MAX)
+        and (confidence is None or 0.0 <= confidence <= 1.0)
+    )
+    if well:
+        return done
+    return structs.replace(
+        done,
+        duration_us=_number(done.duration_us),
+        tokens=_number(done.tokens),
+        cost=min(max(done.cost, 0.0), COST_MAX) if isfinite(done.cost) else 0.0,
+        model=None if model is None else model[:WORD_MAX],
+        confidence=confidence if confidence is not None and 0.0 <= confidence <= 1.0 else None,
+    )
+
+
+def _bounded_failure(failure: Failure) -> Failure:
+    wish_ms = failure.retry_after_ms
+    return Failure(
+        failure.kind[:WORD_MAX] or EXCEPTION,
+        failure.message[:MESSAGE_MAX],
+        None,
+        failure.retryable,
+        None if wish_ms is None else min(max(wish_ms, 0), RETRY_AFTER_MAX_MS),
+    )
+
+
+def _number(value: int) -> int:
+    return min(max(value, 0), NUMBER_MAX)
+
+
+def checked_progress(said: Progress) -> tuple[float | None, str]:
+    """How far, in 0..1 or unknown, and a short text."""
+    fraction = said.fraction
+    if fraction is not None and not 0.0 <= fraction <= 1.0:
+        fraction = None
+    return fraction, said.text[:PROGRESS_TEXT_MAX]
+
+
+def checked_lines(lines: tuple[LogLine, ...]) -> tuple[LogLine, ...]:
+    """As many as one event may hold, each of bearable length."""
+    kept: list[LogLine] = []
+    room = LINES_MAX_BYTES
+    for line in lines[:LINES_A_FRAME]:
+        fields = line.fields if _is_object(line.fields) else EMPTY_OBJECT
+        text = line.text[:LINE_MAX]
+        room -= len(text) + len(fields)
+        if room < 0:
+            break
+        kept.append(LogLine(_number(line.at_us), text, fields))
+    return tuple(kept)
+
+
+def _is_object(text: bytes) -> bool:
+    if text == EMPTY_OBJECT:
+        return True
+    if len(text) > LINE_MAX or not is_json(text):
+        return False
+    try:
+        _fields.decode(text)
+    except ValueError:
+        return False
+    return True
+
+
+def fault_of(hello: Hello) -> str | None:
+    """What is wrong with an introduction."""
+    if not _is_name(hello.agent):
+        return f"an agent's name has 1 to {WORD_MAX} printable characters"
+    if not 8 <= len(hello.incarnation) <= 64 or not hello.incarnation.isalnum():
+        return "an incarnation has 8 to 64 letters and digits"
+    if not 1 <= hello.capacity <= MAX_CAPACITY or not 0 <= hello.prefetch <= MAX_CAPACITY:
+        return f"capacity is 1 to {MAX_CAPACITY}, prefetch 0 to {MAX_CAPACITY}"
+    if hello.frame_max < FRAME_MIN_BYTES:
+        return f"frame_max is at least {FRAME_MIN_BYTES} bytes"
+    return _fault_of_tools(hello)
+
+
+def _fault_of_tools(hello: Hello) -> str | None:
+    if len(hello.tools) > MAX_TOOLS:
+        return f"an agent may offer {MAX_TOOLS} tools, not {len(hello.tools)}"
+    for tool in hello.tools:
+        if not _is_name(tool.name):
+            return f"a tool's name has 1 to {WORD_MAX} printable characters"
+        if not (is_json(tool.input_schema) and is_json(tool.output_schema)):
+            return f"the schemas of tool {tool.name!r} are not JSON"
+        if tool.timeout_ms is not None and not 1 <= tool.timeout_ms <= NUMBER_MAX:
+            return f"the timeout of tool {tool.name!r} is 1 to {NUMBER_MAX} ms"
+    return None
+
+
+def _is_name(word: str) -> bool:
+    return 0 < len(word) <= WORD_MAX and word.isprintable()
