@@ -1,0 +1,273 @@
+"""The parts of docs/ that are made from the code: ``python -m tests.docs.generated`` writes them anew.
+
+A block stands between ``<!-- generated: KIND ARGUMENT -->`` and ``<!-- end -->``. Names, order, types, defaults and
+values come from the code; the last columns of a table (what a field means) are written by hand and kept.
+"""
+
+import importlib
+import re
+import sys
+import tempfile
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from types import ModuleType, NoneType, UnionType
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+ROOT: Final = Path(__file__).parents[2]
+PAGES: Final = sorted((ROOT / "docs").glob("*.md"))
+BLOCK: Final = re.compile(r"<!-- generated: (\S+) (.*?) -->\n(.*?)<!-- end -->", re.DOTALL)
+PLAIN: Final = {bytes: "bin", str: "str", int: "int", float: "float", bool: "bool", NoneType: "nil"}
+
+Kept = Mapping[str, str]
+"""The hand-written last column, by the first cell that names its row."""
+
+
+def regenerate(page: Path) -> str:
+    """The text of the page as the code would have it."""
+    return BLOCK.sub(_block, page.read_text(encoding="utf-8"))
+
+
+def _block(found: "re.Match[str]") -> str:
+    kind, argument, body = found.groups()
+    made = MAKERS[kind](argument, kept(body))
+    return f"<!-- generated: {kind} {argument} -->\n{made}\n<!-- end -->"
+
+
+def kept(body: str) -> Kept:
+    """The last cell of each row, by the cell in backquotes."""
+    rows = (line.strip("|").split(" | ") for line in body.splitlines() if line.startswith("|"))
+    return {
+        cell.strip(): row[-1].strip()
+        for row in rows
+        for cell in row[:2]
+        if cell.strip().startswith("`")
+    }
+
+
+def table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A table in Markdown."""
+    titles = list(columns)
+    lines = [titles, ["---"] * len(titles), *(list(row) for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+# -- messages --------------------------------------------------------------------------------------
+
+
+def message(argument: str, meanings: Kept) -> str:
+    """The fields of ``module.Struct``, in order."""
+    module, _, name = argument.rpartition(".")
+    struct: type[Struct] = getattr(importlib.import_module(f"questd.messages.{module}"), name)
+    config = struct.__struct_config__
+    fields = msgspec.structs.fields(struct)
+    rows = [
+        (
+            f"`{field.name}`",
+            wire_type(field.type),
+            _default(field),
+            meanings.get(f"`{field.name}`", ""),
+        )
+        for field in fields
+    ]
+    if not config.array_like:
+        if config.tag is not None:
+            rows.insert(0, ("`type`", f'str, `"{config.tag}"`', "required", "The kind of message."))
+        return table(("field", "type", "default", "meaning"), rows)
+    first = 0 if config.tag is None else 1
+    numbered = [(str(first + n), *row) for n, row in enumerate(rows)]
+    if config.tag is not None:
+        numbered.insert(0, ("0", "", f'str, `"{config.tag}"`', "required", "The kind of message."))
+    return table(("place", "field", "type", "default", "meaning"), numbered)
+
+
+def wire_type(kind: Any) -> str:
+    """A type in the words of the document."""
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if kind in PLAIN:
+        return PLAIN[kind]
+    if kind is Any:
+        return "any"
+    if origin is tuple:
+        if arguments[-1] is ...:
+            return f"array of {wire_type(arguments[0])}"
+        return f"[{', '.join(wire_type(each) for each in arguments)}]"
+    if origin is dict:
+        return f"map of str to {wire_type(arguments[1])}"
+    if origin in {typing.Union, UnionType}:
+        return " or ".join(wire_type(each) for each in arguments)
+    if origin is typing.Literal:
+        return "str"
+    return str(kind.__name__)
+
+
+def _default(field: Any) -> str:
+    if field.required:
+        return "required"
+    value = field.default
+    if value is msgspec.NODEFAULT:
+        value = field.default_factory()
+    match value:
+        case None:
+            return "nil"
+        case bool():
+            return str(value).lower()
+        case bytes():
+            return f"`{value.decode()}`"
+        case str():
+            return f'`"{value}"`'
+        case tuple():
+            return "[]"
+        case Struct() | dict():
+            return "{}"
+        case _:
+            return str(value)
+
+
+# -- bytes -----------------------------------------------------------------------------------------
+
+
+def frame(argument: str, _: Kept) -> str:
+    """A frame, written as JSON with ``{"bin": text}`` for bytes, as the bytes on the wire."""
+    data = msgspec.msgpack.encode(_with_bytes(msgspec.json.decode(argument)))
+    pairs = [data[n : n + 1].hex() for n in range(len(data))]
+    lines = [" ".join(pairs[n : n + 16]) for n in range(0, len(pairs), 16)]
+    return "\n".join(["```text", *lines, "```"])
+
+
+def _with_bytes(value: Any) -> Any:
+    match value:
+        case {"bin": str(text)}:
+            return text.encode()
+        case dict():
+            return {name: _with_bytes(each) for name, each in typing.cast("Any", value).items()}
+        case list():
+            return [_with_bytes(each) for each in typing.cast("Any", value)]
+        case _:
+            return value
+
+
+# -- transition tables -----------------------------------------------------------------------------
+
+
+def moves(argument: str, _: Kept) -> str:
+    """The table ``QUEST_MOVES`` or ``TASK_MOVES`` as a diagram."""
+    state: Any = importlib.import_module("questd.actors.quest.state")
+    edges: dict[tuple[str, str], list[str]] = {}
+    for (before, event), after in getattr(state, argument).items():
+        for each in (after,) if isinstance(after, str) else after:
+            edges.setdefault((before, each), []).append(event)
+    lines = ["```mermaid", "stateDiagram-v2", "    [*] --> pending"]
+    if argument == "TASK_MOVES":
+        lines.append("    pending --> ready: every dependency has ended")
+    lines += [f"    {before} --> {after}: {', '.join(by)}" for (before, after), by in edges.items()]
+    ends = [
+        phase for phase in ("completed", "failed", "cancelled") if phase in state.TERMINAL_PHASES
+    ]
+    return "\n".join([*lines, *(f"    {phase} --> [*]" for phase in ends), "```"])
+
+
+# -- the history -----------------------------------------------------------------------------------
+
+
+def relations(argument: str, _: Kept) -> str:
+    """``tables`` with their columns, or ``views``, from their comments in the schema."""
+    from questd.analytics.database import open_database
+
+    with tempfile.TemporaryDirectory() as folder:
+        database = open_database(Path(folder) / "history.duckdb", "j", 0)
+        cursor = database.cursor()
+        try:
+            return _tables(cursor) if argument == "tables" else _views(cursor)
+        finally:
+            cursor.close()
+            database.close()
+
+
+def _tables(cursor: Any) -> str:
+    parts: list[str] = []
+    names = "SELECT table_name, comment FROM duckdb_tables() ORDER BY table_oid"
+    columns = (
+        "SELECT column_name, data_type, is_nullable, comment FROM duckdb_columns()"
+        " WHERE table_name = $1 ORDER BY column_index"
+    )
+    for name, comment in cursor.execute(names).fetchall():
+        rows = [
+            (f"`{column}`", kind, "yes" if nullable else "", meaning)
+            for column, kind, nullable, meaning in cursor.execute(columns, [name]).fetchall()
+        ]
+        head = f"### {name}\n\n{comment}\n"
+        parts.append(f"{head}\n{table(('column', 'type', 'may be null', 'meaning'), rows)}")
+    return "\n\n".join(parts)
+
+
+def _views(cursor: Any) -> str:
+    names = "SELECT view_name, comment FROM duckdb_views() WHERE NOT internal ORDER BY view_oid"
+    columns = "SELECT column_name FROM duckdb_columns() WHERE table_name = $1 ORDER BY column_index"
+    rows: list[tuple[str, str, str]] = []
+    for name, comment in cursor.execute(names).fetchall():
+        found = cursor.execute(columns, [name]).fetchall()
+        rows.append((f"`{name}`", comment, ", ".join(f"`{column}`" for (column,) in found)))
+    return table(("view", "meaning", "columns"), rows)
+
+
+# -- limits ----------------------------------------------------------------------------------------
+
+
+def limits(argument: str, meanings: Kept) -> str:
+    """The constants of a module that are limits, with their values."""
+    module = importlib.import_module(f"questd.{argument}")
+    rows = [
+        (f"`{name}`", shown(value), meanings.get(f"`{name}`", ""))
+        for name, value in limits_of(module).items()
+    ]
+    return table(("name", "value", "what it bounds, and what happens there"), rows)
+
+
+LIMIT: Final = re.compile(
+    r"(MAX|MIN|LIMIT|MOST|WAITING|CREDIT|BUFFER|PATIENCE|GRACE|TIMEOUT|WITHIN|TRIES|CACHED|KNOWN"
+    r"|REMEMBERED|UNANSWERED|BATCH|ITEMS|ACKS|QUESTS|TASKS|DEATHS|LOSSES|TOMBSTONE|FUEL|SPILL)"
+)
+"""What a constant is called that bounds something."""
+
+
+def limits_of(module: ModuleType) -> dict[str, int | float | str]:
+    """By name: the numbers that the module itself defines and calls a bound."""
+    source = Path(str(module.__file__)).read_text(encoding="utf-8")
+    own = re.findall(r"^([A-Z][A-Z0-9_]+)(?::[^=\n]+)? = ", source, re.MULTILINE)
+    found: dict[str, int | float | str] = {}
+    for name in own:
+        value = getattr(module, name)
+        if LIMIT.search(name) and isinstance(value, int | float) and not isinstance(value, bool):
+            found[name] = value
+    return found
+
+
+def shown(value: float | str) -> str:
+    """A number as people read it."""
+    return f"{value:,}" if isinstance(value, int | float) else value
+
+
+MAKERS: Final[Mapping[str, Callable[[str, Kept], str]]] = {
+    "message": message,
+    "frame": frame,
+    "moves": moves,
+    "relations": relations,
+    "limits": limits,
+}
+
+
+def main() -> None:
+    """Write every page anew."""
+    for page in PAGES:
+        fresh = regenerate(page)
+        if fresh != page.read_text(encoding="utf-8"):
+            page.write_text(fresh, encoding="utf-8")
+            sys.stdout.write(f"{page.name} written anew\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,148 @@
+"""What the documents say is what the code does."""
+
+import importlib
+import inspect
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec import Struct
+
+from questd.analytics.query import ask
+from questd.messages.definition import QuestDefinition, StepDefinition
+from questd.messages.exchange import decode_agent_frame, decode_daemon_frame
+from tests.analytics.making import Writer, memory_store, random_journal
+from tests.analytics.reading import build
+from tests.docs.generated import BLOCK, PAGES, ROOT, limits_of, regenerate
+
+PROTOCOL = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
+ANEW = "run `python -m tests.docs.generated`, then write what is still empty"
+ROOMS = ("runtime", "actors", "analytics", "questd")
+NOT_LIMITS = re.compile(r"/(simulation|cli|views)/|/drawing\.py$|/__main__\.py$")
+
+
+def code(page: str, language: str) -> list[str]:
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_is_made_from_the_code_is_as_the_code_is(page: Path) -> None:
+    assert page.read_text(encoding="utf-8") == regenerate(page), ANEW
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_meaning_is_left_empty(page: Path) -> None:
+    blocks = "\n".join(body for _, _, body in BLOCK.findall(page.read_text(encoding="utf-8")))
+    assert [line for line in blocks.splitlines() if line.endswith("|  |")] == [], ANEW
+
+
+@pytest.mark.parametrize("name", ["exchange", "control", "history", "events"])
+def test_every_message_is_in_the_protocol(name: str) -> None:
+    module = importlib.import_module(f"questd.messages.{name}")
+    described = {argument for kind, argument, _ in BLOCK.findall(PROTOCOL) if kind == "message"}
+    structs = [
+        found
+        for found, value in vars(module).items()
+        if inspect.isclass(value)
+        and issubclass(value, Struct)
+        and value.__module__ == module.__name__
+    ]
+    assert structs
+    assert [each for each in structs if f"{name}.{each}" not in described] == []
+
+
+def test_the_frames_of_the_worked_example_are_frames() -> None:
+    hexes = re.findall(
+        r"<!-- generated: frame \[\"(\w+)\".*?```text\n(.*?)```", PROTOCOL, re.DOTALL
+    )
+    assert [tag for tag, _ in hexes] == ["hello", "welcome", "exchange", "work", "exchange", "work"]
+    for tag, text in hexes:
+        data = bytes.fromhex(text)
+        decode = decode_agent_frame if tag in {"hello", "exchange"} else decode_daemon_frame
+        assert decode(data).__struct_config__.tag == tag
+
+
+def test_every_bound_of_the_code_is_in_the_limits() -> None:
+    page = (ROOT / "docs" / "limits.md").read_text(encoding="utf-8")
+    described = {argument for kind, argument, _ in BLOCK.findall(page) if kind == "limits"}
+    absent: list[str] = []
+    for room in ROOMS:
+        for path in sorted((ROOT / room).rglob("*.py")):
+            relative = path.relative_to(ROOT).with_suffix("")
+            if room == "questd" and relative.parts[1] in {"messages", *ROOMS}:
+                continue
+            if NOT_LIMITS.search(f"/{path.relative_to(ROOT)}"):
+                continue
+            absent += _undescribed(relative.parts, described)
+    assert absent == [], "add a block for each of these modules to docs/limits.md, then " + ANEW
+
+
+def _undescribed(parts: tuple[str, ...], described: set[str]) -> list[str]:
+    name = ".".join(parts if parts[0] != "questd" else parts[1:])
+    text = (ROOT.joinpath(*parts).with_suffix(".py")).read_text(encoding="utf-8")
+    if name in described or not re.search(r"^[A-Z][A-Z0-9_]*(?:_MAX|MAX_)", text, re.MULTILINE):
+        return []
+    module = importlib.import_module(f"questd.{name}")
+    return [f"{name}.{limit}" for limit in limits_of(module) if "MAX" in limit]
+
+
+def test_the_settings_of_the_limits_are_those_of_the_file() -> None:
+    from questd.settings.reading import _TABLES  # pyright: ignore[reportPrivateUsage]
+
+    page = (ROOT / "docs" / "limits.md").read_text(encoding="utf-8")
+    for table in ("limits", "retention"):
+        for name in _TABLES[table].__struct_fields__:
+            assert f"`{table}.{name}`" in page
+
+
+# -- examples --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", range(len(code("agents.md", "python"))))
+def test_the_examples_of_agents_run(number: int) -> None:
+    text = code("agents.md", "python")[number]
+    names: dict[str, Any] = {"__name__": f"example_{number}"}
+    exec(compile(text, f"agents.md example {number}", "exec"), names)
+    assert names["agent"].tools
+
+
+def test_the_first_example_of_agents_does_what_it_says() -> None:
+    names: dict[str, Any] = {"__name__": "example"}
+    exec(compile(code("agents.md", "python")[0], "agents.md", "exec"), names)
+    positional, named = names["agent"].tools["audit"].arguments(b'{"diff": "eval(1)", "depth": 2}')
+    assert names["audit"](*positional, **named) == {"findings": 2}
+
+
+def test_every_name_of_the_context_is_in_the_agents_page() -> None:
+    from questd.agent import Context
+
+    page = (ROOT / "docs" / "agents.md").read_text(encoding="utf-8")
+    public = [name for name in vars(Context) if not name.startswith("_")]
+    assert [name for name in public if f"`ctx.{name}" not in page] == []
+
+
+def test_the_questions_of_the_history_page_are_answered(tmp_path: Path) -> None:
+    store = memory_store()
+    writer = Writer(store)
+    writer.submit("q_mine", QuestDefinition("n", (StepDefinition("a", agent="x"),)))
+    random_journal(1, store)
+    database = build(store, tmp_path / "history.duckdb")
+    questions = code("history.md", "sql")
+    assert len(questions) >= 9
+    try:
+        for sql in questions:
+            cursor = database.cursor()
+            answer = ask(cursor, sql)
+            cursor.close()
+            assert msgspec.json.decode(answer.data) is not None
+    finally:
+        database.close()
+
+
+def test_every_link_of_the_documents_leads_somewhere() -> None:
+    for page in [*PAGES, ROOT / "ARCHITECTURE.md", ROOT / "CHANGELOG.md"]:
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
