@@ -96,7 +96,9 @@ LATER: Final = (
 )
 """Words of the interface that this version does not know yet."""
 
-_CHOICE: Final = re.compile(r"argument .*: invalid choice: '(.*?)' \(choose from (.*)\)", re.DOTALL)
+_CHOICE: Final = re.compile(
+    r"argument (.*?): invalid choice: '(.*?)' \(choose from (.*)\)", re.DOTALL
+)
 
 
 class Parser(argparse.ArgumentParser):
@@ -115,10 +117,11 @@ class Parser(argparse.ArgumentParser):
         """Exit 2."""
         found = _CHOICE.fullmatch(message)
         if found is not None:
-            word, known = found[1], re.findall(r"[\w-]+", found[2])
+            what, word, known = found[1], found[2], re.findall(r"[\w-]+", found[3])
             if word in LATER and self.prog == "quest":
                 refuse_later(word)
-            message = f"there is no {self.prog} {word!r}: {nearest(word, known)}"
+            what = "command" if what == "COMMAND" else what
+            message = f"there is no {what} {word!r}: {nearest(word, known)}"
         sys.stderr.write(f"{self.prog}: {message}\nsee {self.prog} --help\n")
         raise SystemExit(USAGE)
 

@@ -59,10 +59,12 @@ class DaemonLink:
         self._patience_s = patience_s
         self._caller: Any = None
         self._answered = False
+        self._sent = False
 
     def ask(self, request: Request, kind: type[Wanted]) -> Wanted:
         """The reply, which is of that kind."""
         body = encode_control(request)
+        self._sent = False
         wait_s = request.wait_ms / 1_000 if isinstance(request, ctl.ReadQuest) else 0.0
         until_s = time.monotonic() + wait_s + self._patience_s
         while True:
@@ -77,7 +79,7 @@ class DaemonLink:
                 self.close()
                 patient = self._answered and may_ask_again(request)
                 if not patient or time.monotonic() > until_s:
-                    raise explained(error, request) from None
+                    raise (explained(error, request) if self._sent else error) from None
             time.sleep(pause_s)
 
     def close(self) -> None:
@@ -89,8 +91,11 @@ class DaemonLink:
     def _once(self, body: bytes, timeout_s: float) -> Reply:
         from questd.runtime.nng import Caller  # noqa: PLC0415 - 40 ms, and a local reader needs none
 
+        if self._caller is not None and not self._caller.connected:
+            self.close()  # it would dial the old address for as long as the answer may take
         if self._caller is None:
             self._caller = Caller(self._find(), frame_max=FRAME_MAX_BYTES)
+        self._sent = True
         try:
             reply = decode_reply(self._caller.request(body, timeout_s))
         except msgspec.DecodeError as error:
