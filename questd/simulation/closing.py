@@ -40,7 +40,9 @@ def _quests(world: World) -> None:
             status = head.status if head is not None else ""
             _demand(account.end == f"quest.{status}", f"{account.quest}: its head says {status}")
     ended = sum(account.end is not None for account in accounts)
-    _demand(ended >= FINISHED_LEAST * len(accounts), f"only {ended} of {len(accounts)} quests ended")
+    _demand(
+        ended >= FINISHED_LEAST * len(accounts), f"only {ended} of {len(accounts)} quests ended"
+    )
     expected = world.script.scene.quests + world.script.scene.hopeless
     _demand(len(accounts) == expected, f"{len(accounts)} quests, {expected} were wanted")
 
@@ -71,7 +73,8 @@ def _house(world: World) -> None:
     _demand(not wanted, f"nobody wants these places: {wanted}")
     _demand(not life.dispatcher.depth, "mailboxes are ready")
     _demand(not life.quest_refs(), f"quests have not gone to rest: {life.quest_refs()}")
-    awaited = _inside(world, "exchange")["_awaited"]
+    exchange = _inside(world, "exchange")
+    awaited = exchange["_awaited"] if exchange["_grace_over"] else None
     _demand(not awaited, f"the exchange waits for {awaited}")
 
 
@@ -112,7 +115,10 @@ def _history(world: World) -> None:
         historian.step(0.0)
     shown, fresh = historian.tables.shown(), whole(world.store).shown()
     for name, rows in fresh.items():
-        _demand(shown[name] == rows, f"history.{name} differs from a fresh projection: {_first(shown[name], rows)}")
+        _demand(
+            shown[name] == rows,
+            f"history.{name} differs from a fresh projection: {_first(shown[name], rows)}",
+        )
     rows = {row["quest"]: row for row in historian.tables.rows["quests"].values()}
     for account in world.ledger.accounts.values():
         status = rows[account.quest]["status"]
@@ -125,8 +131,13 @@ def _tasks(world: World) -> None:
     for row in world.historian.tables.rows["tasks"].values():
         account = world.ledger.accounts[row["quest"]]
         done = row["task"] in account.completed
-        _demand((row["status"] == "completed") == done, f"history says {row['quest']} {row['task']} is {row['status']}")
+        _demand(
+            (row["status"] == "completed") == done,
+            f"history says {row['quest']} {row['task']} is {row['status']}",
+        )
 
 
 def _first(rows: list[str], others: list[str]) -> str:
-    return next((f"{a} / {b}" for a, b in zip(rows, others, strict=False) if a != b), "their number")
+    return next(
+        (f"{a} / {b}" for a, b in zip(rows, others, strict=False) if a != b), "their number"
+    )

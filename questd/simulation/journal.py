@@ -72,7 +72,9 @@ class SimulatedJournal:
 
     def read(self, question: Callable[[JournalStore], Any], answer: Answer) -> None:
         """Ask the store a little later."""
-        self._agenda.after(self._chance.skewed(20, 3_000), lambda: self._read(question, answer))
+        slow = self._chance.maybe(self._slow())
+        delay_us = self._chance.skewed(20, 400_000 if slow else 3_000)
+        self._agenda.after(delay_us, lambda: self._read(question, answer))
 
     def _read(self, question: Callable[[JournalStore], Any], answer: Answer) -> None:
         if not self.closed:

@@ -42,7 +42,7 @@ from questd.runtime.journal.store import Append, Appended, KeyTaken, Refusal
 ENDS: Final = (ev.QuestCompleted, ev.QuestFailed, ev.QuestCancelled)
 
 
-class Violation(Exception):  # noqa: N818 - it is what the simulation is for
+class Violation(Exception):
     """An invariant does not hold."""
 
 
@@ -183,8 +183,10 @@ class Ledger:
                     account.undecided[task] = epoch
             case ev.AttemptCancelled(_, epoch):
                 self._close(account, epoch).over = True
-            case ev.AttemptRefused(_, epoch):
-                self.expect(epoch in account.attempts, f"{account.quest}: refused an unknown {epoch}")
+            case ev.AttemptRefused(task, epoch):
+                known = epoch in account.attempts
+                said = epoch in account.refused or account.completed.get(task) == epoch
+                self.expect(known and not said, f"{account.quest}: refused {epoch} without reason")
                 account.refused[epoch] = None
             case ev.TaskFailed(task, continued=continued, result=result):
                 account.failed[task] = None
@@ -258,7 +260,8 @@ class Ledger:
             all(key in account.ended for key in step.dependencies), f"{where}: started too soon"
         )
         self.expect(
-            self._clock.latest_us >= account.not_before_us.get(task, 0), f"{where}: retried before its time"
+            self._clock.latest_us >= account.not_before_us.get(task, 0),
+            f"{where}: retried before its time",
         )
         self.expect(
             event.attempt == 1 + (before.event.attempt if before else 0), f"{where}: wrong number"
@@ -319,7 +322,9 @@ class Ledger:
             ran_us = self._clock.monotonic_us - attempt.started_us
             self.expect(ran_us >= timeout_ms * 1_000, f"{account.quest}: a timeout came early")
         elif outcome is None and event.failure.kind not in SAID_BY_THE_DAEMON:
-            self.fail(f"{account.quest} {event.task}: failed as {event.failure}, and no tool said so")
+            self.fail(
+                f"{account.quest} {event.task}: failed as {event.failure}, and no tool said so"
+            )
 
     def _check_payload(self, account: Account, payload: Payload) -> None:
         self._text(account, payload)
@@ -404,4 +409,6 @@ class Ledger:
             self.expect(kept, f"{quest}: durable events were lost or changed")
 
 
-SAID_BY_THE_DAEMON: Final = frozenset({TIMEOUT, "validation", "internal", "too_large", "agent_lost"})
+SAID_BY_THE_DAEMON: Final = frozenset(
+    {TIMEOUT, "validation", "internal", "too_large", "agent_lost"}
+)

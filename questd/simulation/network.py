@@ -39,7 +39,9 @@ class Daemon(Protocol):
 class Door:
     """The answering side of a daemon's socket (``actors.house.Answers``)."""
 
-    def __init__(self, answer: Callable[[Any, bytes], None], hang_up: Callable[[int], None]) -> None:
+    def __init__(
+        self, answer: Callable[[Any, bytes], None], hang_up: Callable[[int], None]
+    ) -> None:
         self._answer = answer
         self._hang_up = hang_up
 

@@ -24,7 +24,7 @@ from questd.actors.router import core as router_core
 from questd.agent.session import Session
 from questd.analytics.projection import Projector
 from questd.messages.events import BreakpointOpened
-from questd.messages.exchange import Cancellation, Completed
+from questd.messages.exchange import Completed
 from questd.runtime.clock import TimerHeap
 from questd.runtime.journal.memory import MemoryStore
 from questd.simulation.historian import Tables
@@ -68,14 +68,13 @@ def _ignore_epoch(_: Any) -> Any:
     return counting
 
 
-def _accept_all(whole: Any) -> Any:
-    def accept(self: Any, item: Any) -> None:
-        if isinstance(item, Cancellation):
-            whole(self, item)
-        else:
-            self._queue[item.quest, item.epoch] = item
+def _skip_gaps(whole: Any) -> Any:
+    def work(self: Any, ticket: int, frame: Any) -> None:
+        if frame.items:
+            self._received = max(self._received, frame.items[0].number - 1)
+        whole(self, ticket, frame)
 
-    return accept
+    return work
 
 
 def _nothing(_: Any) -> Any:
@@ -166,7 +165,8 @@ SABOTEURS: Final = (
     Saboteur("acknowledge before append", Writing, "answer", _answer_at_once),
     Saboteur("do effects before append", Writing, "when_durable", _do_at_once),
     Saboteur("drop the epoch check", decide, "_counting", _ignore_epoch),
-    Saboteur("skip deduplication of work", Session, "_accept", _accept_all),
+    Saboteur("take work behind a gap", Session, "_work", _skip_gaps),
+    Saboteur("skip deduplication of results", decide, "_completed_by", _nothing),
     Saboteur("lose a passivated quest", Directory, "_on_rested", _nothing),
     Saboteur("forget what a resting quest wants", told, "_wants_by_need", _empty),
     Saboteur("fire a timer early", TimerHeap, "due", _fire_early),
@@ -177,7 +177,9 @@ SABOTEURS: Final = (
     Saboteur("start with one dependency done", quest_state.Task, "__init__", _one_dependency),
     Saboteur("ignore exclusivity and limits", decide, "hold_reason", _nothing),
     Saboteur("ignore the idempotency key", MemoryStore, "_holder", _nothing),
-    Saboteur("acknowledge outcomes on arrival", agent_core.Session, "arrived", _acknowledge_at_once),
+    Saboteur(
+        "acknowledge outcomes on arrival", agent_core.Session, "arrived", _acknowledge_at_once
+    ),
     Saboteur("repeat what must not be repeated", decide, "_lose_attempt", _repeat_blindly),
     Saboteur("never miss a silent agent", AgentActor, "_on_beat", _never_lost),
     Saboteur("wait for ever after a restart", ExchangeActor, "_on_grace_over", _nothing),

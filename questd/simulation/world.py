@@ -80,7 +80,6 @@ class World:
         self.commits = 0
         self.turns = 0
         self._births = 0
-        self._lost_race_until = 0
         self._turned: Mailbox | None = None
         self._deaths = dict(script.faults.commit_deaths)
 
@@ -204,16 +203,13 @@ class World:
         self.trace.note(event, *fields.values())
         if event not in UNEXPECTED and event != "quest.parked":
             return
-        error = str(fields)
-        if any(excuse in error for excuse in EXCUSES):
-            self._lost_race_until = self._now() + 10 * SECOND
-        elif "LostRace" not in error or self._now() > self._lost_race_until:
+        if not any(excuse in str(fields) for excuse in EXCUSES):
             self.ledger.fail(f"{event}: {fields}")
 
     def committing(self) -> str:
         """A commit begins: is it this daemon's last?"""
         self.commits += 1
-        return self._deaths.pop(self.commits, "") if self.faults is not NONE else ""
+        return self._deaths.pop(self.commits, "")
 
     def committed(self, items: list[Append], outcomes: list[Appended | Refusal]) -> None:
         """It is on disk."""
@@ -240,7 +236,9 @@ class World:
         for number in range(scene.agents):
             name = AGENTS[number % len(AGENTS)]
             absent = number < len(AGENTS) and chance.maybe(self.faults.absent_agents)
-            delay_us = chance.between(SECOND, scene.chaos_us) if absent else chance.skewed(0, SECOND)
+            delay_us = (
+                chance.between(SECOND, scene.chaos_us) if absent else chance.skewed(0, SECOND)
+            )
             body = self._body(name, chance)
             self.agenda.after(delay_us, lambda body=body: self.admit(body))
         for name in AGENTS[scene.agents :]:
