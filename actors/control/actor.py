@@ -9,9 +9,10 @@ from typing import Any
 
 from msgspec import Struct
 
+from questd.actors.control.submitting import checked_inputs, refusal_of
 from questd.actors.control.watching import Watches
 from questd.actors.exchange.actor import DrainAgents, LookAtAgents
-from questd.actors.graph import check_inputs, parse_deadline
+from questd.actors.graph import parse_deadline
 from questd.actors.house import VERSION, Answers, House
 from questd.actors.mail import (
     Answered,
@@ -31,7 +32,6 @@ from questd.messages.control import Error, Reply, Request, encode_control
 from questd.messages.definition import definition_digest
 from questd.messages.events import Record
 from questd.messages.heads import TERMINAL, Head
-from questd.messages.payload import PAYLOAD_MAX_BYTES, decode_json, encode_json
 from questd.runtime.actor import Actor, Ref
 from questd.runtime.errors import JournalError
 from questd.runtime.journal.store import JournalStore
@@ -224,9 +224,9 @@ class ControlActor(Actor):
         if self._facts.gauges().get("journal_queue", 0) > limits.journal_queue:
             self._reply(job, Error("busy", "the journal is behind", retry_after_ms=500))
             return
-        if len(submit.inputs) > PAYLOAD_MAX_BYTES:
-            message = f"inputs of {len(submit.inputs)} bytes; {PAYLOAD_MAX_BYTES} are allowed"
-            self._reply(job, Error("invalid", message))
+        refused = refusal_of(submit)
+        if refused is not None:
+            self._reply(job, refused)
             return
         self._submits[job] = None
         ready = self._house.plans.get(definition_digest(submit.definition))
@@ -400,19 +400,3 @@ def last_event(store: JournalStore, head: Head) -> Record | None:
 
 
 END_KINDS = frozenset({"quest.completed", "quest.failed", "quest.cancelled"})
-
-
-def checked_inputs(text: bytes, ready: ReadyPlan) -> bytes | Error:
-    """The inputs with defaults, as JSON text, or everything that is wrong with them."""
-    try:
-        values = decode_json(text)
-    except (ValueError, RecursionError) as error:
-        return Error("invalid", f"inputs are not JSON: {error}")
-    if not isinstance(values, dict):
-        return Error("invalid", "inputs are not a JSON object")
-    definition = ready.plan.definition
-    complete, problems = check_inputs(definition.inputs, ready.compiled.inputs, values)
-    if problems:
-        details = tuple(str(problem) for problem in problems)
-        return Error("invalid", "the inputs do not fit", details=details)
-    return encode_json(complete)

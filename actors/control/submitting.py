@@ -1,0 +1,75 @@
+"""What a submit says beside its definition: may it be written down? Pure."""
+
+from typing import Final
+
+from questd.actors.graph import DURATION_MAX_MS, check_inputs, format_duration
+from questd.actors.graph.checks import LABELS_MAX, NAME_MAX, PRIORITIES
+from questd.actors.graph.plain import text_fault
+from questd.actors.quest.plans import ReadyPlan
+from questd.messages.control import Error, Submit
+from questd.messages.payload import PAYLOAD_MAX_BYTES, decode_json, encode_json
+
+KEY_MAX: Final = 500
+MOMENT_MAX_US: Final = 2**53 - 1
+
+
+def refusal_of(submit: Submit) -> Error | None:
+    """Everything that is wrong with its own fields, at once."""
+    if len(submit.inputs) > PAYLOAD_MAX_BYTES:
+        message = f"inputs of {len(submit.inputs)} bytes; {PAYLOAD_MAX_BYTES} are allowed"
+        return Error("invalid", message)
+    faults = [*_faults_of_texts(submit), *_faults_of_numbers(submit)]
+    return Error("invalid", faults[0], details=tuple(faults)) if faults else None
+
+
+def _faults_of_texts(submit: Submit) -> list[str]:
+    faults: list[str] = []
+    if submit.key is not None and not _fits(submit.key, KEY_MAX):
+        faults.append(f"key: an idempotency key has 1 to {KEY_MAX} printable characters")
+    if submit.project is not None and not _fits(submit.project, NAME_MAX):
+        faults.append(f"project: has 1 to {NAME_MAX} printable characters")
+    if len(submit.labels) > LABELS_MAX:
+        faults.append(f"labels: has {len(submit.labels)} labels; {LABELS_MAX} are allowed")
+        return faults
+    for name, value in submit.labels.items():
+        if not _fits(name, NAME_MAX) or "=" in name:
+            faults.append(
+                f"labels: a name has 1 to {NAME_MAX} printable characters, none of them ="
+            )
+        elif len(value) > NAME_MAX or text_fault(value):
+            faults.append(f"labels.{name}: is text of at most {NAME_MAX} characters")
+    return faults
+
+
+def _faults_of_numbers(submit: Submit) -> list[str]:
+    faults: list[str] = []
+    if submit.priority is not None and submit.priority not in PRIORITIES:
+        lowest, highest = PRIORITIES.start, PRIORITIES.stop - 1
+        faults.append(f"priority: {submit.priority} is not between {lowest} and {highest}")
+    if submit.deadline_us is not None and not 0 < submit.deadline_us <= MOMENT_MAX_US:
+        faults.append(f"deadline: is not between 1 and {MOMENT_MAX_US} µs since 1970")
+    total_ms = submit.total_timeout_ms
+    if total_ms is not None and not 0 < total_ms <= DURATION_MAX_MS:
+        longest = format_duration(DURATION_MAX_MS)
+        faults.append(f"total_timeout: must be longer than 0s and not longer than {longest}")
+    return faults
+
+
+def _fits(name: str, most: int) -> bool:
+    return 0 < len(name) <= most and name.isprintable()
+
+
+def checked_inputs(text: bytes, ready: ReadyPlan) -> bytes | Error:
+    """The inputs with defaults, as JSON text, or everything that is wrong with them."""
+    try:
+        values = decode_json(text)
+    except (ValueError, RecursionError) as error:
+        return Error("invalid", f"inputs are not JSON: {error}")
+    if not isinstance(values, dict):
+        return Error("invalid", "inputs are not a JSON object")
+    definition = ready.plan.definition
+    complete, problems = check_inputs(definition.inputs, ready.compiled.inputs, values)
+    if problems:
+        details = tuple(str(problem) for problem in problems)
+        return Error("invalid", "the inputs do not fit", details=details)
+    return encode_json(complete)
