@@ -42,7 +42,7 @@ def main() -> int:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (given["file_bytes"],) * 2)
     daemon = Daemon(plan_of(data, given), note)
-    signal.signal(signal.SIGTERM, lambda *_: daemon.request_stop())
+    signal.signal(signal.SIGTERM, lambda _number, _frame: daemon.request_stop())
     try:
         daemon.start()
     except QuestdError as error:

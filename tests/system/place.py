@@ -22,6 +22,12 @@ from questd.messages.control import Reply, Request, decode_reply, encode_control
 from questd.messages.definition import QuestDefinition, StepDefinition, encode_definition
 from questd.messages.exchange import FRAME_MAX_BYTES
 from questd.messages.heads import TERMINAL, Head, ListFilter
+from questd.messages.history import (
+    HistoryReply,
+    HistoryRequest,
+    decode_history_reply,
+    encode_history,
+)
 from questd.messages.payload import BlobRef, Payload
 from questd.runtime.errors import Unreachable
 from questd.runtime.nng import Caller
@@ -30,6 +36,7 @@ T = TypeVar("T")
 ROOT = Path(__file__).resolve().parents[2]
 DEADLINE_S = 60.0
 POLL_S = 0.05
+HISTORY_FRAME_MAX = 64 * 1024 * 1024
 LIMITS = {
     "hold_s": 1.0,
     "lease_s": 5.0,
@@ -39,14 +46,16 @@ LIMITS = {
 }
 
 
-def until(what: str, check: Callable[[], T], deadline_s: float = DEADLINE_S) -> T:
+def until(what: str, check: Callable[[], T | None], deadline_s: float = DEADLINE_S) -> T:
     """Ask until the answer is true; the answer."""
     end = time.monotonic() + deadline_s
-    while not (answer := check()):
+    while True:
+        answer = check()
+        if answer:
+            return answer
         if time.monotonic() > end:
             raise AssertionError(f"not within {deadline_s:.0f} s: {what}")
         time.sleep(POLL_S)
-    return answer
 
 
 class Process:
@@ -151,8 +160,12 @@ class Place:
 
     def caller(self, url: str) -> Caller:
         caller = Caller(url, frame_max=FRAME_MAX_BYTES)
-        self._callers.append(caller)
+        self.keep(caller)
         return caller
+
+    def keep(self, caller: Caller) -> None:
+        """It is closed with the place."""
+        self._callers.append(caller)
 
     def close(self) -> None:
         for caller in self._callers:
@@ -165,8 +178,17 @@ class Place:
 
     def ask(self, request: Request) -> Reply:
         """One question to the daemon that runs now. Unreachable when it does not answer."""
-        assert self._control is not None
-        return decode_reply(self._control.request(encode_control(request), DEADLINE_S))
+        control = self._control
+        assert control is not None
+        return decode_reply(control.request(encode_control(request), DEADLINE_S))
+
+    def history(self, request: HistoryRequest) -> HistoryReply:
+        """One question to the historian that runs now, on a link of its own."""
+        caller = Caller(self.addresses["history"], frame_max=HISTORY_FRAME_MAX)
+        try:
+            return decode_history_reply(caller.request(encode_history(request), 10.0))
+        finally:
+            caller.close()
 
     def submit(self, definition: QuestDefinition, **more: Any) -> str:
         reply = self.ask(ctl.Submit(encode_definition(definition), **more))
@@ -219,6 +241,12 @@ class Place:
         assert isinstance(reply, ctl.Blobs), reply
         return reply.texts[payload.digest]
 
+    def output(self, quest: str) -> bytes:
+        """Of a completed quest, as JSON text."""
+        ends = [e for e in self.events(quest) if isinstance(e, ev.QuestCompleted)]
+        assert len(ends) == 1, self.events(quest)
+        return self.text(ends[0].output)
+
     def await_end(self, quests: Iterable[str], deadline_s: float = DEADLINE_S) -> dict[str, Head]:
         """Their heads, when all have ended."""
         wanted = set(quests)
@@ -254,12 +282,19 @@ class Place:
         return [json.loads(line) for line in self.ledger_file.read_bytes().splitlines()]
 
     def await_calls(self, count: int) -> list[dict[str, Any]]:
-        return until(f"{count} calls", lambda: c if len(c := self.calls()) >= count else None)
+        """Until the tools have been called so many times."""
+
+        def made() -> list[dict[str, Any]] | None:
+            calls = self.calls()
+            return calls if len(calls) >= count else None
+
+        return until(f"{count} calls", made)
 
 
 def step(key: str, tool: str = "work", **more: Any) -> StepDefinition:
     """A step of the worker; dependencies as given."""
-    return StepDefinition(key, **{"agent": "worker", "tool": tool, **more})
+    fields: dict[str, Any] = {"agent": "worker", "tool": tool, **more}
+    return StepDefinition(key, **fields)
 
 
 def chain(count: int, tool: str = "work", **arguments: Any) -> QuestDefinition:

@@ -4,8 +4,6 @@ import threading
 import time
 
 from questd.messages import control as ctl
-from questd.messages import events as ev
-from questd.messages.control import decode_reply, encode_control
 from questd.messages.definition import encode_definition
 from questd.runtime.errors import Unreachable
 from tests.system.place import Place, chain, single, until
@@ -88,7 +86,7 @@ def test_all_killed_at_once_and_started_again_finish(place: Place) -> None:
 def test_one_idempotency_key_from_many_threads_over_kills_is_one_quest(place: Place) -> None:
     place.start_daemon()
     place.start_agent()
-    request = encode_control(ctl.Submit(encode_definition(chain(2)), key="the-one"))
+    request = ctl.Submit(encode_definition(chain(2)), key="the-one")
     answers: list[str] = []
     stopped = threading.Event()
 
@@ -96,8 +94,7 @@ def test_one_idempotency_key_from_many_threads_over_kills_is_one_quest(place: Pl
         heard = 0
         while not stopped.is_set() or not heard:
             try:
-                assert place._control is not None
-                reply = decode_reply(place._control.request(request, 20.0))
+                reply = place.ask(request)
             except Unreachable:
                 time.sleep(0.01)
                 continue
@@ -172,10 +169,6 @@ def test_a_killed_attempt_that_must_not_be_repeated_waits_for_a_decision(place: 
         assert isinstance(again, ctl.Error), again
     heads = place.await_end(quests)
     assert [heads[quest].status for quest in quests] == ["completed", "completed", "failed"]
-    outputs = [place.events(quest)[-1] for quest in quests[:2]]
-    assert [e.output for e in outputs if isinstance(e, ev.QuestCompleted)] == [
-        b'"paid"',
-        b'"by hand"',
-    ]
+    assert [place.output(quest) for quest in quests[:2]] == [b'"paid"', b'"by hand"']
     assert len(place.calls()) == 4
     check(place, quests)
