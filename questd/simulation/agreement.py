@@ -6,7 +6,8 @@ Checked after its turns, whenever it has nothing under way.
 from questd.actors.quest import core
 from questd.actors.quest.actor import QuestSupervisor
 from questd.actors.quest.state import QuestState, Ready, Retrying, Running, WantPlace
-from questd.simulation.ledger import Account
+from questd.simulation.accounts import Account
+from questd.simulation.daemon import insides
 
 
 def disagreement(actor: QuestSupervisor, account: Account) -> str | None:
@@ -27,8 +28,9 @@ def disagreement(actor: QuestSupervisor, account: Account) -> str | None:
 
 def state_of(actor: QuestSupervisor) -> tuple[QuestState | None, bool]:
     """Its state, and whether something is under way that the journal does not know."""
-    busy = not actor._writing.idle or actor._renderings  # noqa: SLF001 - looks in
-    return actor._state, bool(busy)  # noqa: SLF001
+    found = insides(actor)
+    state: QuestState | None = found["_state"]
+    return state, bool(not found["_writing"].idle or found["_renderings"])
 
 
 def summary(state: QuestState) -> tuple[object, ...]:
@@ -72,7 +74,7 @@ def forgotten(state: QuestState) -> str | None:
 def unwatched(actor: QuestSupervisor, state: QuestState) -> str | None:
     """An attempt that runs and has no step actor, or a step actor without attempt."""
     running = {task.key for task in state.tasks if isinstance(task.state, Running)}
-    watched = set(actor._steps)  # noqa: SLF001
+    watched: set[str] = set(insides(actor)["_steps"])
     if running == watched:
         return None
     return f"{state.id}: runs {sorted(running)}, its step actors watch {sorted(watched)}"

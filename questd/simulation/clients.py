@@ -1,6 +1,7 @@
 """Simulated clients: they submit with idempotency keys and try again, cancel, watch, and resolve breakpoints."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 from msgspec import Struct
@@ -147,7 +148,7 @@ class Operator:
             result = b'"decided"' if choice == "complete" else None
             resolve = ResolveTask(quest, choice, f"operator-{self._number}", task, result)
             delay_us = self._chance.skewed(MILLISECOND, 3 * SECOND)
-            self._agenda.after(delay_us, lambda resolve=resolve: self._resolve(resolve))
+            self._agenda.after(delay_us, partial(self._resolve, resolve))
 
     def _resolve(self, resolve: ResolveTask) -> None:
         self._ask(resolve, 2 * SECOND, lambda reply: self._on_reply(resolve, reply))
@@ -165,4 +166,5 @@ class Operator:
 
 def passing_question(chance: Chance) -> Request:
     """What a passer-by asks."""
-    return chance.pick((Ping(), Missing(), ListAgents(), ListQuests()))
+    questions: tuple[Request, ...] = (Ping(), Missing(), ListAgents(), ListQuests())
+    return chance.pick(questions)

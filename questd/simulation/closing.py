@@ -3,10 +3,12 @@
 from typing import Any
 
 from questd.actors.agent.actor import Beat
+from questd.actors.agent.core import Session
 from questd.actors.directory.actor import DaemonStable
 from questd.actors.exchange.actor import GraceOver
 from questd.actors.quest.actor import QuestSupervisor
 from questd.actors.quest.told import waits_of
+from questd.simulation.daemon import insides
 from questd.simulation.historian import whole
 from questd.simulation.ledger import Violation
 from questd.simulation.world import World
@@ -79,7 +81,7 @@ def _house(world: World) -> None:
 
 
 def _inside(world: World, name: str) -> dict[str, Any]:
-    return vars(world.life.actor(getattr(world.life.house, name)))
+    return insides(world.life.actor(getattr(world.life.house, name)))
 
 
 def _sessions(world: World) -> None:
@@ -88,8 +90,8 @@ def _sessions(world: World) -> None:
         _demand(instance.idle, f"{instance.incarnation} is not idle")
     found = [world.life.actor(ref) for ref in world.life.agent_refs()]
     for actor in found:
-        inside = vars(actor)
-        session = inside["_session"]
+        inside = insides(actor)
+        session: Session = inside["_session"]
         left = (session.held, session.delivered, list(session.unsent), inside["_steps"])
         _demand(not any(left), f"the session of {actor.name} still has {left}")
     present = sorted(actor.name for actor in found)
@@ -119,9 +121,9 @@ def _history(world: World) -> None:
             shown[name] == rows,
             f"history.{name} differs from a fresh projection: {_first(shown[name], rows)}",
         )
-    rows = {row["quest"]: row for row in historian.tables.rows["quests"].values()}
+    quests = {row["quest"]: row for row in historian.tables.rows["quests"].values()}
     for account in world.ledger.accounts.values():
-        status = rows[account.quest]["status"]
+        status = quests[account.quest]["status"]
         said = account.end.removeprefix("quest.") if account.end else "waiting"
         _demand(status == said, f"history says {account.quest} is {status}, the journal {said}")
     _tasks(world)

