@@ -222,6 +222,11 @@ class Life:
         fresh.take_due()
         return fresh
 
+    def restart(self) -> None:
+        """Only the journal is left."""
+        self.state = self.folded()
+        self.owed = owed_by(self.state)
+
 
 def quest(*steps: StepDefinition, total_timeout_ms: int | None = None, **fields: Any) -> Life:
     """A quest of these steps, submitted and started."""

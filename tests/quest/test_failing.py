@@ -6,13 +6,14 @@ from questd.actors.quest import commands as cmd
 from questd.actors.quest import core
 from questd.actors.quest import state as st
 from questd.messages import events as ev
+from questd.messages.definition import StepDefinition
 from tests.quest.making import AT_ONCE, ONCE, Life, failure, kinds, quest, step
 
 FINAL = failure("validation", "no", retryable=False)
 LOCATED = failure("validation", "no", task="a", retryable=False)
 
 
-def failed(on_error: str, *others: st.StepDefinition) -> Life:
+def failed(on_error: str, *others: StepDefinition) -> Life:
     life = quest(step("a", on_error=on_error), *others)
     life.fail(life.start("a"), FINAL)
     return life

@@ -8,7 +8,7 @@ from questd.actors.quest import commands as cmd
 from questd.actors.quest import core
 from questd.actors.quest import state as st
 from questd.messages import events as ev
-from tests.quest.making import Life, failure, kinds, plan_of, quest, step
+from tests.quest.making import Life, failure, plan_of, quest, step
 
 
 def test_a_submit_is_two_events_and_the_first_steps_ask_for_places() -> None:
@@ -166,13 +166,13 @@ def test_an_ended_quest_moves_no_more() -> None:
 def test_a_task_does_not_fail_twice_for_good() -> None:
     life = quest(step("a", on_error="continue"), step("b"))
     life.fail(life.start("a"), failure(retryable=False))
-    with pytest.raises(st.IllegalMove, match="failed and continued: task.failed"):
+    with pytest.raises(st.IllegalMove, match=r"failed and continued: task\.failed"):
         core.evolve(life.state, ev.TaskFailed("a", failure(), continued=True), life.now_us)
     assert life.state.ended == 1
 
 
 def test_the_tables_speak_of_events_that_exist() -> None:
-    known = {ev.kind_of(kind) for kind in ev.Event.__args__}  # type: ignore[attr-defined]
+    known = {ev.kind_of(kind) for kind in ev.Event.__args__}
     assert {event for _, event in st.TASK_MOVES} <= known
     assert {event for _, event in st.QUEST_MOVES} <= known
 

@@ -17,7 +17,8 @@ SECOND = 1_000_000
 
 
 def policy(**fields: Any) -> RetryPolicy:
-    return RetryPolicy(**({"attempts": 5, "delay_ms": 1_000, "jitter": 0.0} | fields))
+    values: dict[str, Any] = {"attempts": 5, "delay_ms": 1_000, "jitter": 0.0}
+    return RetryPolicy(**(values | fields))
 
 
 def delay_s(of: RetryPolicy, tried: int, jitter: float = 0.0, wish_ms: int | None = None) -> float:
