@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Struct
 
 ROOT: Final = Path(__file__).parents[2]
+LIMITS_PAGE: Final = ROOT / "docs" / "limits.md"
 PAGES: Final = sorted((ROOT / "docs").glob("*.md"))
 BLOCK: Final = re.compile(r"<!-- generated: (\S+) (.*?) -->\n(.*?)<!-- end -->", re.DOTALL)
 PLAIN: Final = {bytes: "bin", str: "str", int: "int", float: "float", bool: "bool", NoneType: "nil"}
@@ -35,6 +36,12 @@ def _block(found: "re.Match[str]") -> str:
     kind, argument, body = found.groups()
     made = MAKERS[kind](argument, kept(body))
     return f"<!-- generated: {kind} {argument} -->\n{made}\n<!-- end -->"
+
+
+def blocks(page: Path, kind: str) -> set[str]:
+    """The arguments of the page's blocks of this kind."""
+    found = BLOCK.finditer(page.read_text(encoding="utf-8"))
+    return {block[2] for block in found if block[1] == kind}
 
 
 def kept(body: str) -> Kept:
@@ -246,6 +253,37 @@ def limits_of(module: ModuleType) -> dict[str, int | float | str]:
     return found
 
 
+ROOMS: Final = ("runtime", "actors", "analytics", "questd")
+NOT_LIMITS: Final = re.compile(r"/(simulation|cli|views)/|/drawing\.py$|/__main__\.py$")
+"""What bounds only a drawing, a table on a terminal or a test of ours."""
+
+
+def modules_without_a_block() -> list[str]:
+    """Modules that define a bound by the word MAX, and have no block in docs/limits.md."""
+    described = blocks(LIMITS_PAGE, "limits")
+    return [
+        name for name in _modules_of_rooms() if name not in described and _defines_a_bound(name)
+    ]
+
+
+def _modules_of_rooms() -> list[str]:
+    names: list[str] = []
+    for room in ROOMS:
+        for path in sorted((ROOT / room).rglob("*.py")):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            linked = room == "questd" and parts[1] in {"messages", *ROOMS}
+            if not linked and not NOT_LIMITS.search(f"/{path.relative_to(ROOT)}"):
+                names.append(".".join(parts if room != "questd" else parts[1:]))
+    return names
+
+
+def _defines_a_bound(name: str) -> bool:
+    path = ROOT / "questd" / f"{name.replace('.', '/')}.py"
+    if not re.search(r"^[A-Z][A-Z0-9_]*(?:_MAX|MAX_)", path.read_text("utf-8"), re.MULTILINE):
+        return False
+    return any("MAX" in limit for limit in limits_of(importlib.import_module(f"questd.{name}")))
+
+
 def shown(value: float | str) -> str:
     """A number as people read it."""
     return f"{value:,}" if isinstance(value, int | float) else value
@@ -261,7 +299,12 @@ MAKERS: Final[Mapping[str, Callable[[str, Kept], str]]] = {
 
 
 def main() -> None:
-    """Write every page anew."""
+    """Write every page anew; modules with new bounds get a block at the end of docs/limits.md."""
+    for name in modules_without_a_block():
+        with LIMITS_PAGE.open("a", encoding="utf-8") as file:
+            file.write(
+                f"\nIn `questd.{name}`:\n\n<!-- generated: limits {name} -->\n<!-- end -->\n"
+            )
     for page in PAGES:
         fresh = regenerate(page)
         if fresh != page.read_text(encoding="utf-8"):

@@ -15,12 +15,10 @@ from questd.messages.definition import QuestDefinition, StepDefinition
 from questd.messages.exchange import decode_agent_frame, decode_daemon_frame
 from tests.analytics.making import Writer, memory_store, random_journal
 from tests.analytics.reading import build
-from tests.docs.generated import BLOCK, PAGES, ROOT, limits_of, regenerate
+from tests.docs.generated import BLOCK, PAGES, ROOT, blocks, modules_without_a_block, regenerate
 
 PROTOCOL = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
 ANEW = "run `python -m tests.docs.generated`, then write what is still empty"
-ROOMS = ("runtime", "actors", "analytics", "questd")
-NOT_LIMITS = re.compile(r"/(simulation|cli|views)/|/drawing\.py$|/__main__\.py$")
 
 
 def code(page: str, language: str) -> list[str]:
@@ -42,7 +40,7 @@ def test_no_meaning_is_left_empty(page: Path) -> None:
 @pytest.mark.parametrize("name", ["exchange", "control", "history", "events"])
 def test_every_message_is_in_the_protocol(name: str) -> None:
     module = importlib.import_module(f"questd.messages.{name}")
-    described = {argument for kind, argument, _ in BLOCK.findall(PROTOCOL) if kind == "message"}
+    described = blocks(ROOT / "docs" / "protocol.md", "message")
     structs = [
         found
         for found, value in vars(module).items()
@@ -66,27 +64,7 @@ def test_the_frames_of_the_worked_example_are_frames() -> None:
 
 
 def test_every_bound_of_the_code_is_in_the_limits() -> None:
-    page = (ROOT / "docs" / "limits.md").read_text(encoding="utf-8")
-    described = {argument for kind, argument, _ in BLOCK.findall(page) if kind == "limits"}
-    absent: list[str] = []
-    for room in ROOMS:
-        for path in sorted((ROOT / room).rglob("*.py")):
-            relative = path.relative_to(ROOT).with_suffix("")
-            if room == "questd" and relative.parts[1] in {"messages", *ROOMS}:
-                continue
-            if NOT_LIMITS.search(f"/{path.relative_to(ROOT)}"):
-                continue
-            absent += _undescribed(relative.parts, described)
-    assert absent == [], "add a block for each of these modules to docs/limits.md, then " + ANEW
-
-
-def _undescribed(parts: tuple[str, ...], described: set[str]) -> list[str]:
-    name = ".".join(parts if parts[0] != "questd" else parts[1:])
-    text = (ROOT.joinpath(*parts).with_suffix(".py")).read_text(encoding="utf-8")
-    if name in described or not re.search(r"^[A-Z][A-Z0-9_]*(?:_MAX|MAX_)", text, re.MULTILINE):
-        return []
-    module = importlib.import_module(f"questd.{name}")
-    return [f"{name}.{limit}" for limit in limits_of(module) if "MAX" in limit]
+    assert modules_without_a_block() == [], ANEW
 
 
 def test_the_settings_of_the_limits_are_those_of_the_file() -> None:
