@@ -3,7 +3,7 @@
 They replace an attribute of production code while a ``with`` block lasts, and nothing else.
 """
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -44,8 +44,7 @@ class Saboteur(Struct, frozen=True):
     @contextmanager
     def at_work(self) -> Generator[None]:
         """Broken inside the block, whole again after it."""
-        parts: Mapping[str, Any] = vars(self.place)
-        whole = parts[self.attribute]
+        whole: Any = self.place.__dict__[self.attribute]
         setattr(self.place, self.attribute, self.broken(whole))
         try:
             yield
