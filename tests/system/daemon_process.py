@@ -14,9 +14,11 @@ from typing import Any
 from questd.actors.house import Limits
 from questd.daemon.service import Daemon, DaemonPlan, Listener
 from questd.runtime.errors import QuestdError
+from questd.settings import AgentSettings
 from tests.system.parent import die_with_parent
 
 EXIT_REFUSED = 7
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def note(event: str, **fields: Any) -> None:
@@ -30,6 +32,7 @@ def plan_of(data: str, given: dict[str, Any]) -> DaemonPlan:
         limits=Limits(**given.get("limits", {})),
         listeners=listeners,
         history=given.get("history", False),
+        agents=tuple(AgentSettings(folder=ROOT, **agent) for agent in given.get("agents", ())),
         drain_s=given.get("drain_s", 10.0),
     )
 

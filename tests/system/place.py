@@ -3,6 +3,7 @@
 Every process that is started here is ended here, by its own id. Deadlines are generous: the machine may be slow.
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -113,6 +114,20 @@ class Process:
             pipe.close()
 
 
+def command_of(pid: int) -> str:
+    """The command line of a process; empty when it is gone."""
+    ps = ["ps", "-o", "command=", "-p", str(pid)]
+    said = subprocess.run(ps, capture_output=True, text=True, check=False).stdout
+    return "" if "<defunct>" in said else said.strip()
+
+
+def end_stranger(pid: int) -> None:
+    """A child of a killed daemon; never another process that got its pid."""
+    if "questd" in command_of(pid):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
 class Place:
     """One data directory. ``daemon`` is the process that runs on it now."""
 
@@ -145,9 +160,19 @@ class Place:
         self._control = self.caller(self.addresses["control"])
         return self.daemon
 
+    @property
+    def agent_env(self) -> dict[str, str]:
+        """What the worker wants to know."""
+        return {"GATE": str(self.gate), "LEDGER": str(self.ledger_file)}
+
+    def kept(self, **more: Any) -> dict[str, Any]:
+        """The worker as an agent that the daemon starts itself."""
+        python = "tests.system.agents.worker:agent"
+        return {"name": "worker", "python": python, "env": self.agent_env, **more}
+
     def start_agent(self, url: str | None = None, **env: str) -> Process:
-        env = {"GATE": str(self.gate), **env}
-        arguments = [url or self.addresses["exchange"], str(self.ledger_file)]
+        arguments = [url or self.addresses["exchange"]]
+        env = {**self.agent_env, **env}
         return self._start("tests.system.agents.worker", arguments, "agent", env)
 
     def _start(
@@ -172,6 +197,8 @@ class Place:
             caller.close()
         for process in reversed(self._processes):
             process.close()
+            for note in process.notes("process.started"):
+                end_stranger(note["pid"])
         shutil.rmtree(self._sockets, ignore_errors=True)
 
     # -- asking ----------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The agent of these tests: ``python -m tests.system.agents.worker URL LEDGER``. Every call writes one line into the ledger first.
+"""The agent of these tests: ``python -m tests.system.agents.worker URL``. Every call writes one line into $LEDGER first.
 
 $AGENT, $CAPACITY, $PREFETCH and $GATE say what it is; a tool that waits for the gate goes on when that file exists.
 """
@@ -13,7 +13,7 @@ from typing import Any
 from questd.agent import Agent, Context, ToolError
 from tests.system.parent import die_with_parent
 
-URL, LEDGER = sys.argv[1:3]
+LEDGER = os.environ["LEDGER"]
 GATE = Path(os.environ.get("GATE", "/nonexistent"))
 POLL_S = 0.02
 agent = Agent(
@@ -117,4 +117,4 @@ def returning(ctx: Context, what: str) -> Any:
 
 if __name__ == "__main__":
     die_with_parent()
-    agent.run(URL)
+    agent.run(sys.argv[1])
