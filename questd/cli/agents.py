@@ -3,7 +3,7 @@
 import argparse
 import os
 import time
-from typing import Any
+from typing import Any, cast
 
 from questd.cli.codes import DONE
 from questd.cli.marks import length
@@ -124,12 +124,19 @@ def _draw_tool(tool: ToolView, figures: dict[str, Any] | None, out: Out) -> None
 
 def _parameters(schema: Any) -> list[str]:
     """``name: type`` for each, with ``?`` where it may be left out."""
-    known = schema.get("properties", {}) if isinstance(schema, dict) else {}
-    required = schema.get("required", ()) if isinstance(schema, dict) else ()
+    whole = _object(schema)
+    name = str(whole.get("$ref", "")).removeprefix("#/$defs/")
+    whole = _object(_object(whole.get("$defs")).get(name, whole))
+    known, required = _object(whole.get("properties")), whole.get("required", ())
     return [
-        f"{name}{'' if name in required else '?'}: {kind.get('type', 'any')}"
+        f"{name}{'' if name in required else '?'}: {_object(kind).get('type', 'any')}"
         for name, kind in known.items()
     ]
+
+
+def _object(value: Any) -> dict[str, Any]:
+    """A stranger's schema may be anything."""
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
 def run(options: argparse.Namespace, out: Out) -> int:

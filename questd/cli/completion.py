@@ -2,7 +2,7 @@
 
 import argparse
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 from questd.cli.codes import DONE
 from questd.cli.output import Out
@@ -31,11 +31,13 @@ def commands(parser: argparse.ArgumentParser, words: str) -> Iterator[Command]:
     options: list[tuple[str, str]] = []
     choices: list[str] = []
     below: list[tuple[str, argparse.ArgumentParser]] = []
-    for action in parser._actions:  # noqa: SLF001 - argparse offers no other way to read a parser
-        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
+    actions: list[Any] = parser._actions  # noqa: SLF001 - argparse offers no other way to read one
+    for action in actions:
+        if isinstance(action.choices, dict):  # of subcommands
             helps = {choice.dest: choice.help or "" for choice in action._choices_actions}  # noqa: SLF001
-            verbs += [(name, helps.get(name, "")) for name in action.choices]
-            below += list(action.choices.items())
+            parsers = cast("dict[str, argparse.ArgumentParser]", action.choices)
+            verbs += [(name, helps.get(name, "")) for name in parsers]
+            below += list(parsers.items())
         elif action.option_strings:
             options += [(name, action.help or "") for name in action.option_strings]
         elif action.choices:

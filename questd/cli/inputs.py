@@ -57,7 +57,7 @@ def value_of(text: str, kinds: frozenset[str], read: Callable[[str], str]) -> An
         return _json(content, kinds) if kinds & _STRUCTURED and "string" not in kinds else content
     if text.startswith("@@"):
         text = text[1:]
-    if kinds == {"string"}:
+    if kinds == frozenset({"string"}):
         return text
     if not kinds or "string" in kinds:
         return json_or_text(text)

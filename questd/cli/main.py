@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from io import TextIOWrapper
 
 from questd.cli.codes import BROKEN_PIPE, BUG, INTERRUPTED, code_of
 from questd.cli.output import Out
@@ -16,7 +17,7 @@ from questd.cli.parser import parse
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+        if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     options = parse(sys.argv[1:] if arguments is None else arguments)
     out = Out(as_json=options.json, quiet=options.quiet, verbose=options.verbose)

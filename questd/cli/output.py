@@ -7,7 +7,7 @@ where something is drawn.
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 if TYPE_CHECKING:
@@ -166,16 +166,4 @@ def plain(value: Any) -> Any:
     """Views as plain data, for JSON."""
     import msgspec  # noqa: PLC0415 - 15 ms
 
-    return msgspec.to_builtins(value) if _is_view(value) else _inside(value, plain)
-
-
-def _is_view(value: Any) -> bool:
-    return hasattr(value, "__struct_fields__")
-
-
-def _inside(value: Any, change: Callable[[Any], Any]) -> Any:
-    if isinstance(value, Mapping):
-        return {key: change(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [change(inner) for inner in value]
-    return value
+    return msgspec.to_builtins(value)

@@ -4,7 +4,7 @@ Pure of questions: it is given a followed quest and draws what is known of it.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -47,7 +47,7 @@ def progress_for(following: Following, out: Out) -> AbstractContextManager[Pictu
 
 
 @contextmanager
-def _lines(following: Following, out: Out) -> Iterator[Picture]:
+def _lines(following: Following, out: Out) -> Generator[Picture, None, None]:
     yield _Lines(following, out)
 
 
@@ -95,7 +95,7 @@ class _Lines:
 
 
 @contextmanager
-def _live(following: Following, out: Out) -> Iterator[Picture]:
+def _live(following: Following, out: Out) -> Generator[Picture, None, None]:
     from rich.live import Live  # noqa: PLC0415 - 40 ms
 
     drawing = Drawing(following, out.errors.height)

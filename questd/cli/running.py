@@ -7,7 +7,7 @@ import argparse
 import shlex
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Final
@@ -54,7 +54,7 @@ def _request(options: argparse.Namespace) -> Submit:
 
 
 @contextmanager
-def let_go_by_signal() -> Iterator[None]:
+def let_go_by_signal() -> Generator[None, None, None]:
     """A closed terminal and a TERM are as Ctrl-C: what was started here must be ended in order."""
 
     def interrupt(_: int, __: FrameType | None) -> None:

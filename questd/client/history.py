@@ -4,7 +4,7 @@ Without a daemon the directory's lock is held while the file is open, so none st
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -69,7 +69,7 @@ def table_of(rows: Rows) -> Table:
 
 
 @contextmanager
-def remote_history(url: str) -> Iterator[Ask]:
+def remote_history(url: str) -> Generator[Ask, None, None]:
     """Asks the historian at ``url``; ``busy`` and its restart are waited out for a bounded time."""
     from questd.runtime.nng import Caller  # noqa: PLC0415 - 40 ms
 
@@ -121,7 +121,7 @@ def error_of(error: HistoryError) -> QuestdError:
 
 
 @contextmanager
-def local_history(data: Path, memory: str | None = None) -> Iterator[Ask]:
+def local_history(data: Path, memory: str | None = None) -> Generator[Ask, None, None]:
     """Asks the file itself, under the directory's lock. Refused when a daemon holds it after all; JournalError when there is no journal."""
     from questd.analytics.database import DEFAULT_MEMORY, open_database  # noqa: PLC0415 - loads DuckDB
     from questd.analytics.ingest import Ingest  # noqa: PLC0415
@@ -145,7 +145,7 @@ def local_history(data: Path, memory: str | None = None) -> Iterator[Ask]:
 
 
 @contextmanager
-def _lock(data: Path) -> Iterator[None]:
+def _lock(data: Path) -> Generator[None, None, None]:
     """The directory's lock; a daemon that is just starting or stopping is waited for."""
     from questd.runtime.journal.lock import DirectoryLock  # noqa: PLC0415
 

@@ -3,7 +3,7 @@
 Invariant: nothing is looked for before it is needed; what was found is used until it is lost.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -72,7 +72,7 @@ class Home:
         return self._reader
 
     @contextmanager
-    def history(self) -> Iterator[Ask]:
+    def history(self) -> Generator[Ask, None, None]:
         """Who can be asked for the history."""
         address = self.address()
         if address is None:

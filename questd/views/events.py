@@ -47,14 +47,19 @@ class LogView(Struct, frozen=True):
 def event_view(record: Record, text_of: TextOf) -> EventView:
     """Payloads are plain values, times are text."""
     event = decode_event(record.body)
-    fields = {name: _shown(name, value, text_of) for name, value in structs.asdict(event).items()}
-    return EventView(
-        record.quest,
-        record.n,
-        rfc3339(record.at_us),
-        record.kind,
-        {name.removesuffix("_us") if name in _TIMES else name: v for name, v in fields.items()},
-    )
+    if isinstance(event, AttemptLogged):
+        lines = [_line(line) for line in event.lines]
+        fields: dict[str, Any] = {"task": event.task, "epoch": event.epoch, "lines": lines}
+    else:
+        fields = _fields(event, text_of)
+    return EventView(record.quest, record.n, rfc3339(record.at_us), record.kind, fields)
+
+
+def _fields(event: Event, text_of: TextOf) -> dict[str, Any]:
+    return {
+        name.removesuffix("_us") if name in _TIMES else name: _shown(name, value, text_of)
+        for name, value in structs.asdict(event).items()
+    }
 
 
 def _shown(name: str, value: Any, text_of: TextOf) -> Any:
@@ -65,8 +70,6 @@ def _shown(name: str, value: Any, text_of: TextOf) -> Any:
             return payload_value(value, text_of)
         case int() if name in _TIMES:
             return rfc3339(value)
-        case tuple() if name == "lines":
-            return [_line(line) for line in value]
         case _:
             return value
 

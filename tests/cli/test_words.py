@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
 import pytest
@@ -86,9 +87,10 @@ def test_every_input_that_cannot_be_read_is_named_at_once(tmp_path: Path) -> Non
     assert faults[5] == "-i text: is given twice"
 
 
-def test_standard_input_can_be_taken_once() -> None:
+def test_standard_input_can_be_taken_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", TextIOWrapper(BytesIO(b"text")))
     reader = FileReader()
-    reader._stdin_read = True
+    assert reader("-") == "text"
     with pytest.raises(InvalidInput, match=r"only one thing can be @-"):
         reader("-")
 

@@ -1,7 +1,7 @@
 """A control door of a small daemon for tests: real sockets, a real store, the daemon's own answers to questions."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -88,7 +88,7 @@ Answer = Callable[[Request], Reply | None]
 
 
 @contextmanager
-def control_door(folder: Path, store: JournalStore, answer: Answer) -> Iterator[str]:
+def control_door(folder: Path, store: JournalStore, answer: Answer) -> Generator[str, None, None]:
     """Serve; ``answer`` may take a request before the store is asked. Gives the address."""
 
     def receive(route: Route, body: bytes) -> None:
