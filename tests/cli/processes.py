@@ -13,7 +13,17 @@ from typing import Any
 QUEST = (sys.executable, "-m", "questd")
 PATIENCE_S = 30.0
 
-SETTINGS = 'drain = 1\n[agents.writer]\npython = "writer:agent"\n'
+SETTINGS = """\
+drain = 1
+
+[limits]
+hold = 1
+lease = 3
+reattach_grace = 1
+
+[agents.writer]
+python = "writer:agent"
+"""
 AGENT = """
 import os
 import time
