@@ -19,10 +19,16 @@ VERSION: Final = "0.1.0"
 
 
 class Limits(Struct, frozen=True):
-    """Bounds of a daemon, by name (docs/limits.md). Seconds and counts."""
+    """Bounds of a daemon, by name (docs/limits.md). Seconds and counts.
+
+    A quest that only waits keeps its actor for ``rest_after_s``; in a queue for a connected agent for ``rest_in_queue_s``, unless
+    more than ``awake_quests`` have actors; for an absent agent not at all.
+    """
 
     parallel: int | None = None
     rest_after_s: float = 2.0
+    rest_in_queue_s: float = 60.0
+    awake_quests: int = 10_000
     hold_s: float = 5.0
     lease_s: float = 15.0
     closed_pipe_s: float = 2.0
@@ -76,3 +82,5 @@ class House:
         self.new_quest_id = new_quest_id
         self.limits = limits
         self.note = note
+        self.awake = 0
+        """Quests that have an actor now (the directory counts)."""

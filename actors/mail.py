@@ -56,11 +56,15 @@ class ForgetQuest(Struct, frozen=True):
 
 
 class Places(Struct, frozen=True):
-    """To a quest: places that its tasks got, and tasks that nobody can do. ``settled``: this answers a Settle."""
+    """To a quest: places that its tasks got, and tasks that nobody can do. ``settled``: this answers a Settle.
+
+    ``absent``: of the tasks that asked in it, those that nobody connected can do now.
+    """
 
     granted: tuple[tuple[str, Place], ...] = ()
     unroutable: tuple[tuple[str, str], ...] = ()
     settled: bool = False
+    absent: tuple[str, ...] = ()
 
 
 # -- quest ↔ step ----------------------------------------------------------------------------------

@@ -140,6 +140,9 @@ class Directory(Actor):
             case _:
                 raise AssertionError(f"the directory got {message!r}")
 
+    def after_batch(self) -> None:
+        self._house.awake = len(self._quests)
+
     # -- finding and waking --------------------------------------------------------------------------
 
     def _bring(self, quest: str, message: Any) -> None:

@@ -309,7 +309,7 @@ class QuestSupervisor(Actor):
 
     def _on_places(self, state: QuestState, places: Places) -> None:
         if places.settled:
-            self._asking.awaiting = False
+            self._asking.settled(places.absent)
         for task, place in places.granted:
             self._on_place(state, task, place)
         for task, message in places.unroutable:
@@ -383,7 +383,9 @@ class QuestSupervisor(Actor):
         self._asking.settle(state)
         if not self._asking.awaiting:
             assert self._ready is not None
-            self._writing.flush(state, self._ready)
+            resting = self._rests_with_this(state)
+            if self._writing.flush(state, self._ready, resting=resting) and resting:
+                self._resting.phase = "writing"
             self._resting.arm_wake(state)
             self._consider_rest(state)
 
@@ -411,15 +413,26 @@ class QuestSupervisor(Actor):
 
     def _quiet(self, state: QuestState) -> bool:
         """Nothing under way: the journal holds all that this actor knows."""
-        busy = self._steps or self._renderings or self._asking.awaiting or state.running
-        return not busy and self._writing.idle and self.mailbox.empty()
+        return not self._busy(state) and self._writing.idle and self.mailbox.empty()
+
+    def _busy(self, state: QuestState) -> bool:
+        return bool(state.running or self._steps or self._renderings or self._asking.awaiting)
+
+    def _rests_with_this(self, state: QuestState) -> bool:
+        """What is about to be written leaves it waiting for agents that are not there: its head can say so at once."""
+        return (
+            state.phase == "active"
+            and not self._busy(state)
+            and self._asking.in_vain(state)
+            and self.mailbox.empty()
+        )
 
     def _consider_rest(self, state: QuestState) -> None:
         if self._resting.phase == "awake" and self._quiet(state):
             if state.phase in TERMINAL_PHASES:
                 self._may_rest(state)
             else:
-                self._resting.arm_rest()
+                self._resting.arm_rest(queued=bool(state.admitted))
 
     def _on_rest(self, state: QuestState) -> None:
         """Write down what it waits for, then ask to go."""

@@ -41,10 +41,12 @@ class Resting:
         if at_us is not None:
             self._wake_timer = self._house.timers.at(at_us, self._owner, Wake())
 
-    def arm_rest(self) -> None:
-        """Look again in a while whether there is still nothing to do."""
+    def arm_rest(self, *, queued: bool) -> None:
+        """Look again in a while whether there is still nothing to do: later when it stands in a queue, where its turn may come soon."""
         if self._rest_timer is None:
-            delay_s = self._house.limits.rest_after_s
+            limits = self._house.limits
+            patient = queued and self._house.awake <= limits.awake_quests
+            delay_s = limits.rest_in_queue_s if patient else limits.rest_after_s
             self._rest_timer = self._house.timers.after(delay_s, self._owner, Rest())
 
     def rested(self) -> None:

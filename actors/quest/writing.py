@@ -66,8 +66,8 @@ class Writing:
 
         self._effects.append(speak)
 
-    def flush(self, state: QuestState, ready: ReadyPlan) -> None:
-        """Append what the turn has gathered."""
+    def flush(self, state: QuestState, ready: ReadyPlan, *, resting: bool) -> bool:
+        """Append what the turn has gathered, if it decided anything. ``resting``: with a head that says what it waits for."""
         if self._events:
             events, self._events = tuple(self._events), []
             first = state.version == len(events)
@@ -76,17 +76,19 @@ class Writing:
                     quest=self._quest,
                     expected_version=state.version - len(events),
                     events=events,
-                    head=head_of(state),
+                    head=head_of(state, resting=resting),
                     blobs=tuple(self._blobs),
                     definition=(ready.plan.digest, ready.data) if first else None,
                 )
             )
-        elif self._effects:
+            return True
+        if self._effects:
             effects, self._effects = self._effects, []
             if self._in_flight:  # they speak of a state that is not on disk yet
                 self._in_flight[-1][1].extend(effects)
             else:
                 run(effects)
+        return False
 
     def write_resting_head(self, state: QuestState) -> None:
         """Replace the head only: it says what the quest waits for."""

@@ -68,7 +68,8 @@ class Router(Actor):
         if settle.answer:
             own = tuple((want.task, place) for want, place in granted if want.quest == quest)
             refused = tuple((each.want.task, each.message) for each in unroutable)
-            settle.sender.tell(Places(own, refused, settled=True))
+            absent = core.absent(state, settle.wants)
+            settle.sender.tell(Places(own, refused, settled=True, absent=absent))
             granted = [grant for grant in granted if grant[0].quest != quest]
             unroutable = []
         self._grant(granted)

@@ -221,6 +221,18 @@ def want(state: RouterState, wants: Iterable[Want]) -> tuple[list[Need], list[Un
     return list(needs), unroutable
 
 
+def absent(state: RouterState, wants: Iterable[Want]) -> tuple[str, ...]:
+    """Those of the tasks that wait for somebody to connect."""
+    queues = state.queues
+    return tuple(
+        [
+            each.task
+            for each in wants
+            if (queue := queues.get(need_of(each))) is None or not queue.able
+        ]
+    )
+
+
 def drop(state: RouterState, quest: str, tasks: Iterable[str]) -> None:
     """These tasks ask no more."""
     for task in tasks:

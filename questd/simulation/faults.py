@@ -110,6 +110,8 @@ def draw_scene(seed: int) -> Scene:
     limits = Limits(
         parallel=chance.pick((None, None, None, 2, 5)),
         rest_after_s=chance.pick((0.02, 0.2, 1.0)),
+        rest_in_queue_s=chance.pick((0.05, 0.5, 60.0)),
+        awake_quests=chance.pick((2, 10_000)),
         hold_s=hold_s,
         lease_s=3 * hold_s,
         closed_pipe_s=chance.pick((0.2, 1.0)),

@@ -17,6 +17,7 @@ from questd.runtime.journal.store import Append, Appended, KeyTaken, Refusal, Ve
 Stand = tuple[int, int, int, int]
 """Where a quest stands: version, seq and CRC of its last event, ``standing`` of its head (0: unknown)."""
 
+AT_REST = TERMINAL | {"waiting"}
 NOWHERE: Stand = (0, 0, 0, 0)
 
 
@@ -104,6 +105,6 @@ class Batch:
         payloads = sum([len(text) for text in self.blobs.values()]) if self.blobs else 0
         return 2 * len(self._heads) + len(self.events) // 90 + payloads // 4096
 
-    def ended(self) -> list[str]:
-        """Quests of the batch that have ended: nobody will ask where they stand."""
-        return [quest for quest, head in self._heads.items() if head.status in TERMINAL]
+    def at_rest(self) -> list[str]:
+        """Quests of the batch that have ended, or only wait: nobody will soon ask where they stand."""
+        return [quest for quest, head in self._heads.items() if head.status in AT_REST]

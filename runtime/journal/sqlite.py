@@ -134,7 +134,7 @@ class SqliteStore(SqliteReader):
     def _remember(self, batch: Batch) -> None:
         stands = self._stands
         stands.update(batch.stands)
-        for quest in batch.ended():
+        for quest in batch.at_rest():
             del stands[quest]
         if len(stands) > KNOWN_STANDS:
             for quest in list(stands)[: KNOWN_STANDS // 2]:
