@@ -176,7 +176,8 @@ def test_the_thread_of_a_store_keeps_it_up(data: Path, clock: WallClock) -> None
     class Watched(SqliteStore):
         def tend(self, checkpointer: sqlite3.Connection, *, idle: bool) -> None:
             super().tend(checkpointer, idle=idle)
-            if self.durable.seq:
+            head = read_durable_head(data)
+            if head is not None and head.seq == 7:
                 tended.set()
 
     store = Watched(data, clock_us=clock, new_id=lambda: "j_1", upkeep_s=0.01)
