@@ -105,8 +105,9 @@ def _draw_statistic(name: str, found: Table, out: Out) -> None:
     out.draw("", Text(name.replace("_", " "), style="bold"))
     counted = next((column for column in COUNTED if column in found.columns), None)
     most = max((row[counted] or 0 for row in found.records()), default=0) if counted else 0
-    columns = [SHORT.get(column, column) for column in found.columns if column in SHOWN]
-    rows = [_statistic_row(record, counted, most) for record in found.records()]
+    shown = [column for column in found.columns if column in SHOWN and _says(column, found)]
+    columns = [SHORT.get(column, column) for column in shown]
+    rows = [_statistic_row(record, shown, counted, most) for record in found.records()]
     right = [SHORT.get(column, column) for column in SHOWN if column not in NAMES]
     out.draw(table(["  ", *columns], rows, right=right))
 
@@ -152,13 +153,21 @@ SHORT: Final = {
 }
 
 
-def _statistic_row(record: dict[str, Any], counted: str | None, most: int) -> list[Any]:
+def _says(column: str, found: Table) -> bool:
+    """Whether a column is worth its room: of what never happened a person need not read zeros."""
+    place = found.columns.index(column)
+    return column in ("completed", *COUNTED) or any(row[place] for row in found.rows)
+
+
+def _statistic_row(
+    record: dict[str, Any], shown: Sequence[str], counted: str | None, most: int
+) -> list[Any]:
     from rich.text import Text  # noqa: PLC0415
 
     share = (record[counted] or 0) / most if counted and most else 0.0
     style = MARKS.get(str(record.get("status", "")), ("", "cyan"))[1]
     drawn = Text(bar(share, BAR // 2), style=style)
-    return [drawn, *(_figure(name, value) for name, value in record.items() if name in SHOWN)]
+    return [drawn, *(_figure(name, record[name]) for name in shown)]
 
 
 def _figure(name: str, value: Any) -> str:
