@@ -3,6 +3,8 @@
 import threading
 import time
 
+import pytest
+
 from questd.messages import control as ctl
 from questd.messages.definition import encode_definition
 from questd.runtime.errors import Unreachable
@@ -36,10 +38,13 @@ def test_a_daemon_killed_again_and_again_costs_no_call(place: Place) -> None:
     check(place, quests)
 
 
-def test_results_that_come_while_the_daemon_is_down_are_delivered_to_the_next(place: Place) -> None:
+@pytest.mark.parametrize("tool", ["gated", "pay"])
+def test_results_that_come_while_the_daemon_is_down_are_delivered_to_the_next(
+    place: Place, tool: str
+) -> None:
     place.start_daemon()
     place.start_agent()
-    quests = [place.submit(single("gated")) for _ in range(4)]
+    quests = [place.submit(single(tool)) for _ in range(4)]
     place.await_calls(4)
     place.daemon.kill()
     place.daemon.wait()
