@@ -53,7 +53,10 @@ class Escalated(Exception):
 
 
 class Supervisor(Actor):
-    """Starts its children in order, restarts them by strategy and intensity, and escalates by failing itself."""
+    """Starts its children in order, restarts them by strategy and intensity, and escalates by failing itself.
+
+    Whoever is stopped for a restart has ended before anybody starts in its place: two of a kind never live at once.
+    """
 
     def __init__(
         self,
@@ -73,6 +76,8 @@ class Supervisor(Actor):
         self._intensity = intensity or Intensity()
         self._on_restart = on_restart
         self._running: dict[str, Ref] = {}
+        self._ending: dict[str, Ref] = {}
+        self._starting: dict[str, None] = {}
 
     def on_start(self) -> None:
         for spec in self._specs:
@@ -100,11 +105,16 @@ class Supervisor(Actor):
         for spec in reversed(specs):
             ref = self._running.pop(spec.name, None)
             if ref is not None:
+                self._ending[spec.name] = ref
                 stop(ref)
 
     def _child_ended(self, ref: Ref, name: str, error: BaseException | None) -> None:
+        if self._ending.get(name) is ref:  # one that we stopped ourselves
+            del self._ending[name]
+            self._start_again()
+            return
         if self._running.get(name) is not ref:
-            return  # one that we stopped ourselves
+            return
         del self._running[name]
         spec = next(spec for spec in self._specs if spec.name == name)
         if not restarts(spec.restart, failed=error is not None):
@@ -115,8 +125,17 @@ class Supervisor(Actor):
             self._on_restart(name, error)
         affected = affected_by(self._strategy, self._specs, spec)
         self._stop_children(affected)
-        for child in affected:
-            self._start_child(child)
+        self._starting.update(dict.fromkeys(child.name for child in affected))
+        self._start_again()
+
+    def _start_again(self) -> None:
+        """In their order, once all that were stopped have ended."""
+        if self._ending:
+            return
+        starting, self._starting = self._starting, {}
+        for spec in self._specs:
+            if spec.name in starting:
+                self._start_child(spec)
 
 
 def restarts(restart: Restart, *, failed: bool) -> bool:

@@ -145,8 +145,8 @@ def _acknowledge_at_once(whole: Broken) -> Broken:
 
 
 def _repeat_blindly(whole: Broken) -> Broken:
-    def lose(state: Any, epoch: int, reason: str) -> Any:
-        decided = whole(state, epoch, reason)
+    def lose(*arguments: Any, **named: Any) -> Any:
+        decided = whole(*arguments, **named)
         if isinstance(decided, Rejected):
             return decided
         return [event for event in decided if not isinstance(event, BreakpointOpened)]
