@@ -177,3 +177,20 @@ def test_a_killed_attempt_that_must_not_be_repeated_waits_for_a_decision(place: 
     assert [place.output(quest) for quest in quests[:2]] == [b'"paid"', b'"by hand"']
     assert len(place.calls()) == 4
     check(place, quests)
+
+
+def test_a_quest_that_three_daemons_died_with_is_parked_and_the_others_go_on(place: Place) -> None:
+    place.start_daemon()
+    place.start_agent()
+    quest = place.submit(single("gated"))
+    place.await_calls(1)
+    for _ in range(4):
+        place.daemon.kill()
+        place.daemon.wait()
+        place.start_daemon()
+    until("it is parked", lambda: place.head(quest).parked)
+    assert "died 3 times" in str(place.head(quest).parked)
+    others = [place.submit(chain(2)) for _ in range(3)]
+    heads = place.await_end(others)
+    assert {head.status for head in heads.values()} == {"completed"}
+    check(place, others)
