@@ -214,11 +214,10 @@ def test_an_exclusive_step_is_within_any_limit() -> None:
 
 
 def test_an_exclusive_step_comes_to_ask_though_the_limit_is_asked_for() -> None:
-    life = quest(
-        step("first", priority=9), step("a"), alone("x", "first", priority=8),
-        limits=QuestLimits(parallel=2),
-    )  # fmt: skip
-    life.run("first")
+    life = quest(alone("x", priority=9), step("a"), limits=QuestLimits(parallel=1))
+    life.fail(life.start("x"))
+    assert life.wants() == ["a"]
+    life.pass_ms(1_000)
     assert life.wants() == ["a", "x"]
     assert life.offer("a") == HELD
     life.run("x")

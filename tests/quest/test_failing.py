@@ -80,6 +80,7 @@ def test_continue_with_input_waits_for_what_it_was_given() -> None:
     life = failed("continue_with_input", step("b", "a"))
     assert isinstance(life.events[-1][1], ev.AttemptFailed)
     assert (list(life.owed.renders), life.status_of("a"), life.wants()) == (["a"], "running", [])
+    assert life.status == "running"
     given = life.when(cmd.ContinueTask("a", b'"given"'))
     assert given == [ev.TaskFailed("a", LOCATED, continued=True, result=b'"given"')]
     assert (list(life.owed.renders), life.status_of("a"), life.wants()) == ([], "failed", ["b"])
