@@ -84,10 +84,11 @@ class AttemptEnded(Struct, frozen=True):
 
 
 class AttemptVanished(Struct, frozen=True):
-    """To a quest: the attempt's instance is gone."""
+    """To a quest: the attempt's instance is gone. Not ``begun``: its tool was never called, so giving it away costs nothing."""
 
     epoch: int
     reason: str
+    begun: bool = True
 
 
 class AttemptWrote(Struct, frozen=True):

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from questd.messages.events import Record
-from questd.messages.heads import Head, ListFilter, Wait
+from questd.messages.heads import Head, ListFilter
 
 
 class Ping(Struct, frozen=True, tag_field="type", tag="ping"):
@@ -36,7 +36,8 @@ class Submit(Struct, frozen=True, tag_field="type", tag="submit"):
 class ReadQuest(Struct, frozen=True, tag_field="type", tag="read"):
     """The quest's head and its events with n > after. With ``wait_ms`` it is answered when there are any, or when that time is over.
 
-    ``definition``: also send the canonical bytes of its definition. Answered by ``QuestRecords``.
+    ``definition``: also send the canonical bytes of its definition. ``until_end``: news are no reason to answer, only the end is.
+    Answered by ``QuestRecords``.
     """
 
     quest: str
@@ -45,6 +46,7 @@ class ReadQuest(Struct, frozen=True, tag_field="type", tag="read"):
     wait_ms: int = 0
     definition: bool = False
     seen_progress: int = 0
+    until_end: bool = False
 
 
 class ReadBlobs(Struct, frozen=True, tag_field="type", tag="blobs"):
@@ -154,7 +156,6 @@ class QuestRecords(Struct, frozen=True, tag_field="type", tag="records"):
     definition: bytes | None = None
     progress: tuple[TaskProgress, ...] = ()
     progress_version: int = 0
-    waits: tuple[Wait, ...] = ()
 
 
 class Blobs(Struct, frozen=True, tag_field="type", tag="blob_texts"):

@@ -72,11 +72,15 @@ class AttemptFailed(Struct, frozen=True, array_like=True, tag="attempt.failed"):
 
 
 class AttemptLost(Struct, frozen=True, array_like=True, tag="attempt.lost"):
-    """Its agent instance vanished. Its result still counts while no later attempt has started."""
+    """Its agent instance vanished. Its result still counts while no later attempt has started.
+
+    Not ``begun``: the instance left in order and its tool was never called; then it is no loss.
+    """
 
     task: str
     epoch: int
     reason: str
+    begun: bool = True
 
 
 class AttemptCancelled(Struct, frozen=True, array_like=True, tag="attempt.cancelled"):

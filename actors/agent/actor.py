@@ -171,6 +171,7 @@ class AgentActor(Actor):
                 self._on_hello(door, route, frame)
             case Goodbye():
                 door.send(route, encode_frame(Work(0)))
+                self._leave("the agent left in order", begun=False)
                 self._stop()
 
     def _on_hello(self, door: Answers, route: Any, hello: Hello) -> None:
@@ -217,6 +218,7 @@ class AgentActor(Actor):
 
     def _on_exchange(self, route: Any, exchange: Exchange) -> None:
         session = self._session
+        self._pass_on(exchange)  # before its outcomes: a step that hears its outcome is gone
         if exchange.counter <= session.counter:  # overtaken on its way, or repeated
             self._send(route, Work(exchange.counter))
             self._hand_over(session.arrived(exchange.outcomes))
@@ -227,7 +229,6 @@ class AgentActor(Actor):
             self._waiting, self._route = exchange.counter, route
             self._waiting_since = self._heard
             self._note_slots(exchange)
-        self._pass_on(exchange)
 
     def _pass_on(self, exchange: Exchange) -> None:
         """What the exchange says of attempts that still run."""
@@ -336,12 +337,12 @@ class AgentActor(Actor):
             self._closed_at = self._house.clock.monotonic_s()
             self._waiting = None
 
-    def _leave(self, reason: str) -> None:
+    def _leave(self, reason: str, *, begun: bool = True) -> None:
         if self._beat is not None:
             self._beat.cancel()
         self._house.router.tell(InstanceLeft(self.name))
         for attempt, step in self._steps.items():
-            step.tell(AttemptVanished(attempt[1], reason))
+            step.tell(AttemptVanished(attempt[1], reason, begun))
         self._steps.clear()
 
     # -- looking ---------------------------------------------------------------------------------

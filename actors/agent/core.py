@@ -32,7 +32,7 @@ ITEM_OVERHEAD_BYTES: Final = 512
 FRAME_RESERVE_BYTES: Final = 64 * 1024
 """Kept free in each frame for acknowledgements and its own fields."""
 ITEMS_PER_FRAME: Final = 1_000
-ACKS_PER_FRAME: Final = 10_000
+ACKS_PER_FRAME: Final = 1_000
 
 
 class Sent:

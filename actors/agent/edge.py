@@ -49,7 +49,7 @@ def fault_of_result(text: bytes) -> str | None:
     """Why this is no payload."""
     if len(text) > PAYLOAD_MAX_BYTES:
         return f"a result of {len(text)} bytes; {PAYLOAD_MAX_BYTES} are allowed"
-    return None if is_json(text) else "the agent sent a result that is not JSON text"
+    return None if is_json(text) else "the result is not JSON text"
 
 
 def _bounded_completion(done: Completed) -> Completed:

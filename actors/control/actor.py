@@ -9,6 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from questd.actors.agent.edge import fault_of_result
 from questd.actors.control.submitting import checked_inputs, refusal_of
 from questd.actors.control.watching import Watches
 from questd.actors.exchange.actor import DrainAgents, LookAtAgents
@@ -39,6 +40,8 @@ from questd.runtime.journal.store import JournalStore
 QUEST_ID_LENGTH = 20
 READ_BYTES_MAX = 2 * 1024 * 1024
 READ_EVENTS_MAX = 10_000
+HEAD_BYTES = 2_048
+"""About what a head takes in a frame, long names and labels included."""
 LIST_MAX = 1_000
 WAIT_MAX_MS = 60_000
 
@@ -268,6 +271,10 @@ class ControlActor(Actor):
         self._house.directory.tell(start)
 
     def _resolve(self, job: int, request: ctl.ResolveTask) -> None:
+        fault = None if request.result is None else fault_of_result(request.result)
+        if fault is not None:
+            self._reply(job, Error("invalid", fault))
+            return
         resolve = cmd.ResolveTask(request.task, request.choice, request.actor[:200], request.result)
         self._with_id(job, request.quest, lambda q: self._ask_quest(job, q, resolve))
 
@@ -281,6 +288,7 @@ class ControlActor(Actor):
             min(request.wait_ms, WAIT_MAX_MS),
             request.definition,
             request.seen_progress,
+            request.until_end,
         )
         if whole.wait_ms > 0:
             timer = self._house.timers.after(whole.wait_ms / 1_000, self.ref, WaitOver(job))
@@ -296,15 +304,18 @@ class ControlActor(Actor):
         request = self._watches.request(job)
         news = found.records or found.definition is not None
         over = found.head.status in TERMINAL or found.head.parked is not None
-        if request is not None and not news and not over:
-            if found.progress_version > request.seen_progress:
+        if request is not None and not over and (request.until_end or not news):
+            if found.progress_version > request.seen_progress and not request.until_end:
                 self._reply(job, found)
             return
         self._reply(job, found)
 
     def _on_advanced(self, head: Head, records: tuple[Record, ...]) -> None:
         """Pass on what a watched quest just wrote; whoever has missed something reads it from the journal."""
+        over = head.status in TERMINAL
         for job, request in self._watches.waiting_on(head.quest):
+            if request.until_end and not over:
+                continue
             if records and records[0].n <= request.after + 1:
                 fresh = tuple(record for record in records if record.n > request.after)
                 if fresh:
@@ -350,15 +361,15 @@ def read_quest(store: JournalStore, request: ctl.ReadQuest) -> ctl.QuestRecords 
     head = store.head(request.quest)
     if head is None:
         return Error("not_found", f"there is no quest {request.quest}")
-    records = bounded(store.events(request.quest, request.after, request.limit))
-    last = records[-1].n if records else request.after
     definition = store.definition(head.definition) if request.definition else None
+    room = READ_BYTES_MAX - (0 if definition is None else len(definition))
+    records = bounded(store.events(request.quest, request.after, request.limit), room)
+    last = records[-1].n if records else request.after
     return ctl.QuestRecords(head, records, last < head.version, definition)
 
 
-def bounded(records: list[Record]) -> tuple[Record, ...]:
-    """The first of them, at least one, up to READ_BYTES_MAX of bodies."""
-    room = READ_BYTES_MAX
+def bounded(records: list[Record], room: int) -> tuple[Record, ...]:
+    """The first of them, at least one, up to that many bytes of bodies."""
     for count, record in enumerate(records):
         room -= len(record.body)
         if room < 0 and count:
@@ -383,11 +394,25 @@ def read_blobs(store: JournalStore, digests: tuple[str, ...]) -> ctl.Blobs:
 
 def list_quests(store: JournalStore, request: ctl.ListQuests) -> ctl.Heads:
     """Heads with the first event of each and, of ended ones, the last."""
-    heads = store.select(request.wanted)
-    first = tuple(store.events(head.quest, 0, 1)[0] for head in heads)
-    last = tuple(last_event(store, head) for head in heads)
-    full = len(heads) == request.wanted.limit
-    return ctl.Heads(tuple(heads), first, last, heads[-1].quest if full else None)
+    heads: list[Head] = []
+    first: list[Record] = []
+    last: list[Record | None] = []
+    room = READ_BYTES_MAX
+    selected = store.select(request.wanted)
+    for head in selected:
+        begun = store.events(head.quest, 0, 1)
+        if not begun:
+            continue  # retention took it between the two questions
+        ended = last_event(store, head)
+        room -= len(begun[0].body) + (0 if ended is None else len(ended.body)) + HEAD_BYTES
+        if room < 0 and heads:
+            break
+        heads.append(head)
+        first.append(begun[0])
+        last.append(ended)
+    cut = len(heads) < len(selected) or len(heads) == request.wanted.limit
+    after = heads[-1].quest if heads and cut else None
+    return ctl.Heads(tuple(heads), tuple(first), tuple(last), after)
 
 
 def last_event(store: JournalStore, head: Head) -> Record | None:

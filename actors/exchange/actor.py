@@ -168,13 +168,13 @@ class ExchangeActor(Actor):
         pipe = (id(door), route.pipe)
         self._unbind(incarnation)
         self._pipe_of[incarnation] = pipe
+        self._names[incarnation] = hello.agent
         self._instance_on[pipe] = incarnation
         agent = self._agents.get(incarnation)
         arrived = Arrived(door, route, hello)
         if agent is None or not agent.tell(arrived):
             agent = AgentActor(self._house, hello, self.ref).launch(self._house.dispatcher)
             self._agents[incarnation] = agent
-            self._names[incarnation] = hello.agent
             self._house.note("agent.connected", agent=hello.agent, instance=incarnation)
             agent.tell(arrived)
             for attach in self._awaited.pop(incarnation, ()):

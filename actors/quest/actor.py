@@ -182,8 +182,8 @@ class QuestSupervisor(Actor):
                 self._on_places(state, message)
             case Appended():
                 self._on_appended(state, message)
-            case AttemptVanished(epoch, reason):
-                self._do(state, cmd.LoseAttempt(epoch, reason))
+            case AttemptVanished(epoch, reason, begun):
+                self._do(state, cmd.LoseAttempt(epoch, reason, begun))
             case AttemptWrote(epoch, lines):
                 self._do(state, cmd.LogAttempt(epoch, lines))
             case AskQuest(command, reply):

@@ -58,10 +58,11 @@ class EndAttempt(Struct, frozen=True):
 
 
 class LoseAttempt(Struct, frozen=True):
-    """The agent instance vanished with it."""
+    """The agent instance vanished with it. Not ``begun``: its tool was never called."""
 
     epoch: int
     reason: str
+    begun: bool = True
 
 
 class LogAttempt(Struct, frozen=True):

@@ -60,8 +60,8 @@ def decide(state: QuestState, command: Command, now_us: int) -> Events | Rejecte
             return _fail_attempt(state, command, now_us)
         case EndAttempt(epoch):
             return _end_attempt(state, epoch)
-        case LoseAttempt(epoch, reason):
-            return _lose_attempt(state, epoch, reason)
+        case LoseAttempt(epoch, reason, begun):
+            return _lose_attempt(state, epoch, reason, begun=begun)
         case LogAttempt(epoch, lines):
             return _log_attempt(state, epoch, lines)
         case FailTask(key, failure):
@@ -197,7 +197,7 @@ def _retry_at(
 ) -> int | None:
     policy = retry_policy(state, task)
     # A failure that comes of a lost attempt says that it was not lost.
-    tried = task.attempts - task.losses + (not isinstance(task.state, Running))
+    tried = task.attempts - task.losses - task.unbegun + (not isinstance(task.state, Running))
     if not failure.retryable or failure.kind in policy.no_retry_on:
         return None
     if tried >= policy.attempts or state.phase != "active":
@@ -236,13 +236,15 @@ def _end_attempt(state: QuestState, epoch: int) -> Events | Rejected:
     return [ev.AttemptCancelled(found[0].key, epoch, "the quest is ending")]
 
 
-def _lose_attempt(state: QuestState, epoch: int, reason: str) -> Events | Rejected:
+def _lose_attempt(
+    state: QuestState, epoch: int, reason: str, *, begun: bool = True
+) -> Events | Rejected:
     found = _counting(state, epoch)
     if found is None or not isinstance(found[0].state, Running):
         return Rejected("gone", "the attempt does not run any more")
     task, attempt = found
-    lost = ev.AttemptLost(task.key, epoch, reason)
-    if state.phase == "stopping":
+    lost = ev.AttemptLost(task.key, epoch, reason, begun)
+    if state.phase == "stopping" or not begun:
         return [lost]
     if task.losses + 1 >= MAX_LOSSES:
         failure = Failure(AGENT_LOST, f"lost {MAX_LOSSES} times: {reason}", task.key)

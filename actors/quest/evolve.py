@@ -48,8 +48,8 @@ def evolve(state: QuestState, event: ev.Event, now_us: int) -> None:
             _on_attempt_completed(state, event, now_us)
         case ev.AttemptFailed():
             _on_attempt_failed(state, event, now_us)
-        case ev.AttemptLost(key, epoch):
-            _on_attempt_lost(state, state.at(key), epoch, now_us)
+        case ev.AttemptLost():
+            _on_attempt_lost(state, event, now_us)
         case ev.AttemptCancelled(key, epoch):
             _on_attempt_cancelled(state, state.at(key), epoch, now_us)
         case ev.AttemptRefused(_, epoch):
@@ -225,11 +225,14 @@ def _failed(state: QuestState, task: Task, failure: Failure, now_us: int) -> Fai
     return Failed(failure, now_us, False, NULL, task.last)
 
 
-def _on_attempt_lost(state: QuestState, task: Task, epoch: int, now_us: int) -> None:
+def _on_attempt_lost(state: QuestState, event: ev.AttemptLost, now_us: int) -> None:
+    """It does not count as tried. One that never began is no loss either, and nothing will come of it."""
+    task = state.at(event.task)
     assert isinstance(task.state, Running)
-    attempt = task.state.attempt
-    task.losses += 1
-    state.due.append(DropAttempt(task.key, epoch))
+    attempt = task.state.attempt if event.begun else None
+    task.losses += event.begun
+    task.unbegun += not event.begun
+    state.due.append(DropAttempt(task.key, event.epoch))
     _move(state, task, "attempt.lost", Ready(now_us, attempt))
     enqueue(state, task, now_us)
 

@@ -200,6 +200,7 @@ class Task:
         "redo",
         "state",
         "step",
+        "unbegun",
         "unfinished",
     )
 
@@ -211,6 +212,7 @@ class Task:
         self.unfinished = unfinished
         self.attempts = 0
         self.losses = 0
+        self.unbegun = 0
         self.redo = 0
         self.first_ready_us = 0
         self.first_started_us = 0

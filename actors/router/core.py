@@ -4,7 +4,8 @@ A *need* is what a task asks for (agent, capabilities, tool). Tasks of one need 
 (10 first), then by the time since when they could run, then by arrival. A *place* is one unit of an instance's credit
 (capacity + prefetch). An answer to what changed is always the list of places granted by it.
 
-Cost: O(log n) a want, O(instances that can do it) a grant. Nothing iterates over all wants or all needs.
+Cost: O(log n) a want, O(instances that can do it) a grant. Nothing iterates over all wants or all needs but what is rare: an
+instance that joins, a quest whose actor died.
 """
 
 import heapq
@@ -79,12 +80,13 @@ Entry = tuple[int, int, int, Want]
 
 
 class Queue:
-    """The tasks of one need, and the instances that can do it."""
+    """The tasks of one need (``waiting`` of the entries still count), and the instances that can do it."""
 
-    __slots__ = ("able", "entries")
+    __slots__ = ("able", "entries", "waiting")
 
     def __init__(self) -> None:
         self.entries: list[Entry] = []
+        self.waiting = 0
         self.able: dict[str, Instance] = {}
 
 
@@ -181,7 +183,7 @@ def take(state: RouterState, holder: Holder, instance_id: str) -> None:
 def forget(state: RouterState, quest: str) -> list[Need]:
     """A quest's actor died: whatever it asked for and held counts no more; returns the needs to serve."""
     for holder in [holder for holder in state.wanted if holder[0] == quest]:
-        del state.wanted[holder]
+        _unwant(state, holder)
     return release(state, [holder for holder in state.held if holder[0] == quest])
 
 
@@ -214,7 +216,9 @@ def want(state: RouterState, wants: Iterable[Want]) -> tuple[list[Need], list[Un
         if reason:
             unroutable.append(Unroutable(each, reason))
             continue
+        _unwant(state, (each.quest, each.task), keep=queue)
         state.wanted[each.quest, each.task] = each
+        queue.waiting += 1
         entry = (-each.priority, each.ready_us, state.arrival(), each)
         heapq.heappush(queue.entries, entry)
         needs[need] = None
@@ -236,7 +240,7 @@ def absent(state: RouterState, wants: Iterable[Want]) -> tuple[str, ...]:
 def drop(state: RouterState, quest: str, tasks: Iterable[str]) -> None:
     """These tasks ask no more."""
     for task in tasks:
-        state.wanted.pop((quest, task), None)
+        _unwant(state, (quest, task))
 
 
 def release(state: RouterState, holders: Iterable[Holder]) -> list[Need]:
@@ -262,7 +266,9 @@ def serve(state: RouterState, needs: Iterable[Need]) -> list[Grant]:
         if best is None:
             break
         need, instance = best
-        each = heapq.heappop(state.queues[need].entries)[3]
+        queue = state.queues[need]
+        queue.waiting -= 1
+        each = heapq.heappop(queue.entries)[3]
         holder = (each.quest, each.task)
         del state.wanted[holder]
         state.held[holder] = instance.id
@@ -336,22 +342,35 @@ def _refuse_all(state: RouterState, queue: Queue, reason: str) -> list[Unroutabl
     refused: list[Unroutable] = []
     while (first := _first(state, queue)) is not None:
         heapq.heappop(queue.entries)
+        queue.waiting -= 1
         del state.wanted[first[3].quest, first[3].task]
         refused.append(Unroutable(first[3], reason))
     return refused
 
 
+def _unwant(state: RouterState, holder: Holder, *, keep: Queue | None = None) -> None:
+    """The task's entry counts no more; it leaves its heap when it comes first."""
+    want = state.wanted.pop(holder, None)
+    if want is None:
+        return
+    need = need_of(want)
+    queue = state.queues[need]
+    queue.waiting -= 1
+    if queue is not keep:
+        _tidy(state, need, queue)
+
+
 def _tidy(state: RouterState, need: Need, queue: Queue) -> None:
     """Keep no queue that nobody waits in and nobody serves."""
-    if not queue.able and _first(state, queue) is None:
+    if not queue.able and not queue.waiting:
         del state.queues[need]
 
 
 def missing(state: RouterState) -> list[tuple[Need, int, int]]:
-    """Needs that no connected instance can meet: how many entries wait, and since when (microseconds)."""
+    """Needs that no connected instance can meet: how many tasks wait, and since when (microseconds)."""
     found: list[tuple[Need, int, int]] = []
     for need, queue in state.queues.items():
         first = _first(state, queue) if not queue.able else None
         if first is not None:
-            found.append((need, len(queue.entries), first[3].ready_us))
+            found.append((need, queue.waiting, first[3].ready_us))
     return found

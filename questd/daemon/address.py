@@ -7,8 +7,8 @@ import stat
 import tempfile
 from pathlib import Path
 
-from questd.daemon.times import rfc3339
 from questd.runtime.errors import MachineError
+from questd.views.times import rfc3339
 
 FILE_NAME = "daemon.json"
 FOLDER_NAME = "sockets"

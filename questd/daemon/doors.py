@@ -16,7 +16,7 @@ from questd.runtime.nng import Door, Route
 AGENT_CREDIT = 32
 """Frames an instance may send without waiting for answers: an honest one has four open."""
 CLIENT_CREDIT = 1_000
-Undecodable = (msgspec.DecodeError, RecursionError)
+Undecodable = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def open_exchange(house: House, *, token: str | None, name: str) -> Door:

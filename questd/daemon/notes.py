@@ -6,8 +6,8 @@ import sys
 from collections.abc import Callable
 from typing import Any, TextIO
 
-from questd.daemon.times import rfc3339
 from questd.runtime.clock import Clock
+from questd.views.times import rfc3339
 
 VALUE_MAX = 500
 

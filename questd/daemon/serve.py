@@ -36,8 +36,11 @@ def plan_of(settings: Settings) -> DaemonPlan:
         limits=Limits(
             parallel=limits.parallel,
             rest_after_s=limits.rest_after_s,
+            rest_in_queue_s=limits.rest_in_queue_s,
+            awake_quests=limits.awake_quests,
             hold_s=limits.hold_s,
             lease_s=limits.lease_s,
+            closed_pipe_s=limits.closed_pipe_s,
             reattach_grace_s=limits.reattach_grace_s,
             submits_in_flight=limits.submits_in_flight,
             requests_in_flight=limits.requests_in_flight,

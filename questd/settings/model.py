@@ -46,8 +46,11 @@ class LimitSettings(Struct, frozen=True, kw_only=True):
 
     parallel: int | None = None
     rest_after_s: float = 2.0
+    rest_in_queue_s: float = 60.0
+    awake_quests: int = 10_000
     hold_s: float = 5.0
     lease_s: float = 15.0
+    closed_pipe_s: float = 2.0
     reattach_grace_s: float = 15.0
     submits_in_flight: int = 4_096
     requests_in_flight: int = 20_000

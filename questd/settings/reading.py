@@ -51,8 +51,11 @@ class _Listen(Struct, frozen=True, forbid_unknown_fields=True):
 class _Limits(Struct, frozen=True, forbid_unknown_fields=True):
     parallel: int | None = None
     rest_after: Duration = 2
+    rest_in_queue: Duration = 60
+    awake_quests: int = 10_000
     hold: Duration = 5
     lease: Duration = 15
+    closed_pipe: Duration = 2
     reattach_grace: Duration = 15
     submits_in_flight: int = 4_096
     requests_in_flight: int = 20_000
@@ -270,8 +273,11 @@ def _limits(limits: _Limits) -> LimitSettings:
     return LimitSettings(
         parallel=None if parallel is None else _least(f"{field}.parallel", parallel, 1),
         rest_after_s=_seconds(f"{field}.rest_after", limits.rest_after),
+        rest_in_queue_s=_seconds(f"{field}.rest_in_queue", limits.rest_in_queue),
+        awake_quests=_least(f"{field}.awake_quests", limits.awake_quests, 0),
         hold_s=_seconds(f"{field}.hold", limits.hold),
         lease_s=_seconds(f"{field}.lease", limits.lease),
+        closed_pipe_s=_seconds(f"{field}.closed_pipe", limits.closed_pipe),
         reattach_grace_s=_seconds(f"{field}.reattach_grace", limits.reattach_grace),
         submits_in_flight=_least(f"{field}.submits_in_flight", limits.submits_in_flight, 1),
         requests_in_flight=_least(f"{field}.requests_in_flight", limits.requests_in_flight, 1),

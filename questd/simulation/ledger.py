@@ -132,10 +132,12 @@ class Ledger:
                 self._on_completed(account, event)
             case ev.AttemptFailed():
                 self._on_failed(account, event, record)
-            case ev.AttemptLost(task, epoch):
+            case ev.AttemptLost(task, epoch, _, begun):
                 self._close(account, epoch).lost = True
-                if not account.attempts[epoch].event.idempotent:
+                if begun and not account.attempts[epoch].event.idempotent:
                     account.undecided[task] = epoch
+                called = (account.quest, epoch) in self.begun
+                self.expect(begun or not called, f"{account.quest} {task}: called, yet not begun")
             case ev.AttemptCancelled(_, epoch):
                 self._close(account, epoch).over = True
             case ev.AttemptRefused(task, epoch):

@@ -66,9 +66,6 @@ def test_without_a_daemon_steering_is_unreachable_and_looking_works(place: Place
     assert place.json("stats", "overall")["overall"][0]["completed"] == 1
 
 
-@pytest.mark.xfail(
-    reason="the daemon hears of a quick attempt's lines after its end, and drops them"
-)
 def test_what_a_tool_wrote_last_is_kept(place: Place) -> None:
     quest = place.json("run", "say.yaml")["id"]
     assert "said" in place.quest("logs", quest).stdout
