@@ -80,6 +80,14 @@ def test_a_retrying_or_waiting_task_is_cancelled_with_its_quest() -> None:
     assert core.next_wake_us(life.state) is None
 
 
+def test_only_the_grace_comes_due_in_a_quest_that_ends() -> None:
+    life = quest(step("a"), step("b"), step("c", total_timeout_ms=2_000), total_timeout_ms=3_000)
+    life.fail(life.start("a"))
+    life.start("b")
+    life.when(CANCEL)
+    assert core.next_wake_us(life.state) == life.now_us + CANCEL_GRACE_US
+
+
 def test_cancelling_twice_is_cancelling_once() -> None:
     life = quest(step("a"))
     epoch = life.start("a")
