@@ -28,7 +28,7 @@ class Fault(Struct, frozen=True):
         return f"{place}{path}{self.message}" + (f" ({self.hint})" if self.hint else "")
 
 
-class InvalidDocument(CallerError):  # noqa: N818  as all errors of questd
+class InvalidDocument(CallerError):
     """A document that cannot be run.
 
     ``source``: its name, if it has one. ``faults``: all of them in the order of the text, what

@@ -44,7 +44,7 @@ class Node(Struct, gc=False):
         return cast("list[Node]", self.value) if isinstance(self.value, list) else None
 
 
-class Unreadable(Exception):  # noqa: N818  a verdict of this package, always turned into InvalidDocument
+class Unreadable(Exception):
     """Reading cannot go on; the fault says why. ``before``: faults that were found until then."""
 
     def __init__(self, found: Fault) -> None:

@@ -4,7 +4,6 @@ import time
 
 import pytest
 
-from tests.protocol.test_control import one_done  # noqa: F401
 from tests.protocol.wire import (
     ONE_STEP,
     Control,
