@@ -1,0 +1,153 @@
+"""One value of every message that stays on disk or travels between versions; each field differs from its default."""
+
+from msgspec import Struct
+
+from questd.messages import definition as de
+from questd.messages import events as ev
+from questd.messages import exchange as ex
+from questd.messages import heads as he
+from questd.messages.failure import Failure
+from questd.messages.payload import BlobRef
+
+QUEST = "q_01h2xcejqtf2nbrexx3vqjhp41"
+T_US = 1_700_000_000_123_456
+FAILURE = Failure("rate_limit", "slow down", "audit", retryable=False, retry_after_ms=2_500)
+BLOB = BlobRef("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", 70_000)
+
+EVENTS: tuple[Struct, ...] = (
+    ev.QuestSubmitted(
+        definition="a" * 64,
+        name="review",
+        version="1.0",
+        project="payments",
+        inputs=b'{"git_diff":"+1"}',
+        labels={"team": "core"},
+        priority=7,
+        deadline_us=T_US + 1,
+        total_timeout_ms=60_000,
+        key="once",
+    ),
+    ev.QuestStarted(),
+    ev.AttemptStarted("audit", 2, "security", "i-1", "scan", idempotent=False, timeout_ms=9_000),
+    ev.AttemptCompleted("audit", 3, BLOB, 1_500, 120, 0.25, "a-model", 0.75),
+    ev.AttemptFailed("audit", 3, FAILURE, T_US + 2, 1_500),
+    ev.AttemptLost("audit", 3, "its agent vanished", begun=False),
+    ev.AttemptCancelled("audit", 3, "the quest is ending", abandoned=True),
+    ev.AttemptRefused("audit", 3, "completed", "superseded"),
+    ev.AttemptLogged("audit", 3, (ev.LogLine(T_US, "looking", b'{"n":1}'),)),
+    ev.TaskFailed("audit", FAILURE, continued=True, result=b'"given"'),
+    ev.TaskCompleted("audit", b'"by hand"', "ann"),
+    ev.BreakpointOpened("audit", "lost_attempt", "again?", ("retry", "complete", "fail")),
+    ev.BreakpointResolved(9, "audit", "retry", "ann"),
+    ev.CancelRequested("not needed", "ann"),
+    ev.QuestStopping(FAILURE),
+    ev.QuestCompleted(b"[1.0,1,null]", ("audit",)),
+    ev.QuestFailed(FAILURE),
+    ev.QuestCancelled("not needed"),
+)
+
+COMPLETED = ex.Completed(QUEST, 3, b'{"ok":true}', 1_500, 120, 0.25, "a-model", 0.75)
+FAILED = ex.Failed(QUEST, 4, FAILURE, 1_500)
+CANCELLED = ex.Cancelled(QUEST, 5)
+TOOL = ex.ToolSpec(
+    "scan",
+    (ex.Parameter("diff"), ex.Parameter("depth", required=False)),
+    ("security",),
+    9_000,
+    idempotent=False,
+    input_schema=b'{"type":"object"}',
+    output_schema=b'{"type":"array"}',
+    description="finds what should not be there",
+    any_parameters=True,
+)
+INVOCATION = ex.Invocation(
+    1, QUEST, 3, "audit", 2, "scan", b'{"diff":"+1"}', "0f" * 16, 9_000, 500, T_US + 1, 2
+)
+
+FRAMES: tuple[Struct, ...] = (
+    ex.Hello(
+        protocol=1,
+        agent="security",
+        incarnation="i-1",
+        token="not-a-real-one",
+        tools=(TOOL,),
+        capabilities=("security", "python"),
+        labels={"gpu": 1, "fast": True, "zone": "a", "load": 0.5},
+        capacity=4,
+        prefetch=8,
+        frame_max=1_000_000,
+        held=((QUEST, 3),),
+        outcomes=(COMPLETED, FAILED, CANCELLED),
+        host="host",
+        pid=42,
+        sdk="python 0.1.0",
+        started_by="b-1",
+        draining=True,
+        counter=6,
+    ),
+    ex.Exchange(
+        incarnation="i-1",
+        boot="b-1",
+        counter=7,
+        ack=2,
+        open=(5, 6),
+        outcomes=(COMPLETED, FAILED, CANCELLED),
+        started=((QUEST, 3),),
+        beats=((QUEST, 3),),
+        progress=(ex.Progress(QUEST, 3, 0.5, "half"),),
+        logs=(ex.Logged(QUEST, 3, (ev.LogLine(T_US, "looking", b'{"n":1}'),)),),
+        stuck=1,
+        draining=True,
+    ),
+    ex.Goodbye("i-1", "b-1", "drained"),
+    ex.Welcome(1, "b-1", 5_000, 1_000_000, "0.1.0"),
+    ex.Work(7, (INVOCATION, ex.Cancellation(2, QUEST, 4, "why")), ((QUEST, 2),), drain=True),
+    ex.Resync("b-2"),
+    ex.Denied("token", "it is not the daemon's", fatal=False),
+)
+
+STEP = de.StepDefinition(
+    key="audit",
+    agent="security",
+    capabilities=("python",),
+    tool="scan",
+    prompt="look at {{ git_diff }}",
+    arguments={"depth": 2, "names": ["a", None, 1.5, True]},
+    dependencies=("parse",),
+    parallel=False,
+    timeout_ms=9_000,
+    heartbeat_timeout_ms=500,
+    total_timeout_ms=60_000,
+    retry=de.RetryPolicy(5, 100, 1.5, 9_000, 0.25, ("budget",)),
+    on_error="continue_with_input",
+    idempotent=False,
+    priority=9,
+)
+
+DEFINITIONS: tuple[Struct, ...] = (
+    de.QuestDefinition(name="least", steps=(de.StepDefinition("only", agent="a"),)),
+    de.QuestDefinition(
+        name="review",
+        steps=(de.StepDefinition("parse", capabilities=("git",)), STEP),
+        description="looks at a diff",
+        version="1.0",
+        project="payments",
+        labels={"team": "core", "area": "risk"},
+        priority=7,
+        deadline="2h",
+        total_timeout_ms=60_000,
+        limits=de.QuestLimits(parallel=8, steps=100),
+        default_timeout_ms=9_000,
+        default_retry=de.RetryPolicy(2, 50, 3.0, 500, 0.5, ("auth",)),
+        inputs={
+            "git_diff": de.InputDefinition({"type": "string"}),
+            "repo": de.InputDefinition({"type": "string"}, required=False, default="."),
+        },
+        output={"all": "{{ audit.result }}"},
+    ),
+)
+
+HEAD_PARTS: tuple[Struct, ...] = (
+    he.Want(QUEST, "audit", "security", ("python",), "scan", 9, T_US),
+    he.Wait("audit", "retry", "attempt 2", T_US, T_US + 1_000),
+)

@@ -1,0 +1,216 @@
+"""The bytes of this version decode for ever, and mean for ever what they meant.
+
+Each file holds one family of one schema version: the bytes, and what each field was. A changed message gets a new file
+(``python -m tests.golden.test_golden --write-missing`` writes what is not there and touches nothing else); an old one is never edited.
+"""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec import Struct
+
+from questd.messages import events as ev
+from questd.messages import exchange as ex
+from questd.messages.definition import (
+    QuestDefinition,
+    decode_definition,
+    definition_digest,
+    encode_definition,
+)
+from questd.messages.heads import Wait, Want
+from tests.golden import samples
+
+HERE = Path(__file__).parent
+
+
+class Golden(Struct, frozen=True):
+    """``fields``: JSON of what each field was, by name, so that a field that moved is noticed."""
+
+    name: str
+    hex: str
+    fields: dict[str, Any]
+
+
+class Family(Struct, frozen=True):
+    """Messages that are encoded alike. ``current``: the file of this version."""
+
+    current: str
+    samples: tuple[Struct, ...]
+    encode: Callable[[Any], bytes]
+    decode: Callable[[str, bytes], Struct]
+
+
+AGENT_FRAMES = {"Hello", "Exchange", "Goodbye"}
+HEAD_PARTS: dict[str, type[Want | Wait]] = {"Want": Want, "Wait": Wait}
+
+
+def decode_frame(name: str, data: bytes) -> Struct:
+    if name.split(maxsplit=1)[0] in AGENT_FRAMES:
+        return ex.decode_agent_frame(data)
+    return ex.decode_daemon_frame(data)
+
+
+FAMILIES = {
+    "events": Family(
+        f"events-{ev.EVENT_SCHEMA_VERSION}.json",
+        samples.EVENTS,
+        ev.encode_event,
+        lambda _, data: ev.decode_event(data),
+    ),
+    "exchange": Family(
+        f"exchange-{ex.PROTOCOL_VERSION}.json", samples.FRAMES, ex.encode_frame, decode_frame
+    ),
+    "definitions": Family(
+        "definitions-1.json",
+        samples.DEFINITIONS,
+        encode_definition,
+        lambda _, data: decode_definition(data),
+    ),
+    "heads": Family(
+        "heads-1.json",
+        samples.HEAD_PARTS,
+        msgspec.msgpack.encode,
+        lambda name, data: msgspec.msgpack.decode(data, type=HEAD_PARTS[name.split()[0]]),
+    ),
+}
+
+
+def name_of(message: Struct) -> str:
+    kind = type(message).__name__
+    return f"{kind} {message.name}" if isinstance(message, QuestDefinition) else kind
+
+
+def fields_of(message: Struct) -> dict[str, Any]:
+    """By name, as JSON says them."""
+    named = {name: getattr(message, name) for name in message.__struct_fields__}
+    fields: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(named))
+    return fields
+
+
+def golden_of(family: Family, message: Struct) -> Golden:
+    return Golden(name_of(message), family.encode(message).hex(), fields_of(message))
+
+
+def read(path: Path) -> list[Golden]:
+    return msgspec.json.decode(path.read_bytes(), type=list[Golden])
+
+
+def kept() -> list[tuple[str, str, Golden]]:
+    return [
+        (family, path.name, each)
+        for family in FAMILIES
+        for path in sorted(HERE.glob(f"{family}-*.json"))
+        for each in read(path)
+    ]
+
+
+KEPT = kept()
+NAMES = [f"{path}:{golden.name}" for _, path, golden in KEPT]
+
+
+@pytest.mark.parametrize(("family", "path", "golden"), KEPT, ids=NAMES)
+def test_bytes_that_were_written_once_decode_to_what_they_meant(
+    family: str, path: str, golden: Golden
+) -> None:
+    message = FAMILIES[family].decode(golden.name, bytes.fromhex(golden.hex))
+    assert name_of(message) == golden.name
+    now = fields_of(message)
+    assert {name: now[name] for name in golden.fields} == golden.fields
+    if path == FAMILIES[family].current:
+        assert now.keys() == golden.fields.keys()
+
+
+@pytest.mark.parametrize(("family", "path", "golden"), KEPT, ids=NAMES)
+def test_bytes_of_this_version_are_written_the_same_again(
+    family: str, path: str, golden: Golden
+) -> None:
+    if path != FAMILIES[family].current:
+        return
+    data = bytes.fromhex(golden.hex)
+    assert FAMILIES[family].encode(FAMILIES[family].decode(golden.name, data)) == data
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_message_of_this_version_is_kept(family: str) -> None:
+    of = FAMILIES[family]
+    assert read(HERE / of.current) == [golden_of(of, message) for message in of.samples]
+
+
+def test_every_event_and_every_frame_has_a_sample() -> None:
+    events = {type(message) for message in samples.EVENTS}
+    assert events == set(ev.Event.__args__)
+    frames = {type(message) for message in samples.FRAMES}
+    assert frames == {*ex.AgentFrame.__args__, *ex.DaemonFrame.__args__}
+    assert {type(item) for item in (samples.INVOCATION, *work_items())} == set(ex.WorkItem.__args__)
+
+
+def work_items() -> tuple[ex.WorkItem, ...]:
+    return next(frame.items for frame in samples.FRAMES if isinstance(frame, ex.Work))
+
+
+@pytest.mark.parametrize(
+    "message", [*samples.EVENTS, *samples.FRAMES, *samples.HEAD_PARTS, samples.STEP], ids=name_of
+)
+def test_no_field_of_a_sample_is_what_it_is_by_default(message: Struct) -> None:
+    for field in msgspec.structs.fields(message):
+        assert getattr(message, field.name) != field.default, field.name
+
+
+ARRAYS = [*samples.EVENTS, *samples.FRAMES]
+
+
+@pytest.mark.parametrize("message", ARRAYS, ids=name_of)
+def test_an_array_without_its_newest_fields_still_decodes(message: Struct) -> None:
+    """As an older version wrote it: fields with defaults may be absent, from the last one on."""
+    family = FAMILIES["events" if message in samples.EVENTS else "exchange"]
+    whole = msgspec.msgpack.decode(family.encode(message))
+    required = sum(field.required for field in msgspec.structs.fields(message))
+    for length in range(1 + required, len(whole)):
+        older = family.decode(name_of(message), msgspec.msgpack.encode(whole[:length]))
+        again = msgspec.msgpack.decode(family.encode(older))
+        assert again[:length] == whole[:length]
+
+
+@pytest.mark.parametrize("message", ARRAYS, ids=name_of)
+def test_an_array_with_fields_of_a_later_version_still_decodes(message: Struct) -> None:
+    family = FAMILIES["events" if message in samples.EVENTS else "exchange"]
+    whole = msgspec.msgpack.decode(family.encode(message))
+    newer = msgspec.msgpack.encode([*whole, "from the future", 7])
+    assert family.decode(name_of(message), newer) == message
+
+
+def test_the_digest_of_a_definition_never_changes() -> None:
+    kept_digests = {
+        golden.name: definition_digest(bytes.fromhex(golden.hex))
+        for family, _, golden in KEPT
+        if family == "definitions"
+    }
+    assert kept_digests == {
+        "QuestDefinition least": LEAST_DIGEST,
+        "QuestDefinition review": REVIEW_DIGEST,
+    }
+
+
+LEAST_DIGEST = "338e907d220ddc5336a9e4213c051dd95a8a8fd5e22e88e65d8ded79a785538c"
+REVIEW_DIGEST = "85e861f25b9e7f5a31c6a8c22d66a6d3f9d9e4ff6b2fed113c648c9ed57fe21c"
+
+
+def write_missing() -> None:
+    """Files that are not there yet; what is there stays as it is."""
+    for family in FAMILIES.values():
+        path = HERE / family.current
+        if path.exists():
+            continue
+        lines = [msgspec.json.encode(golden_of(family, message)) for message in family.samples]
+        path.write_bytes(b"[\n" + b",\n".join(lines) + b"\n]\n")
+        sys.stdout.write(f"{path} written\n")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] != ["--write-missing"]:
+        sys.exit("usage: python -m tests.golden.test_golden --write-missing")
+    write_missing()
