@@ -143,10 +143,14 @@ class Model:
         self.since[task] = self.now + (delay_ms if wish_ms is None else wish_ms)
         return self.move(task, "retrying")
 
-    def lose(self, task: str, *, idempotent: bool) -> None:
-        self.losses[task] += 1
+    def lose(self, task: str, *, idempotent: bool, begun: bool) -> None:
+        if begun:
+            self.losses[task] += 1
+        else:
+            self.tried[task] -= 1
+            del self.counts[task]
         self.move(task, "ready")
-        if self.quest != "active":
+        if self.quest != "active" or not begun:
             return
         if self.losses[task] >= MAX_LOSSES:
             self._give_up(task, tried=False)

@@ -7,7 +7,7 @@ from questd.actors.quest import state as st
 from questd.actors.quest.decide import MAX_LOSSES
 from questd.messages import events as ev
 from questd.messages.failure import AGENT_LOST
-from tests.quest.making import AT_ONCE, Life, kinds, quest, step
+from tests.quest.making import AT_ONCE, ONCE, Life, kinds, quest, step
 
 
 def resolve(life: Life, choice: str, task: str = "a", result: bytes | None = None) -> object:
@@ -108,6 +108,30 @@ def test_the_late_result_of_a_task_that_was_given_up_is_refused() -> None:
         epoch = life.start("a")
         life.lose(epoch)
     assert life.complete(epoch) == [ev.AttemptRefused("a", epoch, "completed", "superseded")]
+
+
+def test_an_attempt_that_never_began_is_no_loss_and_needs_no_decision() -> None:
+    life = quest(step("a", idempotent=False, retry=AT_ONCE))
+    for _ in range(MAX_LOSSES + 1):
+        epoch = life.start("a")
+        left = cmd.LoseAttempt(epoch, "it left in order", begun=False)
+        assert kinds(life.when(left)) == ["attempt.lost"]
+        assert life.wants() == ["a"]
+    assert life.state.at("a").losses == 0
+
+
+def test_an_attempt_that_never_began_was_no_try() -> None:
+    life = quest(step("a", retry=ONCE))
+    life.when(cmd.LoseAttempt(life.start("a"), "it left in order", begun=False))
+    life.fail(life.start("a"))
+    assert life.status_of("a") == "failed"
+
+
+def test_nothing_comes_of_an_attempt_that_never_began() -> None:
+    life = quest(step("a"))
+    epoch = life.start("a")
+    life.when(cmd.LoseAttempt(epoch, "it left in order", begun=False))
+    assert kinds(life.complete(epoch)) == ["attempt.refused"]
 
 
 # -- what must not be repeated blindly ----------------------------------------------------------------

@@ -38,6 +38,7 @@ PAUSES_MS = (0, 1, 1, 10, 10, 500, 500, 1_000, 12_000)
 WALKS = 300
 STEPS_OF_A_WALK = 100
 CHOICES = ("retry", "complete", "fail", "maybe")
+LOSSES = ("lost", "lost", "given back", "never begun")
 DERIVED = {"plan", "due", "timers", "ready", "admitted", "exclusive_wanted", "tasks"}
 """Of a state: what another fold may hold in another order, and is compared by what it means."""
 
@@ -171,19 +172,21 @@ class QuestMachine(RuleBasedStateMachine):
             self.model.fail(task, final=not retryable or kind == "auth", wish_ms=wish_ms)
             self.model.conclude()
 
-    @rule(n=s.integers(0, 63), given_back=s.booleans())
-    def an_attempt_is_lost(self, n: int, given_back: bool) -> None:
+    @rule(n=s.integers(0, 63), how=s.sampled_from(LOSSES))
+    def an_attempt_is_lost(self, n: int, how: str) -> None:
         epoch, model = self.epoch(n), self.model
         task = model.task_that_counts(epoch)
         runs = task is not None and model.phase[task] == "running"
-        outcome = self.life.when(cmd.EndAttempt(epoch)) if given_back else self.life.lose(epoch)
+        given_back, begun = how == "given back", how != "never begun"
+        lose = cmd.LoseAttempt(epoch, "its agent vanished", begun)
+        outcome = self.life.when(cmd.EndAttempt(epoch) if given_back else lose)
         assert isinstance(outcome, list) is runs
         if not runs or task is None:
             return
         if given_back and model.quest == "stopping":
             model.move(task, "cancelled")
         else:
-            model.lose(task, idempotent=self.idempotent[epoch])
+            model.lose(task, idempotent=self.idempotent[epoch], begun=begun)
         model.conclude()
 
     # -- people and renderings ---------------------------------------------------------------------
@@ -335,7 +338,7 @@ def act(machine: QuestMachine, random: Random) -> None:
             wish_ms = random.choice(WISHES_MS)
             machine.a_failure_comes(n, random.choice(KINDS), random.random() < 0.9, wish_ms)
         case 4:
-            machine.an_attempt_is_lost(n, random.random() < 0.5)
+            machine.an_attempt_is_lost(n, random.choice(LOSSES))
         case 5:
             machine.somebody_decides(n, random.choice(CHOICES))
         case 6:
