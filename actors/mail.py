@@ -105,7 +105,9 @@ class Recall(Struct, frozen=True):
 
 
 class EndStep(Struct, frozen=True):
-    """To a step actor: the attempt is over for the quest."""
+    """To a step actor: the attempt is over for the quest. ``cancel``: its agent need not go on."""
+
+    cancel: bool
 
 
 class TextsRead(Struct, frozen=True):

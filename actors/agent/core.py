@@ -33,6 +33,8 @@ FRAME_RESERVE_BYTES: Final = 64 * 1024
 """Kept free in each frame for acknowledgements and its own fields."""
 ITEMS_PER_FRAME: Final = 1_000
 ACKS_PER_FRAME: Final = 1_000
+ACKS_MAX: Final = 200_000
+"""More than an instance can hold unacknowledged; one that never takes them does not fill our memory."""
 
 
 class Sent:
@@ -55,7 +57,7 @@ class Session:
         self.unsent: deque[Sent] = deque()
         self.invoked: dict[AttemptId, Sent] = {}
         self.counter = 0
-        self.acks: deque[AttemptId] = deque()
+        self.acks: deque[AttemptId] = deque(maxlen=ACKS_MAX)
         self.held: dict[AttemptId, None] = dict.fromkeys(hello.held)
         self.delivered: dict[AttemptId, Outcome] = {}
         self.frame_max = hello.frame_max

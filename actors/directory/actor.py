@@ -8,6 +8,7 @@ At the start it reads the heads: quests that were in the middle of something get
 to know of them (their wants, their time).
 """
 
+from collections import deque
 from typing import Any, Final
 
 from msgspec import Struct, structs
@@ -31,11 +32,14 @@ from questd.messages.heads import Head, Want
 from questd.runtime.actor import Actor, ChildFailed, ChildStopped, Ref, stop
 from questd.runtime.clock import Timer
 from questd.runtime.errors import JournalError
-from questd.runtime.journal.store import Append, JournalStore
+from questd.runtime.journal.store import Append, Appended, JournalStore
 from questd.runtime.supervision import Intensity
 
 HEADS_A_TURN: Final = 500
 MAX_DEATHS: Final = 3
+ON_TRIAL: Final = 1_000
+"""Marks in ``deaths`` that a quest was tried alone: if the daemon dies again, it was this one."""
+TRIAL_S: Final = 0.5
 STABLE_AFTER_S: Final = 3.0
 """A document that crashes the daemon does so while it is folded or dispatched, not minutes later."""
 
@@ -53,6 +57,17 @@ class Fenced(Struct, frozen=True):
 
 class DaemonStable(Struct, frozen=True):
     """To itself: the daemon has lived for a while; deaths so far are forgiven."""
+
+
+class Trial(Struct, frozen=True):
+    """To itself, when it is on disk (or not) that a suspect is going to be started alone."""
+
+    quest: str
+    outcome: Any
+
+
+class TrialOver(Struct, frozen=True):
+    """To itself: the daemon has survived it."""
 
 
 class Parked(Struct, frozen=True):
@@ -79,6 +94,7 @@ class Directory(Actor):
         self._watched: set[str] = set()
         self._wake_timers: dict[str, Timer] = {}
         self._deaths: dict[str, Intensity] = {}
+        self._suspects: deque[Head] = deque()
         self._known = self._folded = 0
         self._early: list[ToQuest] | None = []
 
@@ -135,8 +151,14 @@ class Directory(Actor):
             case ParkHead(head, reason):
                 if isinstance(head, Head):
                     self._park(head, reason)
+            case Trial(quest, outcome):
+                self._try_alone(quest, outcome)
+            case TrialOver():
+                self._house.journal.between(lambda store: store.forgive_deaths(), lambda _: None)
+                self._try_next()
             case DaemonStable():
                 self._house.journal.between(lambda store: store.forgive_deaths(), lambda _: None)
+                self._try_next()
             case _:
                 raise AssertionError(f"the directory got {message!r}")
 
@@ -213,8 +235,12 @@ class Directory(Actor):
             self._known += 1
             if head.quest in self._quests:
                 continue  # a message woke it, or it was begun, before its head was read
-            if head.deaths > MAX_DEATHS:
-                self._park(head, f"the daemon died {MAX_DEATHS} times with it running")
+            if head.deaths > ON_TRIAL:
+                self._park(
+                    head, "the daemon died each time that it was running, the last time alone"
+                )
+            elif head.deaths > MAX_DEATHS:
+                self._suspects.append(head)
             elif head.status == "waiting":
                 wants += head.wants
                 if head.wake_us is not None:
@@ -228,6 +254,28 @@ class Directory(Actor):
             self.ref.tell(HeadsRead(heads, done + HEADS_A_TURN))
         else:
             self._house.control.tell(QuestsLoaded(self._known, self._folded))
+
+    # -- suspects ------------------------------------------------------------------------------------
+
+    def _try_next(self) -> None:
+        """Several daemons died with these running, by the fault of one of them or of none: start them one at a time.
+
+        That one is on trial is on disk before it begins; the next daemon knows whom it died with.
+        """
+        while self._suspects:
+            head = self._suspects.popleft()
+            if head.quest not in self._quests:
+                item = Append(head.quest, head.version, (), structs.replace(head, deaths=ON_TRIAL))
+                me, quest = self.ref, head.quest
+                self._house.journal.append(item, lambda outcome: post(me, Trial(quest, outcome)))
+                return
+
+    def _try_alone(self, quest: str, outcome: Any) -> None:
+        if isinstance(outcome, Appended):
+            self._house.note("quest.tried_alone", quest=quest)
+            if quest not in self._quests:
+                self._start(quest, None)
+        self._house.timers.after(TRIAL_S, self.ref, TrialOver())
 
     # -- failing -------------------------------------------------------------------------------------
 

@@ -48,10 +48,10 @@ class Steps:
             self._steps[due.task] = step.launch(self._house.dispatcher)
 
     def end(self, task: str) -> None:
-        """The attempt is over for the quest."""
+        """The attempt is over for the quest, however its agent sees it."""
         step = self._steps.pop(task, None)
         if step is not None:
-            step.tell(EndStep())
+            step.tell(EndStep(cancel=True))
 
     def recall(self, task: str, reason: str) -> None:
         """Ask the agent to end it."""
@@ -64,9 +64,9 @@ class Steps:
         self._steps.pop(task, None)
 
     def end_all(self) -> None:
-        """The quest's actor goes."""
+        """The quest's actor goes; its successor attaches to what runs."""
         for step in self._steps.values():
-            step.tell(EndStep())
+            step.tell(EndStep(cancel=False))
 
 
 class Renderings:

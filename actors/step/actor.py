@@ -104,7 +104,9 @@ class StepActor(Actor):
                 self._finish(message)
             case AttemptWrote():
                 self._tell_quest(message)
-            case EndStep():
+            case EndStep(cancel):
+                if cancel and self._delivered:
+                    self._cancel_work("the quest needs it no more")
                 self._detach()
                 self._end()
             case AttemptBegan():

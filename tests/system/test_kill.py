@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from questd.actors.directory.actor import ON_TRIAL
 from questd.messages import control as ctl
 from questd.messages.definition import encode_definition
 from questd.runtime.errors import Unreachable
@@ -179,7 +180,8 @@ def test_a_killed_attempt_that_must_not_be_repeated_waits_for_a_decision(place: 
     check(place, quests)
 
 
-def test_a_quest_that_three_daemons_died_with_is_parked_and_the_others_go_on(place: Place) -> None:
+def killed_four_times(place: Place) -> str:
+    """A quest that four daemons in a row died with, each within its first seconds."""
     place.start_daemon()
     place.start_agent()
     quest = place.submit(single("gated"))
@@ -188,9 +190,26 @@ def test_a_quest_that_three_daemons_died_with_is_parked_and_the_others_go_on(pla
         place.daemon.kill()
         place.daemon.wait()
         place.start_daemon()
-    until("it is parked", lambda: place.head(quest).parked)
-    assert "died 3 times" in str(place.head(quest).parked)
+    return quest
+
+
+def test_a_quest_that_several_daemons_died_with_is_tried_alone_and_goes_on(place: Place) -> None:
+    quest = killed_four_times(place)
     others = [place.submit(chain(2)) for _ in range(3)]
-    heads = place.await_end(others)
-    assert {head.status for head in heads.values()} == {"completed"}
+    assert {head.status for head in place.await_end(others).values()} == {"completed"}
+    place.gate.touch()
+    assert place.await_end([quest])[quest].status == "completed"
+    check(place, [quest, *others])
+
+
+def test_a_quest_that_a_daemon_died_alone_with_is_parked_and_the_others_go_on(place: Place) -> None:
+    quest = killed_four_times(place)
+    until("it is on trial", lambda: place.head(quest).deaths == ON_TRIAL)
+    place.daemon.kill()
+    place.daemon.wait()
+    place.start_daemon()
+    until("it is parked", lambda: place.head(quest).parked)
+    assert "the last time alone" in str(place.head(quest).parked)
+    others = [place.submit(chain(2)) for _ in range(3)]
+    assert {head.status for head in place.await_end(others).values()} == {"completed"}
     check(place, others)
