@@ -265,10 +265,13 @@ class Directory(Actor):
         while self._suspects:
             head = self._suspects.popleft()
             if head.quest not in self._quests:
-                item = Append(head.quest, head.version, (), structs.replace(head, deaths=ON_TRIAL))
-                me, quest = self.ref, head.quest
-                self._house.journal.append(item, lambda outcome: post(me, Trial(quest, outcome)))
+                self._put_on_trial(head)
                 return
+
+    def _put_on_trial(self, head: Head) -> None:
+        item = Append(head.quest, head.version, (), structs.replace(head, deaths=ON_TRIAL))
+        me = self.ref
+        self._house.journal.append(item, lambda outcome: post(me, Trial(head.quest, outcome)))
 
     def _try_alone(self, quest: str, outcome: Any) -> None:
         if isinstance(outcome, Appended):

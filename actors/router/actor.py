@@ -62,9 +62,13 @@ class Router(Actor):
         for task, instance in settle.takes:
             core.take(state, (quest, task), instance)
         core.drop(state, quest, settle.drops)
-        needs = core.release(state, [(quest, task) for task in settle.releases])
-        wanted, unroutable = core.want(state, settle.wants)
-        granted = core.serve(state, dict.fromkeys((*needs, *wanted)))
+        holders = [(quest, task) for task in settle.releases]
+        freed = [state.held.get(holder, "") for holder in holders]
+        needs = core.release(state, holders)
+        now_us = self._house.clock.now_us()
+        granted, left = core.hand_on(state, settle.wants, freed, now_us)
+        wanted, unroutable = core.want(state, left)
+        granted += core.serve(state, dict.fromkeys((*needs, *wanted)))
         if settle.answer:
             own = tuple((want.task, place) for want, place in granted if want.quest == quest)
             refused = tuple((each.want.task, each.message) for each in unroutable)

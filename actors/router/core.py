@@ -9,14 +9,18 @@ instance that joins, a quest whose actor died.
 """
 
 import heapq
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
 
 from msgspec import Struct
 
 from questd.actors.mail import Place
 from questd.messages.exchange import ToolSpec
 from questd.messages.heads import Want
+
+PATIENCE_US: Final = 10_000_000
+"""A place may stay with its quest while nobody has waited for it for longer than this."""
+NEEDS_LOOKED_AT: Final = 16
 
 Need = tuple[str, tuple[str, ...], str | None]
 """(agent or "", capabilities, tool or None)."""
@@ -257,6 +261,52 @@ def release(state: RouterState, holders: Iterable[Holder]) -> list[Need]:
     return list(needs)
 
 
+def hand_on(
+    state: RouterState, wants: Sequence[Want], freed: Iterable[str], now_us: int
+) -> tuple[list[Grant], list[Want]]:
+    """Places that a quest just gave back (of these instances) go on to its own next tasks; returns also who got none.
+
+    What has begun is finished first, and the end of one task and the start of the next are one append. Nobody of a higher
+    priority is passed over, nor anybody for longer than PATIENCE_US.
+    """
+    left = list(wants)
+    grants: list[Grant] = []
+    for instance_id in freed:
+        instance = state.instances.get(instance_id)
+        if instance is None or not left or len(instance.needs) > NEEDS_LOOKED_AT:
+            continue
+        for each in left:
+            if _may_keep(state, instance, each, now_us):
+                left.remove(each)
+                _unwant(state, (each.quest, each.task))
+                grants.append(_give(state, each, instance))
+                break
+    return grants, left
+
+
+def _may_keep(state: RouterState, instance: Instance, want: Want, now_us: int) -> bool:
+    if not instance.free or need_of(want) not in instance.needs:
+        return False
+    if state.parallel is not None and len(state.held) >= state.parallel:
+        return False
+    longest_us = now_us - PATIENCE_US
+    for need in instance.needs:
+        first = _first(state, state.queues[need])
+        if first is not None:
+            waiting = first[3]
+            if waiting.priority > want.priority or waiting.ready_us < longest_us:
+                return False
+    return True
+
+
+def _give(state: RouterState, want: Want, instance: Instance) -> Grant:
+    holder = (want.quest, want.task)
+    state.held[holder] = instance.id
+    instance.held[holder] = None
+    tool = instance.needs[need_of(want)]
+    return want, Place(instance.agent, instance.id, tool, instance.address)
+
+
 def serve(state: RouterState, needs: Iterable[Need]) -> list[Grant]:
     """Grant as many places as there are to the best tasks of these needs."""
     open_needs = {need: state.queues[need] for need in needs if need in state.queues}
@@ -269,12 +319,8 @@ def serve(state: RouterState, needs: Iterable[Need]) -> list[Grant]:
         queue = state.queues[need]
         queue.waiting -= 1
         each = heapq.heappop(queue.entries)[3]
-        holder = (each.quest, each.task)
-        del state.wanted[holder]
-        state.held[holder] = instance.id
-        instance.held[holder] = None
-        tool = instance.needs[need]
-        grants.append((each, Place(instance.agent, instance.id, tool, instance.address)))
+        del state.wanted[each.quest, each.task]
+        grants.append(_give(state, each, instance))
     return grants
 
 
