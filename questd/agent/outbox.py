@@ -69,6 +69,11 @@ class Outbox:
         return bool(self._unsent or self._started or self._beats)
 
     @property
+    def outcomes_wait(self) -> bool:
+        """Whether there is an outcome to say."""
+        return bool(self._unsent)
+
+    @property
     def chatter(self) -> bool:
         """Whether something waits that may wait a little."""
         return bool(self._progress or self._logs)

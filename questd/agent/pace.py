@@ -8,6 +8,9 @@ PARTING_TIMEOUT_US = 2_000_000
 HOLD_MIN_US = 50_000
 CHATTER_INTERVAL_US = 50_000
 """Progress and log lines alone open an exchange at most this often."""
+LINGER_US = 400
+"""After new work, so long nothing but an outcome opens an exchange: a quick tool's outcome shares the frame that says the work
+arrived, instead of competing with it for the processor."""
 SPIN_GUARD_US = 10_000
 BACKOFF_MIN_US = 20_000
 BACKOFF_MAX_US = 2_000_000

@@ -86,6 +86,7 @@ class Session:
         self._chatter_us = now
         self._quiet_until_us = now
         self._idle_until_us = now
+        self._linger_until_us = now
         self._failures = 0
         self._resend_us = now
 
@@ -102,6 +103,8 @@ class Session:
                 self._welcome(frame, now)
             case Work():
                 self._work(ticket, frame)
+                if frame.items:
+                    self._linger_until_us = now + pace.LINGER_US
                 if self._idle_answer(frame, now - opened.sent_us):
                     self._idle_until_us = now + pace.SPIN_GUARD_US
             case Resync():
@@ -183,7 +186,8 @@ class Session:
         wakes = [opened.expires_us for opened in self._open.values()]
         if self._open:
             wakes.append(self._silent_at())
-        wakes += [at for at in (self._quiet_until_us, self._idle_until_us) if at > now]
+        pauses = (self._quiet_until_us, self._idle_until_us, self._linger_until_us)
+        wakes += [at for at in pauses if at > now]
         if self.outbox.chatter and self.phase == "talking" and self._chatter_us > now:
             wakes.append(self._chatter_us)
         if self.outbox.outcomes:
@@ -318,6 +322,8 @@ class Session:
 
     def _may_open(self, now: int) -> bool:
         if now < self._quiet_until_us or len(self._open) >= pace.OPEN_MAX:
+            return False
+        if now < self._linger_until_us and not self.outbox.outcomes_wait:
             return False
         live = self._live()
         if live == 0:
