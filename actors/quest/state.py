@@ -21,9 +21,8 @@ from questd.messages.failure import Failure
 from questd.messages.heads import QuestStatus, TaskStatus
 from questd.messages.payload import Payload
 
-# -- the tables --------------------------------------------------------------------------------
-
-Phase = Literal["pending", "active", "stopping", "completed", "failed", "cancelled"]
+Ended = Literal["completed", "failed", "cancelled"]
+Phase = Literal["pending", "active", "stopping"] | Ended
 
 QUEST_MOVES: Final[dict[tuple[Phase, str], Phase]] = {
     ("pending", "quest.started"): "active",
@@ -38,17 +37,7 @@ QUEST_MOVES: Final[dict[tuple[Phase, str], Phase]] = {
 }
 """Which quest events are legal in which phase, and where they lead."""
 
-TaskPhase = Literal[
-    "pending",
-    "ready",
-    "running",
-    "retrying",
-    "waiting",
-    "settling",
-    "completed",
-    "failed",
-    "cancelled",
-]
+TaskPhase = Literal["pending", "ready", "running", "retrying", "waiting", "settling"] | Ended
 
 TASK_MOVES: Final[dict[tuple[TaskPhase, str], tuple[TaskPhase, ...]]] = {
     ("ready", "attempt.started"): ("running",),
@@ -233,9 +222,6 @@ class Task:
 
 
 PENDING: Final = Pending()
-
-
-# -- what the world owes the quest --------------------------------------------------------------
 
 
 class WantPlace(Struct, frozen=True):

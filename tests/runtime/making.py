@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
+from types import TracebackType
 from typing import Any
 
 from questd.runtime.actor import BATCH, Actor, Mailbox, Ref
@@ -51,7 +52,12 @@ class Recorder(Actor):
     def on_stop(self) -> None:
         self.log.append("stop")
 
-    def on_failure(self, exception_type: Any, exception_value: Any, traceback: Any) -> None:
+    def on_failure(
+        self,
+        exception_type: type[BaseException] | None,
+        exception_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
         self.log.append(("failure", exception_value))
 
     def after_batch(self) -> None:

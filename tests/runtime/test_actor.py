@@ -252,7 +252,7 @@ def test_an_actor_that_fails_at_the_end_of_its_turn_has_failed() -> None:
 
 def test_a_cleanup_that_fails_too_does_not_hide_the_first_error() -> None:
     class Messy(Recorder):
-        def on_failure(self, *_: Any) -> None:
+        def on_failure(self, exception_type: Any, exception_value: Any, traceback: Any) -> None:
             raise Broken("the second")
 
     by_hand, parent = ByHand(), Parent()
