@@ -297,3 +297,18 @@ class ProgressMade(Struct, frozen=True):
     quest: str
     progress: TaskProgress | None
     task: str
+
+
+class LookAtAgents(Struct, frozen=True):
+    """From the control actor: describe the connected instances (of that name)."""
+
+    name: str | None
+    reply: ReplyTo
+
+
+class DrainAgents(Struct, frozen=True):
+    """From the control actor: drain an agent's instances (or one, by the start of its incarnation)."""
+
+    name: str
+    instance: str | None
+    reply: ReplyTo

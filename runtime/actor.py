@@ -217,8 +217,15 @@ class Actor(pykka.Actor):
             except BaseException as error:  # noqa: BLE001 - one failure policy for whatever was raised
                 self._crash(error)
         if stopped.raised:
+            self._rejoin(mailbox)
             self._empty(mailbox)
             self._part()
+
+    def _rejoin(self, mailbox: Mailbox) -> None:
+        """Something came after the last turn: ``on_undelivered`` may still name the actor."""
+        if "actor_inbox" not in vars(self):
+            self.actor_inbox = mailbox
+            self._actor_ref = Ref(self)
 
     def _part(self) -> None:
         """Let go of the mailbox, which holds the actor: no cycle, so no step that ends leaves work for the garbage collector."""
@@ -280,7 +287,9 @@ class Actor(pykka.Actor):
             if type(item) is Envelope:
                 self._refuse_ask(item)
             else:
-                self.on_undelivered(item)
+                # It has ended and whoever must know has been told: what fails here must not take the worker along.
+                with contextlib.suppress(Exception):
+                    self.on_undelivered(item)
 
     def _refuse_ask(self, envelope: "Envelope[Any]") -> None:
         if envelope.reply_to is None:

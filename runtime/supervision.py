@@ -146,11 +146,12 @@ def restarts(restart: Restart, *, failed: bool) -> bool:
 def affected_by(
     strategy: Strategy, specs: Sequence[ChildSpec], dead: ChildSpec
 ) -> Sequence[ChildSpec]:
-    """Which children are started anew when this one died, in their order."""
+    """Which children are stopped and started anew when this one died, in their order: never a temporary one."""
     match strategy:
         case "one_for_one":
             return (dead,)
         case "one_for_all":
-            return tuple(specs)
+            affected = specs
         case "rest_for_one":
-            return tuple(specs[specs.index(dead) :])
+            affected = specs[specs.index(dead) :]
+    return tuple(spec for spec in affected if spec is dead or spec.restart != "temporary")

@@ -33,6 +33,7 @@ FRAME_RESERVE_BYTES: Final = 64 * 1024
 """Kept free in each frame for acknowledgements and its own fields."""
 ITEMS_PER_FRAME: Final = 1_000
 ACKS_PER_FRAME: Final = 1_000
+OPEN_LOOKED_AT: Final = 64
 ACKS_MAX: Final = 200_000
 """More than an instance can hold unacknowledged; one that never takes them does not fill our memory."""
 
@@ -163,8 +164,9 @@ class Session:
         So is what was in the answer to an older one that is open still: the instance takes items in order, so it could use
         nothing that came after. Waiting for that one instead would send the later items again and again, in vain.
         """
+        opened = frozenset(exchange.open[:OPEN_LOOKED_AT])
         closed = exchange.counter - 1
-        while closed in exchange.open:
+        while closed in opened:
             closed -= 1
         lost = [number for number, sent in self.unacknowledged.items() if sent.answer <= closed]
         if not lost:

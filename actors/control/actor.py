@@ -10,14 +10,16 @@ from typing import Any
 from msgspec import Struct
 
 from questd.actors.agent.edge import fault_of_result
+from questd.actors.control.questions import list_quests, read_blobs, read_quest, whole_id
 from questd.actors.control.submitting import checked_inputs, refusal_of
 from questd.actors.control.watching import Watches
-from questd.actors.exchange.actor import DrainAgents, LookAtAgents
 from questd.actors.graph import parse_deadline
 from questd.actors.house import VERSION, Answers, House
 from questd.actors.mail import (
     Answered,
     AskQuest,
+    DrainAgents,
+    LookAtAgents,
     ProgressMade,
     QuestAdvanced,
     QuestsLoaded,
@@ -38,10 +40,7 @@ from questd.runtime.errors import JournalError
 from questd.runtime.journal.store import JournalStore
 
 QUEST_ID_LENGTH = 20
-READ_BYTES_MAX = 2 * 1024 * 1024
 READ_EVENTS_MAX = 10_000
-HEAD_BYTES = 2_048
-"""About what a head takes in a frame, long names and labels included."""
 LIST_MAX = 1_000
 WAIT_MAX_MS = 60_000
 
@@ -341,87 +340,3 @@ class ControlActor(Actor):
             self._reply(job, Error("invalid", f"--limit is 1 to {LIST_MAX}"))
             return
         self._read(job, lambda store: list_quests(store, request), self._reply)
-
-
-# -- questions, asked on the journal's reader thread (or by a client without a daemon) --------------
-
-
-def whole_id(store: JournalStore, given: str) -> str | Error:
-    """The only quest whose id starts so."""
-    found = store.resolve_prefix(given) if given else []
-    if len(found) == 1:
-        return found[0]
-    if not found:
-        return Error("not_found", f"there is no quest {given!r}")
-    return Error("invalid", f"{given!r} is the start of several ids, {', '.join(found)} among them")
-
-
-def read_quest(store: JournalStore, request: ctl.ReadQuest) -> ctl.QuestRecords | Error:
-    """The head and as many events as fit one answer."""
-    head = store.head(request.quest)
-    if head is None:
-        return Error("not_found", f"there is no quest {request.quest}")
-    definition = store.definition(head.definition) if request.definition else None
-    room = READ_BYTES_MAX - (0 if definition is None else len(definition))
-    records = bounded(store.events(request.quest, request.after, request.limit), room)
-    last = records[-1].n if records else request.after
-    return ctl.QuestRecords(head, records, last < head.version, definition)
-
-
-def bounded(records: list[Record], room: int) -> tuple[Record, ...]:
-    """The first of them, at least one, up to that many bytes of bodies."""
-    for count, record in enumerate(records):
-        room -= len(record.body)
-        if room < 0 and count:
-            return tuple(records[:count])
-    return tuple(records)
-
-
-def read_blobs(store: JournalStore, digests: tuple[str, ...]) -> ctl.Blobs:
-    """As many as fit, at least the first."""
-    texts: dict[str, bytes] = {}
-    room = READ_BYTES_MAX
-    for digest in digests:
-        text = store.blob(digest)
-        if text is None:
-            continue
-        room -= len(text)
-        if room < 0 and texts:
-            break
-        texts[digest] = text
-    return ctl.Blobs(texts)
-
-
-def list_quests(store: JournalStore, request: ctl.ListQuests) -> ctl.Heads:
-    """Heads with the first event of each and, of ended ones, the last."""
-    heads: list[Head] = []
-    first: list[Record] = []
-    last: list[Record | None] = []
-    room = READ_BYTES_MAX
-    selected = store.select(request.wanted)
-    for head in selected:
-        begun = store.events(head.quest, 0, 1)
-        if not begun:
-            continue  # retention took it between the two questions
-        ended = last_event(store, head)
-        room -= len(begun[0].body) + (0 if ended is None else len(ended.body)) + HEAD_BYTES
-        if room < 0 and heads:
-            break
-        heads.append(head)
-        first.append(begun[0])
-        last.append(ended)
-    cut = len(heads) < len(selected) or len(heads) == request.wanted.limit
-    after = heads[-1].quest if heads and cut else None
-    return ctl.Heads(tuple(heads), tuple(first), tuple(last), after)
-
-
-def last_event(store: JournalStore, head: Head) -> Record | None:
-    """The event that ended the quest: among its last few, since late results are refused after it."""
-    if head.status not in TERMINAL:
-        return None
-    records = store.events(head.quest, max(0, head.version - 20), 20)
-    ends = [record for record in records if record.kind in END_KINDS]
-    return ends[-1] if ends else None
-
-
-END_KINDS = frozenset({"quest.completed", "quest.failed", "quest.cancelled"})

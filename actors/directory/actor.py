@@ -26,8 +26,9 @@ from questd.actors.mail import (
     Wake,
     WatchQuest,
 )
-from questd.actors.quest.actor import QuestSupervisor, Submission
+from questd.actors.quest.actor import QuestSupervisor
 from questd.actors.quest.commands import SubmitQuest
+from questd.actors.quest.own import Submission
 from questd.messages.heads import Head, Want
 from questd.runtime.actor import Actor, ChildFailed, ChildStopped, Ref, stop
 from questd.runtime.clock import Timer

@@ -22,7 +22,15 @@ from questd.actors.agent.actor import (
 )
 from questd.actors.agent.edge import WORD_MAX, fault_of
 from questd.actors.house import Answers, House
-from questd.actors.mail import Answered, Attach, AttemptVanished, InstanceLeft, ReplyTo
+from questd.actors.mail import (
+    Answered,
+    Attach,
+    AttemptVanished,
+    DrainAgents,
+    InstanceLeft,
+    LookAtAgents,
+    ReplyTo,
+)
 from questd.messages.control import Agents, Done, Error, InstanceView
 from questd.messages.exchange import (
     PROTOCOL_VERSION,
@@ -60,21 +68,6 @@ class DoorPipeClosed(Struct, frozen=True):
 
 class GraceOver(Struct, frozen=True):
     """To itself: instances that have not come back by now count as lost."""
-
-
-class LookAtAgents(Struct, frozen=True):
-    """From the control actor: describe the connected instances (of that name)."""
-
-    name: str | None
-    reply: ReplyTo
-
-
-class DrainAgents(Struct, frozen=True):
-    """From the control actor: drain an agent's instances (or one, by the start of its incarnation)."""
-
-    name: str
-    instance: str | None
-    reply: ReplyTo
 
 
 class _Looking:

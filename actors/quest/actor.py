@@ -9,30 +9,16 @@ have become ready, and its answer joins the same append: the end of one task and
 """
 
 from functools import partial
-from typing import Any, Final, assert_never
+from typing import Any, assert_never
 
-from msgspec import Struct, structs
+from msgspec import structs
 
+from questd.actors import mail
 from questd.actors.graph import CompiledQuest
 from questd.actors.house import House
-from questd.actors.mail import (
-    Acknowledge,
-    AskQuest,
-    AttemptEnded,
-    AttemptVanished,
-    AttemptWrote,
-    Place,
-    Places,
-    QuestAdvanced,
-    ReplyTo,
-    Rested,
-    TextsRead,
-    ToQuest,
-    Wake,
-    WatchQuest,
-)
 from questd.actors.quest import commands as cmd
 from questd.actors.quest import core
+from questd.actors.quest import state as owed
 from questd.actors.quest.asking import Asking
 from questd.actors.quest.incoming import (
     held_command,
@@ -41,21 +27,11 @@ from questd.actors.quest.incoming import (
     start_command,
 )
 from questd.actors.quest.materials import Rendering
+from questd.actors.quest.own import ITS_OWN, LostRace, Submission
 from questd.actors.quest.plans import ReadyPlan
 from questd.actors.quest.recovery import Fenced, Recorded, Recovery, refuse_unknown
 from questd.actors.quest.resting import Rest, Resting
-from questd.actors.quest.state import (
-    TERMINAL_PHASES,
-    DropAttempt,
-    DropWant,
-    Due,
-    QuestState,
-    RecallAttempt,
-    RenderInput,
-    RenderOutput,
-    RunAttempt,
-    WantPlace,
-)
+from questd.actors.quest.state import TERMINAL_PHASES, Due, QuestState
 from questd.actors.quest.steps import Renderings, Steps
 from questd.actors.quest.writing import Writing
 from questd.messages.control import Done, Error, Submitted
@@ -71,34 +47,6 @@ from questd.runtime.journal.store import (
     KeyTaken,
     VersionConflict,
 )
-
-
-class Submission(Struct, frozen=True):
-    """A quest to begin, and who asked for it."""
-
-    ready: ReadyPlan
-    command: cmd.SubmitQuest
-    inputs: bytes
-    reply: ReplyTo
-
-
-ITS_OWN: Final = (
-    Appended,
-    KeyTaken,
-    VersionConflict,
-    JournalError,
-    Rest,
-    Recorded,
-    Fenced,
-    TextsRead,
-    ChildStopped,
-    ChildFailed,
-)
-"""Messages that speak of one actor's memory: the next one has no use for them."""
-
-
-class LostRace(Exception):
-    """The journal refused an append: somebody else wrote, or this memory is stale."""
 
 
 class QuestSupervisor(Actor):
@@ -158,16 +106,16 @@ class QuestSupervisor(Actor):
         """It came while the actor was going: the directory brings it to the next one."""
         if isinstance(message, ITS_OWN):
             return
-        if isinstance(message, Places) and message.settled:
-            message = Places(message.granted, message.unroutable)
-        self._house.directory.tell(ToQuest(self.name, message))
+        if isinstance(message, mail.Places) and message.settled:
+            message = mail.Places(message.granted, message.unroutable)
+        self._house.directory.tell(mail.ToQuest(self.name, message))
 
     def on_receive(self, message: Any) -> None:
         if isinstance(message, Recorded):
             self._on_recorded(message)
         elif isinstance(message, Fenced):
             self._recovery.read(0)
-        elif isinstance(message, WatchQuest):
+        elif isinstance(message, mail.WatchQuest):
             self._on_watched(message.on)
         elif self._state is None:
             self._early.append(message)
@@ -176,21 +124,21 @@ class QuestSupervisor(Actor):
 
     def _handle(self, state: QuestState, message: Any) -> None:
         match message:
-            case AttemptEnded():
+            case mail.AttemptEnded():
                 self._on_attempt_ended(state, message)
-            case Places():
+            case mail.Places():
                 self._on_places(state, message)
             case Appended():
                 self._on_appended(state, message)
-            case AttemptVanished(epoch, reason, begun):
+            case mail.AttemptVanished(epoch, reason, begun):
                 self._do(state, cmd.LoseAttempt(epoch, reason, begun))
-            case AttemptWrote(epoch, lines):
+            case mail.AttemptWrote(epoch, lines):
                 self._do(state, cmd.LogAttempt(epoch, lines))
-            case AskQuest(command, reply):
+            case mail.AskQuest(command, reply):
                 self._on_asked(state, command, reply)
-            case Wake():
+            case mail.Wake():
                 self._on_wake(state)
-            case TextsRead(job, texts):
+            case mail.TextsRead(job, texts):
                 self._on_texts(state, job, texts)
             case Rest():
                 self._on_rest(state)
@@ -234,10 +182,10 @@ class QuestSupervisor(Actor):
         self._writing.durable_head = core.head_of(state)
         takes: list[tuple[str, str]] = []
         for due in core.outstanding(state):
-            if isinstance(due, RunAttempt):
+            if isinstance(due, owed.RunAttempt):
                 takes.append((due.task, due.attempt.instance))
                 self._steps.launch(state, self._compiled, due, None)
-            elif isinstance(due, RecallAttempt):
+            elif isinstance(due, owed.RecallAttempt):
                 self._steps.recall(due.task, due.reason)
             else:
                 self._take_one_due(state, due)
@@ -276,27 +224,27 @@ class QuestSupervisor(Actor):
     def _take_one_due(self, state: QuestState, due: Due) -> None:
         """Do, or hold until it is on disk, what the world owes the quest."""
         match due:
-            case DropAttempt():
+            case owed.DropAttempt():
                 self._asking.release(due.task)
                 self._writing.when_durable(partial(self._steps.end, due.task))
-            case RunAttempt():
+            case owed.RunAttempt():
                 place = self._asking.take(due.task)
                 launch = partial(self._steps.launch, state, self._compiled, due, place)
                 self._writing.when_durable(launch)
-            case WantPlace():
+            case owed.WantPlace():
                 self._asking.want(due.task)
-            case DropWant():
+            case owed.DropWant():
                 self._asking.drop(due.task)
-            case RecallAttempt():
+            case owed.RecallAttempt():
                 self._writing.when_durable(partial(self._steps.recall, due.task, due.reason))
-            case RenderInput():
+            case owed.RenderInput():
                 self._render(state, due.task)
-            case RenderOutput():
+            case owed.RenderOutput():
                 self._render(state, None)
             case _:
                 assert_never(due)
 
-    def _on_attempt_ended(self, state: QuestState, ended: AttemptEnded) -> None:
+    def _on_attempt_ended(self, state: QuestState, ended: mail.AttemptEnded) -> None:
         if not is_its_own(state, ended):
             self._house.note("outcome.foreign", quest=self.name, instance=ended.instance)
         else:
@@ -304,10 +252,10 @@ class QuestSupervisor(Actor):
             if self._do(state, command) is None:
                 self._writing.attach(blobs)
         if ended.reply is not None:
-            acknowledge = Acknowledge((self.name, ended.epoch))
+            acknowledge = mail.Acknowledge((self.name, ended.epoch))
             self._writing.when_durable(partial(ended.reply.tell, acknowledge))
 
-    def _on_places(self, state: QuestState, places: Places) -> None:
+    def _on_places(self, state: QuestState, places: mail.Places) -> None:
         if places.settled:
             self._asking.settled(places.absent)
         for task, place in places.granted:
@@ -315,7 +263,7 @@ class QuestSupervisor(Actor):
         for task, message in places.unroutable:
             self._do(state, cmd.FailTask(task, Failure(VALIDATION, message, task, False)))
 
-    def _on_place(self, state: QuestState, task: str, place: Place) -> None:
+    def _on_place(self, state: QuestState, task: str, place: mail.Place) -> None:
         self._asking.hold(task, place)
         rejected = self._do(state, start_command(state, task, place))
         if rejected is not None:
@@ -323,7 +271,7 @@ class QuestSupervisor(Actor):
             if rejected.kind == "held":
                 core.withhold(state, task)
 
-    def _on_asked(self, state: QuestState, command: cmd.Command, reply: ReplyTo) -> None:
+    def _on_asked(self, state: QuestState, command: cmd.Command, reply: mail.ReplyTo) -> None:
         before = state.version
         command, blobs = held_command(command)
         self._writing.attach(blobs)
@@ -394,14 +342,14 @@ class QuestSupervisor(Actor):
         if self._resting.phase == "writing":
             self._may_rest(state)
         elif self._watched:
-            self._house.control.tell(QuestAdvanced(head, records))
+            self._house.control.tell(mail.QuestAdvanced(head, records))
 
     def _on_watched(self, on: bool) -> None:
         """What became durable while the request was on its way must not be missed."""
         self._watched = on
         head = self._writing.durable_head
         if on and head is not None:
-            self._house.control.tell(QuestAdvanced(head, ()))
+            self._house.control.tell(mail.QuestAdvanced(head, ()))
 
     def _on_key_taken(self, state: QuestState, holder: str) -> None:
         """The idempotency key is another quest's: this one never was."""
@@ -448,4 +396,4 @@ class QuestSupervisor(Actor):
             # answer comes. What arrives from now on finds its way through on_undelivered.
             wake_us = core.next_wake_us(state)
             self._stop()
-            self._house.directory.tell(Rested(self.name, wake_us))
+            self._house.directory.tell(mail.Rested(self.name, wake_us))

@@ -20,6 +20,7 @@ from questd.actors.mail import (
     ToQuest,
 )
 from questd.actors.router import core
+from questd.actors.router.instance import Instance
 from questd.messages.control import MissingAgents
 from questd.runtime.actor import Actor, Ref
 
@@ -80,7 +81,7 @@ class Router(Actor):
         self._refuse(unroutable)
 
     def _join(self, joined: InstanceJoined) -> None:
-        instance = core.Instance(
+        instance = Instance(
             joined.instance,
             joined.agent,
             joined.capabilities,

@@ -10,11 +10,12 @@ instance that joins, a quest whose actor died.
 
 import heapq
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Final
 
 from msgspec import Struct
 
 from questd.actors.mail import Place
+from questd.actors.router.instance import Holder, Instance, Need
 from questd.messages.exchange import ToolSpec
 from questd.messages.heads import Want
 
@@ -22,62 +23,12 @@ PATIENCE_US: Final = 10_000_000
 """A place may stay with its quest while nobody has waited for it for longer than this."""
 NEEDS_LOOKED_AT: Final = 16
 
-Need = tuple[str, tuple[str, ...], str | None]
-"""(agent or "", capabilities, tool or None)."""
-Holder = tuple[str, str]
-"""(quest, task): who has a place."""
-
 
 class Unroutable(Struct, frozen=True):
     """The named agent is connected, and cannot do this: waiting would not help."""
 
     want: Want
     message: str
-
-
-class Instance:
-    """A connected agent instance, as far as routing is concerned."""
-
-    __slots__ = (
-        "address",
-        "agent",
-        "capabilities",
-        "credit",
-        "draining",
-        "held",
-        "id",
-        "needs",
-        "tools",
-    )
-
-    def __init__(
-        self,
-        id: str,  # noqa: A002 - it is its id
-        agent: str,
-        capabilities: frozenset[str],
-        tools: tuple[ToolSpec, ...],
-        credit: int,
-        address: Any,
-    ) -> None:
-        self.id = id
-        self.agent = agent
-        self.capabilities = capabilities
-        self.tools = tools
-        self.credit = credit
-        self.address = address
-        self.held: dict[Holder, None] = {}
-        self.draining = False
-        self.needs: dict[Need, ToolSpec] = {}
-
-    @property
-    def free(self) -> bool:
-        """May it be given more work?"""
-        return len(self.held) < self.credit and not self.draining
-
-    @property
-    def load(self) -> float:
-        """Share of the credit in use."""
-        return len(self.held) / self.credit if self.credit else 1.0
 
 
 Entry = tuple[int, int, int, Want]
@@ -122,29 +73,6 @@ def need_of(want: Want) -> Need:
     return (want.agent, want.capabilities, want.tool)
 
 
-def choose_tool(instance: Instance, need: Need) -> ToolSpec | str:
-    """The tool that this instance would run, or why it has none (document.md, "Who does it")."""
-    agent, capabilities, tool = need
-    if agent and instance.agent != agent:
-        return f"it is not {agent}"
-    asked = frozenset(capabilities)
-    able = [
-        t for t in instance.tools if asked <= (instance.capabilities | frozenset(t.capabilities))
-    ]
-    if tool is not None:
-        able = [t for t in able if t.name == tool]
-    if len(able) == 1:
-        return able[0]
-    for candidate in able:
-        if candidate.name == "run":
-            return candidate
-    offered = ", ".join(t.name for t in instance.tools) or "none"
-    if not able:
-        return f"agent {instance.agent} has no such tool; its tools: {offered}"
-    names = ", ".join(t.name for t in able)
-    return f"agent {instance.agent} has several tools for this and none named run; name one of: {names}"
-
-
 # -- what changes --------------------------------------------------------------------------------
 
 
@@ -157,7 +85,7 @@ def join(state: RouterState, instance: Instance) -> tuple[list[Grant], list[Unro
     state.instances[instance.id] = instance
     unroutable: list[Unroutable] = []
     for need, queue in state.queues.items():
-        tool = choose_tool(instance, need)
+        tool = instance.tool_for(need)
         if isinstance(tool, ToolSpec):
             _connect(instance, need, tool, queue)
         elif need[0] == instance.agent and not queue.able:
@@ -177,7 +105,10 @@ def leave(state: RouterState, instance_id: str) -> None:
 
 
 def take(state: RouterState, holder: Holder, instance_id: str) -> None:
-    """The holder has had this place since before a restart."""
+    """The holder has this place now, and none elsewhere."""
+    before = state.instances.get(state.held.get(holder, ""))
+    if before is not None:
+        before.held.pop(holder, None)
     state.held[holder] = instance_id
     instance = state.instances.get(instance_id)
     if instance is not None:
@@ -219,6 +150,7 @@ def want(state: RouterState, wants: Iterable[Want]) -> tuple[list[Need], list[Un
         reason = "" if queue.able else _why_nobody(state, need)
         if reason:
             unroutable.append(Unroutable(each, reason))
+            _tidy(state, need, queue)
             continue
         _unwant(state, (each.quest, each.task), keep=queue)
         state.wanted[each.quest, each.task] = each
@@ -300,9 +232,7 @@ def _may_keep(state: RouterState, instance: Instance, want: Want, now_us: int) -
 
 
 def _give(state: RouterState, want: Want, instance: Instance) -> Grant:
-    holder = (want.quest, want.task)
-    state.held[holder] = instance.id
-    instance.held[holder] = None
+    take(state, (want.quest, want.task), instance.id)
     tool = instance.needs[need_of(want)]
     return want, Place(instance.agent, instance.id, tool, instance.address)
 
@@ -363,7 +293,7 @@ def _queue(state: RouterState, need: Need) -> Queue:
     if queue is None:
         queue = state.queues[need] = Queue()
         for instance in state.instances.values():
-            tool = choose_tool(instance, need)
+            tool = instance.tool_for(need)
             if isinstance(tool, ToolSpec):
                 _connect(instance, need, tool, queue)
     return queue
@@ -378,7 +308,7 @@ def _why_nobody(state: RouterState, need: Need) -> str:
     """Empty when the agent is merely absent; else why the connected ones cannot."""
     for instance in state.instances.values():
         if need[0] and instance.agent == need[0]:
-            tool = choose_tool(instance, need)
+            tool = instance.tool_for(need)
             if isinstance(tool, str):
                 return tool
     return ""

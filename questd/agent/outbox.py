@@ -10,16 +10,20 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
+from questd.agent import pace
 from questd.messages.events import LogLine
 from questd.messages.exchange import (
     AttemptId,
     Cancelled,
     Completed,
     Failed,
+    Hello,
     Logged,
     Outcome,
     Progress,
+    encode_frame,
 )
 from questd.messages.failure import TOO_LARGE, Failure
 
@@ -148,9 +152,15 @@ class Outbox:
         outcomes = self._take_outcomes(left - log_bytes, room)
         return Parcel(outcomes, started, beats, progress, logs)
 
-    def take_outcomes(self, room: int, whole: int) -> tuple[Outcome, ...]:
-        """Pack outcomes alone, for a Hello, where ``whole`` is what an exchange has room for."""
-        return self._take_outcomes(room, whole)
+    def fill_hello(self, hello: Hello, frame_max: int) -> Hello:
+        """Add what fits of all unacknowledged outcomes, oldest first, to a Hello of at most ``frame_max`` bytes.
+
+        An outcome fails as too large only if no exchange could take it: what a crowded Hello leaves follows later.
+        """
+        self.resend_all()
+        room = frame_max - pace.FRAME_OVERHEAD_BYTES - len(encode_frame(hello))
+        outcomes = self._take_outcomes(max(0, room), pace.room_bytes(frame_max))
+        return replace(hello, outcomes=outcomes)
 
     def _take_ids(
         self, waiting: dict[AttemptId, None], room: int

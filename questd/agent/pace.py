@@ -19,3 +19,8 @@ PATIENCE_US = 60_000_000
 DELIVERY_PATIENCE_US = 900_000_000
 """The same while it holds outcomes that nobody has acknowledged: somebody paid for them."""
 STUCK_PATIENCE_US = 10_000_000
+
+
+def room_bytes(frame_max: int) -> int:
+    """Tell what an exchange of at most ``frame_max`` bytes has room for."""
+    return max(FRAME_OVERHEAD_BYTES, frame_max - FRAME_OVERHEAD_BYTES)

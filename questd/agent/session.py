@@ -18,8 +18,6 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Literal, assert_never
 
-from msgspec.structs import replace
-
 from questd.agent import pace
 from questd.agent.effects import (
     EXIT_DENIED,
@@ -54,7 +52,6 @@ from questd.messages.exchange import (
     Welcome,
     Work,
     WorkItem,
-    encode_frame,
 )
 
 Phase = Literal["greeting", "talking", "parting", "ended"]
@@ -339,9 +336,6 @@ class Session:
         self._open[self._counter] = Opened(now, now + timeout_us, parcel)
         self._effects.append(Send(self._counter, frame, timeout_us))
 
-    def _room(self) -> int:
-        return max(pace.FRAME_OVERHEAD_BYTES, self._peer_frame_max - pace.FRAME_OVERHEAD_BYTES)
-
     def _live(self) -> int:
         return sum(counter > self._answered for counter in self._open)
 
@@ -349,17 +343,13 @@ class Session:
         self._counter += 1
         held = (*self._queue, *self._begun)
         hello = greeting(self.offer, self._counter, held, draining=self.draining)
-        room = self._peer_frame_max - pace.FRAME_OVERHEAD_BYTES - len(encode_frame(hello))
-        self.outbox.resend_all()
-        outcomes = self.outbox.take_outcomes(max(0, room), self._room())
-        self._send(
-            replace(hello, outcomes=outcomes), Parcel(outcomes), pace.GREETING_TIMEOUT_US, now
-        )
+        full = self.outbox.fill_hello(hello, self._peer_frame_max)
+        self._send(full, Parcel(full.outcomes), pace.GREETING_TIMEOUT_US, now)
 
     def _send_exchange(self, now: int) -> None:
         self._counter += 1
         opened = tuple(self._open)
-        parcel = self.outbox.take(self._room())
+        parcel = self.outbox.take(pace.room_bytes(self._peer_frame_max))
         self._said = (self._received, self._stuck, self.draining)
         self._chatter_us = now + pace.CHATTER_INTERVAL_US
         frame = Exchange(

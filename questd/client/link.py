@@ -156,20 +156,22 @@ class JournalLink:
 
     def ask(self, request: Request, kind: type[Wanted]) -> Wanted:
         """The reply, which is of that kind. Unreachable for what only a daemon can do."""
-        from questd.actors.control import actor  # noqa: PLC0415 - only without a daemon
+        from questd.actors.control import questions  # noqa: PLC0415 - only without a daemon
 
         # The functions ask only what a reader can answer.
         store = cast("JournalStore", self._reader)
         reply: Any
         match request:
             case ctl.ReadQuest():
-                quest = actor.whole_id(store, request.quest)
+                quest = questions.whole_id(store, request.quest)
                 whole = msgspec.structs.replace(request, quest=quest)
-                reply = quest if isinstance(quest, ctl.Error) else actor.read_quest(store, whole)
+                reply = (
+                    quest if isinstance(quest, ctl.Error) else questions.read_quest(store, whole)
+                )
             case ctl.ReadBlobs(digests):
-                reply = actor.read_blobs(store, digests)
+                reply = questions.read_blobs(store, digests)
             case ctl.ListQuests():
-                reply = actor.list_quests(store, request)
+                reply = questions.list_quests(store, request)
             case _:
                 raise Unreachable(f"no daemon serves {self._data}: start one with `quest serve`")
         return expect(cast("Reply", reply), kind)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from questd.actors.control.actor import list_quests, read_blobs, read_quest, whole_id
+from questd.actors.control.questions import list_quests, read_blobs, read_quest, whole_id
 from questd.actors.quest.core import evolve, head_of
 from questd.actors.quest.state import Plan, QuestState
 from questd.messages import control as ctl

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as s
 
 from questd.actors.router import core
+from questd.actors.router.instance import Instance, Need
 from questd.messages.exchange import ToolSpec
 from questd.messages.heads import Want
 
@@ -21,12 +22,12 @@ def instance(
     *tools: ToolSpec,
     capabilities: tuple[str, ...] = (),
     credit: int = 1,
-) -> core.Instance:
+) -> Instance:
     offered = tools or (ToolSpec("run"),)
-    return core.Instance(id, agent, frozenset(capabilities), offered, credit, f"address of {id}")
+    return Instance(id, agent, frozenset(capabilities), offered, credit, f"address of {id}")
 
 
-def router(*instances: core.Instance, parallel: int | None = None) -> core.RouterState:
+def router(*instances: Instance, parallel: int | None = None) -> core.RouterState:
     state = core.RouterState(parallel=parallel)
     for each in instances:
         core.join(state, each)
@@ -51,8 +52,8 @@ def give_back(state: core.RouterState, *tasks: str, quest: str = "q") -> list[tu
 # -- which tool ------------------------------------------------------------------------------------
 
 
-def chosen(need: core.Need, of: core.Instance) -> str:
-    tool = core.choose_tool(of, need)
+def chosen(need: Need, of: Instance) -> str:
+    tool = of.tool_for(need)
     return tool.name if isinstance(tool, ToolSpec) else f"none: {tool}"
 
 

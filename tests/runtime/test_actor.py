@@ -331,9 +331,6 @@ def type_of_envelope() -> Any:
     return Envelope
 
 
-@pytest.mark.xfail(
-    strict=True, raises=Broken, reason="on_undelivered is outside the failure policy"
-)
 def test_an_undelivered_message_that_cannot_be_put_away_stops_neither_others_nor_the_turn() -> None:
     class Fussy(Recorder):
         def on_undelivered(self, message: Any) -> None:
@@ -353,7 +350,6 @@ def test_an_undelivered_message_that_cannot_be_put_away_stops_neither_others_nor
         future.get(timeout=0)
 
 
-@pytest.mark.xfail(strict=True, raises=AttributeError, reason="its ref is gone after the last turn")
 def test_an_actor_still_knows_itself_when_something_comes_late() -> None:
     class Polite(Recorder):
         def on_undelivered(self, message: Any) -> None:
