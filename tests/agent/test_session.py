@@ -11,6 +11,7 @@ from questd.agent.effects import (
     Offer,
     Send,
 )
+from questd.agent.pace import LINGER_US
 from questd.agent.session import Session
 from questd.messages.events import LogLine
 from questd.messages.exchange import (
@@ -74,8 +75,10 @@ class Bench:
         send: Send | None = None,
         drain: bool = False,
     ) -> list[Effect]:
+        """An answer, and the pause after it in which only an outcome would open an exchange."""
         ticket = (send or self.last()).ticket
-        return self.heard(Work(ticket, items, tuple(("q", a) for a in acks), drain), send)
+        new = self.heard(Work(ticket, items, tuple(("q", a) for a in acks), drain), send)
+        return new + self.poll(LINGER_US if items else 0)
 
     def complete(self, epoch: int, result: bytes = b"1") -> list[Effect]:
         self.session.ended(Completed("q", epoch, result))
@@ -112,6 +115,24 @@ def test_it_greets_first_and_then_always_holds_one_exchange_open() -> None:
     assert len(bench.exchanges()) == 1
     bench.work()
     assert [e.counter for e in bench.exchanges()] == [2, 3]
+
+
+def test_the_outcome_of_a_quick_tool_shares_the_frame_that_says_its_work_arrived() -> None:
+    bench = talking()
+    before = len(bench.exchanges())
+    bench.heard(Work(bench.last().ticket, (invocation(1),)))
+    assert len(bench.exchanges()) == before
+    bench.complete(1)
+    assert [(e.ack, len(e.outcomes)) for e in bench.exchanges()[before:]] == [(1, 1)]
+
+
+def test_while_a_slow_tool_works_its_work_is_acknowledged_after_a_moment() -> None:
+    bench = talking()
+    before = len(bench.exchanges())
+    bench.heard(Work(bench.last().ticket, (invocation(1),)))
+    assert bench.session.next_wake(bench.now) <= bench.now + LINGER_US
+    bench.poll(LINGER_US)
+    assert [(e.ack, len(e.outcomes)) for e in bench.exchanges()[before:]] == [(1, 0)]
 
 
 def test_work_is_accepted_in_order_without_gaps_and_acknowledged(bench: Bench) -> None:
