@@ -36,7 +36,8 @@ class Submit(Struct, frozen=True, tag_field="type", tag="submit"):
 class ReadQuest(Struct, frozen=True, tag_field="type", tag="read"):
     """The quest's head and its events with n > after. With ``wait_ms`` it is answered when there are any, or when that time is over.
 
-    ``definition``: also send the canonical bytes of its definition. ``until_end``: news are no reason to answer, only the end is.
+    ``definition``: also send the canonical bytes of its definition. ``until_end``: news are no reason to answer, only the end is; the
+    records may then be those of the end alone, for who wants the others reads on from ``after``.
     Answered by ``QuestRecords``.
     """
 

@@ -315,7 +315,9 @@ class ControlActor(Actor):
         for job, request in self._watches.waiting_on(head.quest):
             if request.until_end and not over:
                 continue
-            if records and records[0].n <= request.after + 1:
+            if request.until_end and records:
+                self._reply(job, ctl.QuestRecords(head, records))
+            elif records and records[0].n <= request.after + 1:
                 fresh = tuple(record for record in records if record.n > request.after)
                 if fresh:
                     found = ctl.QuestRecords(head, fresh)
