@@ -19,6 +19,7 @@ from questd.runtime.errors import BadFrame, Busy, NotFound, QuestdError, Refused
 from questd.runtime.journal.store import JournalStore
 
 ANSWER_S: Final = 30.0
+ASK_AGAIN_S: Final = 4.0
 PATIENCE_S: Final = 30.0
 """How long ``busy`` and a restart of the daemon are waited out."""
 REDIAL_S: Final = 0.25
@@ -42,6 +43,11 @@ class Link(Protocol):
     def ask(self, request: Request, kind: type[Wanted]) -> Wanted:
         """The reply, which is of that kind. NotFound, InvalidInput, Refused, Unreachable or InternalFault."""
         ...
+
+    def _answer_s(self, request: Request) -> float:
+        """A daemon that answered before and is silent now may be gone, its link not yet known to be: look for it again soon."""
+        again = self._answered and may_ask_again(request)
+        return ASK_AGAIN_S if again else ANSWER_S
 
     def close(self) -> None:
         """Hang up. Closing twice is fine."""
@@ -69,7 +75,7 @@ class DaemonLink:
         until_s = time.monotonic() + wait_s + self._patience_s
         while True:
             try:
-                return expect(self._once(body, wait_s + ANSWER_S), kind)
+                return expect(self._once(body, wait_s + self._answer_s(request)), kind)
             except Busy as busy:
                 pause_s = max(busy.retry_after_ms, 10) / 1_000
                 if time.monotonic() + pause_s > until_s:
