@@ -44,11 +44,6 @@ class Link(Protocol):
         """The reply, which is of that kind. NotFound, InvalidInput, Refused, Unreachable or InternalFault."""
         ...
 
-    def _answer_s(self, request: Request) -> float:
-        """A daemon that answered before and is silent now may be gone, its link not yet known to be: look for it again soon."""
-        again = self._answered and may_ask_again(request)
-        return ASK_AGAIN_S if again else ANSWER_S
-
     def close(self) -> None:
         """Hang up. Closing twice is fine."""
         ...
@@ -87,6 +82,11 @@ class DaemonLink:
                 if not patient or time.monotonic() > until_s:
                     raise (explained(error, request) if self._sent else error) from None
             time.sleep(pause_s)
+
+    def _answer_s(self, request: Request) -> float:
+        """A daemon that answered before and is silent now may be gone, its link not yet known to be: look for it again soon."""
+        again = self._answered and may_ask_again(request)
+        return ASK_AGAIN_S if again else ANSWER_S
 
     def close(self) -> None:
         """Hang up; the next question dials again."""
