@@ -27,9 +27,7 @@ def one_quest_ms(bed: Bed, definition: bytes) -> float:
     assert isinstance(submitted, Submitted), submitted
     after = 0
     while True:
-        found = bed.ask(
-            ReadQuest(submitted.quest, after=after, wait_ms=WAIT_MS, until_end=True)
-        )
+        found = bed.ask(ReadQuest(submitted.quest, after=after, wait_ms=WAIT_MS, until_end=True))
         assert isinstance(found, QuestRecords), found
         if found.head.status in TERMINAL:
             assert found.head.status == "completed", found.head
