@@ -30,7 +30,7 @@ check: $(READY)  ## ruff, mypy, pyright
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/pyright
+	@$(BIN)/pyright --pythonpath $(BIN)/python
 
 bench: $(READY)  ## the figures of this machine
 	@$(BIN)/python -m benchmarks
