@@ -4,11 +4,15 @@ A daemon that answers is used, else one is brought along for as long as this tak
 """
 
 import argparse
+import os
 import shlex
+import shutil
 import signal
+import sys
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Final
 
@@ -179,7 +183,16 @@ class _Run:
             if (value := getattr(self._options, name)) is not None
             for part in (f"--{name}", value)
         ]
-        return shlex.join(["quest", *same, *words])
+        return shlex.join([own_name(), *same, *words])
+
+
+def own_name() -> str:
+    """What to type to call this program again: its name when the shell would find it, else its path."""
+    called = Path(sys.argv[0])
+    found = shutil.which("quest")
+    if called.name != "quest" or (found and Path(found).absolute() == called.absolute()):
+        return "quest"
+    return os.path.relpath(called)
 
 
 def _wants_person(following: Following) -> bool:
