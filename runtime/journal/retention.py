@@ -121,8 +121,8 @@ def _sweep_references(writer: sqlite3.Connection, quest: str, limit: int) -> tup
         )
         for table in ("blobs", "definitions"):
             writer.execute(
-                f"delete from {table} where digest = ?1 and not exists "  # noqa: S608
-                "(select 1 from quest_references where digest = ?1)",
-                (digest,),
+                f"delete from {table} where digest = ? and not exists "  # noqa: S608
+                "(select 1 from quest_references where digest = ?)",
+                (digest, digest),
             )
     return cost, len(digests) <= limit
