@@ -41,7 +41,7 @@ def test_attacks_are_refused_in_a_thread_of_small_stack_too() -> None:
     program = (
         "import threading\n"
         "from tests.expressions import attack\n"
-        "threading.stack_size(512 * 1024)\n"
+        "threading.stack_size(1024 * 1024)\n"
         "names = [name for name in attack.SOURCES if name.startswith(('many', 'deep', 'a deep'))]\n"
         "thread = threading.Thread(target=lambda: [attack._run(name) for name in names])\n"
         "thread.start(); thread.join(); print('alive')\n"
