@@ -232,6 +232,15 @@ def sql(parser: ArgumentParser) -> None:
     )
 
 
+def backup(parser: ArgumentParser) -> None:
+    """``quest backup``."""
+    parser.add_argument(
+        "target",
+        metavar="DIR|FILE.db",
+        help="a new directory to serve later, or the journal alone as one file",
+    )
+
+
 def completion(parser: ArgumentParser) -> None:
     """``quest completion``."""
     parser.add_argument("shell", choices=("bash", "zsh", "fish"))

@@ -5,7 +5,7 @@ daemon is asked for facts. Blocking; any thread.
 """
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -27,6 +27,7 @@ from questd.views.shapes import QuestList, QuestView, SubmittedView
 
 if TYPE_CHECKING:
     from questd.builder import Quest
+    from questd.runtime.journal.backup import Backup
 
 WAIT_MS: Final = 20_000
 """How long one question for news is held open."""
@@ -292,6 +293,22 @@ class Client:
         moment = None if since is None else since_us("since", since, time.time_ns() // 1_000)
         history = History(home=self._home)
         return history.stats(names, project=project, template=template, since_us=moment)
+
+    # -- the house -----------------------------------------------------------------------------------
+
+    def backup(
+        self, target: str | Path, *, told: Callable[[int, int], object] = lambda *_: None
+    ) -> "Backup":
+        """Copy the journal as it stands now; the daemon need not be there and is not held up.
+
+        ``target``: a directory that is not there yet (serve it to restore), or FILE.db. ``told`` hears (bytes copied, bytes in all).
+        Refused when something is there already.
+        """
+        from questd.runtime.journal.backup import back_up  # noqa: PLC0415 - only here
+
+        home = self._home
+        data = home.settings.data if home.connect is None else Path(self.ping().data)
+        return back_up(data, Path(target), clock_us=lambda: time.time_ns() // 1_000, told=told)
 
     # -- documents -----------------------------------------------------------------------------------
 

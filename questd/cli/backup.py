@@ -1,0 +1,51 @@
+"""``backup``: a copy of the journal, taken while the daemon runs or without one."""
+
+import argparse
+import time
+from typing import Final
+
+from questd.cli.codes import DONE
+from questd.cli.marks import length
+from questd.cli.opening import client_of
+from questd.cli.output import Out
+
+TOLD_EVERY_S: Final = 1.0
+
+
+def backup(options: argparse.Namespace, out: Out) -> int:
+    """Says where it is, what is in it, and how to go on with it."""
+    begun_s = time.monotonic()
+    with client_of(options) as client:
+        made = client.backup(options.target, told=_Teller(out))
+    if out.as_json:
+        out.document(made)
+        return DONE
+    spent = length((time.monotonic() - begun_s) * 1_000)
+    out.say(
+        f"{made.quests} quests, {made.open_quests} of them open, up to event {made.seq}: "
+        f"{_size(made.bytes)} in {spent}"
+    )
+    out.text(made.path)
+    return DONE
+
+
+class _Teller:
+    """A line for each second that it takes."""
+
+    def __init__(self, out: Out) -> None:
+        self._out = out
+        self._next_s = time.monotonic() + TOLD_EVERY_S
+
+    def __call__(self, done: int, total: int) -> None:
+        now_s = time.monotonic()
+        if now_s >= self._next_s:
+            self._next_s = now_s + TOLD_EVERY_S
+            self._out.say(f"{done * 100 // max(total, 1)} % of {_size(total)} copied")
+
+
+def _size(count: float) -> str:
+    for unit in ("bytes", "KiB", "MiB"):
+        if count < 1024:
+            return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} GiB"
