@@ -13,6 +13,7 @@ from questd.analytics.tables import BreakpointRow, DefinitionRow, EventRow, LogR
 from questd.analytics.task_fold import TaskFold, show_failure
 from questd.messages import events as ev
 from questd.messages.failure import AGENT_LOST
+from questd.messages.upcasting import event_of
 
 TEXT_MAX_BYTES: Final = 65_536
 """Payloads above it are not copied into the history: only their size and digest are."""
@@ -39,7 +40,7 @@ class Fold(TaskFold):
         record = self.record
         self.state.n = record.n
         try:
-            event = ev.decode_event(record.body)
+            event = event_of(record)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             self._add_event(None, None, {"undecoded": str(error)})
             return

@@ -245,6 +245,9 @@ _request_decoder: msgspec.msgpack.Decoder[Request] = msgspec.msgpack.Decoder(Req
 _reply_decoder: msgspec.msgpack.Decoder[Reply] = msgspec.msgpack.Decoder(Reply)
 
 
+REQUEST_TAGS = frozenset(str(kind.__struct_config__.tag) for kind in Request.__args__)
+
+
 def encode_control(message: Request | Reply) -> bytes:
     """One request's or reply's bytes."""
     return _encoder.encode(message)

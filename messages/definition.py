@@ -5,7 +5,8 @@ The digest of a definition is the SHA-256 of its canonical bytes, so equal docum
 """
 
 import hashlib
-from typing import Any, Literal
+from collections.abc import Iterator
+from typing import Any, Literal, cast
 
 import msgspec
 from msgspec import Struct
@@ -104,6 +105,29 @@ def encode_definition(definition: QuestDefinition) -> bytes:
 def decode_definition(data: bytes) -> QuestDefinition:
     """msgspec.ValidationError names the first field that does not fit."""
     return _decoder.decode(data)
+
+
+def unknown_fields(data: bytes, definition: QuestDefinition) -> list[str]:
+    """Paths of the fields in ``data``, which decodes to ``definition``, that this version does not know: it would do without them."""
+    return list(_unknown(msgspec.msgpack.decode(data), definition, ""))
+
+
+def _unknown(given: Any, known: Any, path: str) -> Iterator[str]:
+    match known:
+        case Struct():
+            for name, value in given.items():
+                if name in known.__struct_fields__:
+                    yield from _unknown(value, getattr(known, name), f"{path}.{name}")
+                else:
+                    yield f"{path}.{name}".removeprefix(".")
+        case tuple() if known and isinstance(known[0], Struct):
+            for index, each in enumerate(cast("tuple[Struct, ...]", known)):
+                yield from _unknown(given[index], each, f"{path}[{index}]")
+        case dict() if path == ".inputs":
+            for name, each in cast("dict[str, Struct]", known).items():
+                yield from _unknown(given[name], each, f"{path}.{name}")
+        case _:
+            pass
 
 
 def definition_digest(data: bytes) -> str:

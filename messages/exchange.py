@@ -13,6 +13,8 @@ from questd.messages.events import LogLine
 from questd.messages.failure import Failure
 
 PROTOCOL_VERSION = 1
+PROTOCOLS_SPOKEN = range(max(1, PROTOCOL_VERSION - 1), PROTOCOL_VERSION + 1)
+"""Of agents that a daemon of this version welcomes: its own and the one before (docs/upgrades.md)."""
 FRAME_MAX_BYTES = 4 * 1024 * 1024
 
 AttemptId = tuple[str, int]

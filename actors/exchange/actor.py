@@ -21,6 +21,7 @@ from questd.actors.agent.actor import (
     PipeClosed,
 )
 from questd.actors.agent.edge import WORD_MAX, fault_of
+from questd.actors.exchange.protocols import unspoken
 from questd.actors.house import Answers, House
 from questd.actors.mail import (
     Answered,
@@ -33,7 +34,6 @@ from questd.actors.mail import (
 )
 from questd.messages.control import Agents, Done, Error, InstanceView
 from questd.messages.exchange import (
-    PROTOCOL_VERSION,
     AgentFrame,
     Denied,
     Exchange,
@@ -188,9 +188,9 @@ class ExchangeActor(Actor):
         heard[incarnation] = max(before or 0, frame.counter)
 
     def _why_denied(self, hello: Hello, token: str | None) -> Denied | None:
-        if hello.protocol != PROTOCOL_VERSION:
-            message = f"this daemon speaks protocol {PROTOCOL_VERSION}, the agent {hello.protocol}"
-            return Denied("protocol", message)
+        denied = unspoken(hello.protocol)
+        if denied is not None:
+            return denied
         if token is not None and not hmac.compare_digest(
             token.encode(), (hello.token or "").encode()
         ):

@@ -8,9 +8,15 @@ from msgspec import Struct
 
 from questd.actors.graph import CompiledQuest, Problem, check, compile_steps
 from questd.actors.quest.state import Plan
-from questd.messages.definition import QuestDefinition, decode_definition, definition_digest
+from questd.messages.definition import (
+    QuestDefinition,
+    decode_definition,
+    definition_digest,
+    unknown_fields,
+)
 
 CACHED_PLANS: Final = 256
+NEWER_SHOWN: Final = 20
 
 
 class ReadyPlan(Struct, frozen=True):
@@ -53,6 +59,7 @@ class PlanCache:
             return ready
         definition = decode_definition(data)
         if not trusted:
+            _refuse_newer(unknown_fields(data, definition))
             _refuse_bad(definition)
         ready = ReadyPlan(Plan(definition, digest), compile_steps(definition), data)
         with self._lock:
@@ -60,6 +67,17 @@ class PlanCache:
             while len(self._plans) > self._size:
                 self._plans.popitem(last=False)
         return ready
+
+
+def _refuse_newer(unknown: list[str]) -> None:
+    """What is not known cannot be left out either: a quest without its condition would be another quest."""
+    if unknown:
+        raise BadDefinition(
+            tuple(
+                f"{path} is not known to this daemon: it is older than the client. Restart it with the client's version"
+                for path in unknown[:NEWER_SHOWN]
+            )
+        )
 
 
 def _refuse_bad(definition: QuestDefinition) -> None:

@@ -10,7 +10,8 @@ from questd.actors.quest import core
 from questd.actors.quest.plans import ReadyPlan
 from questd.actors.quest.state import QuestState
 from questd.messages.control import Error
-from questd.messages.events import Record, decode_event
+from questd.messages.events import Record
+from questd.messages.upcasting import event_of
 from questd.runtime.actor import Ref
 from questd.runtime.journal.store import JournalStore
 
@@ -75,7 +76,7 @@ class Recovery:
             self._fold = QuestState(self._quest, recorded.ready.plan)
         bite, rest = recorded.records[:FOLD_CHUNK], recorded.records[FOLD_CHUNK:]
         for record in bite:
-            core.evolve(self._fold, decode_event(record.body), record.at_us)
+            core.evolve(self._fold, event_of(record), record.at_us)
         self._fold.take_due()
         if rest:
             self._owner.tell(Recorded(recorded.ready, rest, recorded.more))

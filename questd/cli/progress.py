@@ -14,8 +14,9 @@ from questd.cli.marks import MARKS, length, status_text, waiting_text
 from questd.cli.output import Out, one_line, visible
 from questd.client.following import Following
 from questd.messages import events as ev
-from questd.messages.events import Record, decode_event
+from questd.messages.events import Record
 from questd.messages.heads import Wait
+from questd.views.decoding import shown_event
 from questd.views.quests import step_status
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class _Lines:
     def show(self, records: Sequence[Record], missing: Sequence[str]) -> None:
         del missing  # told once, by who looks for it
         for record in records:
-            sentence = self._sentence(decode_event(record.body), record.at_us)
+            sentence = self._sentence(shown_event(record), record.at_us)
             if sentence:
                 self._out.say(sentence)
 

@@ -13,6 +13,7 @@ import msgspec
 
 from questd.client.errors import InternalFault, InvalidInput
 from questd.messages import control as ctl
+from questd.messages.any_version import version_of
 from questd.messages.control import Reply, Request, decode_reply, encode_control
 from questd.messages.exchange import FRAME_MAX_BYTES
 from questd.runtime.errors import BadFrame, Busy, NotFound, QuestdError, Refused, Unreachable
@@ -23,6 +24,7 @@ ASK_AGAIN_S: Final = 4.0
 PATIENCE_S: Final = 30.0
 """How long ``busy`` and a restart of the daemon are waited out."""
 REDIAL_S: Final = 0.25
+VERSION_S: Final = 2.0
 
 _READING: Final = (
     ctl.Ping,
@@ -104,10 +106,27 @@ class DaemonLink:
         self._sent = True
         try:
             reply = decode_reply(self._caller.request(body, timeout_s))
-        except msgspec.DecodeError as error:
-            raise BadFrame(f"the daemon's answer is no reply of this version: {error}") from error
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise BadFrame(misunderstood(error, self._version())) from error
         self._answered = True
         return reply
+
+    def _version(self) -> str | None:
+        """Of the daemon that just answered."""
+        try:
+            return version_of(self._caller.request(encode_control(ctl.Ping()), VERSION_S))
+        except QuestdError:
+            return None
+
+
+def misunderstood(error: Exception, version: str | None) -> str:
+    """What to say of an answer that cannot be read; ``version``: the daemon's, if it could be asked."""
+    from questd.cli.version import VERSION  # noqa: PLC0415 - only for this
+
+    said = f"the daemon's answer cannot be read by questd {VERSION} ({error})"
+    if version in (None, VERSION):
+        return said
+    return f"{said}: the daemon is questd {version}. Use that version's client, or restart the daemon with this one"
 
 
 def may_ask_again(request: Request) -> bool:

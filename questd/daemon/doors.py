@@ -8,9 +8,16 @@ import msgspec
 
 from questd.actors.control.actor import RequestArrived
 from questd.actors.exchange.actor import DoorPipeClosed, FrameArrived
-from questd.actors.house import House
-from questd.messages.control import Error, decode_request, encode_control
-from questd.messages.exchange import FRAME_MAX_BYTES, Denied, decode_agent_frame, encode_frame
+from questd.actors.exchange.protocols import unspoken
+from questd.actors.house import VERSION, House
+from questd.messages.any_version import protocol_of, tag_of
+from questd.messages.control import REQUEST_TAGS, Error, decode_request, encode_control
+from questd.messages.exchange import (
+    FRAME_MAX_BYTES,
+    Denied,
+    decode_agent_frame,
+    encode_frame,
+)
 from questd.runtime.nng import Door, Route
 
 AGENT_CREDIT = 32
@@ -26,8 +33,7 @@ def open_exchange(house: House, *, token: str | None, name: str) -> Door:
         try:
             frame = decode_agent_frame(body)
         except Undecodable as error:
-            denied = Denied("validation", f"these bytes are no frame: {error}", fatal=False)
-            door.send(route, encode_frame(denied))
+            door.send(route, encode_frame(_denied(body, error)))
             return
         house.exchange.tell(FrameArrived(door, route, frame, token))
 
@@ -47,11 +53,27 @@ def open_control(house: House) -> Door:
         try:
             request = decode_request(body)
         except Undecodable as error:
-            door.send(
-                route, encode_control(Error("invalid", f"these bytes are no request: {error}"))
-            )
+            door.send(route, encode_control(_refused(body, error)))
             return
         house.control.tell(RequestArrived(door, route, request))
 
     door = Door(receive, frame_max=FRAME_MAX_BYTES, name="control", credit=CLIENT_CREDIT)
     return door
+
+
+def _denied(body: bytes, error: Exception) -> Denied:
+    """A Hello of another protocol may look different from ours in all but its beginning: then that is what is wrong."""
+    protocol = protocol_of(body)
+    denied = None if protocol is None else unspoken(protocol)
+    return denied or Denied("validation", f"these bytes are no frame: {error}", fatal=False)
+
+
+def _refused(body: bytes, error: Exception) -> Error:
+    tag = tag_of(body)
+    if tag is None or tag in REQUEST_TAGS:
+        return Error("invalid", f"these bytes are no request: {error}")
+    return Error(
+        "invalid",
+        f"this daemon is questd {VERSION} and knows no request {tag[:100]!r}: the client is newer. "
+        "Restart the daemon with the client's version",
+    )

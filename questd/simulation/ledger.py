@@ -34,6 +34,7 @@ from questd.messages.exchange import (
 )
 from questd.messages.failure import TIMEOUT
 from questd.messages.payload import BlobRef, Payload
+from questd.messages.upcasting import event_of
 from questd.runtime.deterministic import VirtualClock
 from questd.runtime.journal.memory import MemoryStore
 from questd.runtime.journal.store import Append, Appended, KeyTaken, Refusal
@@ -112,7 +113,7 @@ class Ledger:
 
     def _fold(self, account: Account, record: ev.Record) -> None:
         self.events += 1
-        event = ev.decode_event(record.body)
+        event = event_of(record)
         self.expect(
             account.end is None or isinstance(event, ev.AttemptRefused),
             f"{account.quest}: {record.kind} after its end",

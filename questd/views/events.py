@@ -5,9 +5,10 @@ from typing import Any
 
 from msgspec import Struct, structs
 
-from questd.messages.events import AttemptLogged, Event, LogLine, Record, decode_event
+from questd.messages.events import AttemptLogged, Event, LogLine, Record
 from questd.messages.failure import Failure
 from questd.messages.payload import BlobRef
+from questd.views.decoding import shown_event
 from questd.views.quests import TextOf, error_view, payload_value
 from questd.views.times import rfc3339
 
@@ -46,7 +47,7 @@ class LogView(Struct, frozen=True):
 
 def event_view(record: Record, text_of: TextOf) -> EventView:
     """Payloads are plain values, times are text."""
-    event = decode_event(record.body)
+    event = shown_event(record)
     if isinstance(event, AttemptLogged):
         lines = [_line(line) for line in event.lines]
         fields: dict[str, Any] = {"task": event.task, "epoch": event.epoch, "lines": lines}
@@ -84,7 +85,7 @@ def _line(line: LogLine) -> dict[str, Any]:
 
 def log_views(record: Record) -> Iterator[LogView]:
     """The lines of the event, if it is one of log lines."""
-    event: Event = decode_event(record.body)
+    event: Event = shown_event(record)
     if isinstance(event, AttemptLogged):
         for line in event.lines:
             fields = payload_value(line.fields, _inline)

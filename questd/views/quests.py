@@ -24,10 +24,11 @@ from questd.actors.quest.state import (
 )
 from questd.messages import events as ev
 from questd.messages.definition import decode_definition
-from questd.messages.events import Record, decode_event
+from questd.messages.events import Record
 from questd.messages.failure import CANCELLED, INTERNAL, Failure
 from questd.messages.heads import TERMINAL, Head, TaskStatus, Wait
 from questd.messages.payload import BlobRef, Payload, decode_json
+from questd.views.decoding import shown_event
 from questd.views.shapes import ErrorView, QuestRow, QuestView, StepView, WaitView
 from questd.views.times import milliseconds, rfc3339, rfc3339_or_none
 
@@ -50,7 +51,7 @@ class QuestFold:
         """Events in order. One that is known already is passed over, so pages may overlap."""
         for record in records:
             if record.n > self.state.version:
-                evolve(self.state, decode_event(record.body), record.at_us)
+                evolve(self.state, shown_event(record), record.at_us)
                 self.state.due.clear()
 
 
@@ -158,7 +159,7 @@ def list_row(
     head: Head, first: Record, last: Record | None, text_of: TextOf | None = None
 ) -> QuestRow:
     """A quest in a list, from its head, its first event and the one that ended it. Without ``text_of`` inputs and output stay null."""
-    begun, ended = decode_event(first.body), None if last is None else decode_event(last.body)
+    begun, ended = shown_event(first), None if last is None else shown_event(last)
     assert isinstance(begun, ev.QuestSubmitted)
     output = ended.output if isinstance(ended, ev.QuestCompleted) else None
     parked = _parked(head)

@@ -16,6 +16,9 @@ from questd.runtime.errors import JournalForeign
 HEAD_NAME = "journal.head"
 
 
+HEAD_VERSION = 1
+
+
 class DurableHead(Struct, frozen=True):
     """Journal ``journal`` has had event ``seq`` on disk, whose CRC was ``crc`` (both 0 when it was empty)."""
 
@@ -24,14 +27,26 @@ class DurableHead(Struct, frozen=True):
     crc: int
 
 
+class _Stamped(Struct, frozen=True):
+    """Of any version of the side file, ours first of all: this one field stays as it is."""
+
+    version: int = 1
+
+
 def read_durable_head(directory: Path) -> DurableHead | None:
-    """The side file's word; None when there is no side file. JournalForeign when it is damaged."""
+    """The side file's word; None when there is no side file. JournalForeign when it is damaged, or a newer program's."""
     path = directory / HEAD_NAME
     try:
         text = path.read_bytes()
     except FileNotFoundError:
         return None
     try:
+        version = msgspec.json.decode(text, type=_Stamped).version
+        if version > HEAD_VERSION:
+            raise JournalForeign(
+                f"{path} has version {version}; this program knows {HEAD_VERSION}: "
+                "it was written by a newer questd. Install that version"
+            )
         return msgspec.json.decode(text, type=DurableHead)
     except msgspec.DecodeError as error:
         raise JournalForeign(

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from questd.messages.events import Record
+from questd.messages.events import EVENT_SCHEMA_VERSION, Record
 from questd.messages.heads import Head, ListFilter
 from questd.runtime.errors import BrokenChain, JournalBroken, JournalError, JournalForeign
 from questd.runtime.journal.chain import EVENT_COLUMNS, Links
@@ -182,9 +182,20 @@ class SqliteReader:
         return int(rows[0][0]) if rows else 0
 
     def newest_event(self) -> tuple[int, int] | None:
-        """Seq and CRC of the newest event that is still there."""
-        rows = self.ask("select seq, crc from events order by seq desc limit 1")
-        return tuple(rows[0]) if rows else None
+        """Seq and CRC of the newest event that is still there. JournalForeign when a newer program wrote it.
+
+        Schema numbers never fall from one event to the next, for an older program refuses the journal here: so one look is enough.
+        """
+        rows = self.ask("select seq, crc, schema from events order by seq desc limit 1")
+        if not rows:
+            return None
+        seq, crc, schema = rows[0]
+        if schema > EVENT_SCHEMA_VERSION:
+            raise JournalForeign(
+                f"{self.path} holds events of schema {schema}; this program knows {EVENT_SCHEMA_VERSION}: "
+                "a newer questd has served it. Install that version"
+            )
+        return seq, crc
 
     def crc_of(self, seq: int) -> int | None:
         """CRC of the event with this seq; None when it was retired, or never was."""
