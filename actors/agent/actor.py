@@ -35,7 +35,6 @@ from questd.actors.mail import (
 from questd.messages.control import InstanceView, ToolView
 from questd.messages.exchange import (
     FRAME_MAX_BYTES,
-    PROTOCOL_VERSION,
     AttemptId,
     Cancelled,
     Completed,
@@ -185,7 +184,7 @@ class AgentActor(Actor):
             # The child of a daemon that is gone: what it runs counts, and its successor has children of its own.
             self._session.draining = True
         welcome = Welcome(
-            PROTOCOL_VERSION,
+            hello.protocol,
             house.boot,
             int(house.limits.hold_s * 1_000),
             FRAME_MAX_BYTES,
