@@ -19,7 +19,7 @@ from questd.messages.events import Record
 BATCH_EVENTS: Final = 10_000
 BATCH_BYTES: Final = 16 * 1024 * 1024
 PAUSE_MIN_S: Final = 0.02
-PAUSE_MAX_S: Final = 0.1
+PAUSE_MAX_S: Final = 0.25
 MEMORY_TRIES: Final = 10
 MEMORY_PAUSE_S: Final = 0.2
 """What an interrupted question may take to give its memory back."""

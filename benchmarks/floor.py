@@ -27,7 +27,8 @@ from questd.messages.exchange import (
     decode_agent_frame,
 )
 from questd.runtime.clock import SystemClock
-from questd.runtime.journal.service import ThreadedJournal
+from questd.runtime.dispatch import PooledDispatcher
+from questd.runtime.journal.service import StoreJournal
 from questd.runtime.journal.sqlite import SqliteStore
 from questd.runtime.nng import Door, Route
 
@@ -39,11 +40,11 @@ class Floor:
         data.mkdir(mode=0o700, parents=True, exist_ok=True)
         clock = SystemClock()
         self._store = SqliteStore(data, clock_us=clock.now_us, new_id=lambda: secrets.token_hex(16))
-        self._journal = ThreadedJournal(
-            self._store, alarm=lambda error: print(error, file=sys.stderr)
+        dispatcher = PooledDispatcher()
+        self._journal = StoreJournal(
+            self._store, dispatcher.schedule_late, alarm=lambda error: print(error, file=sys.stderr)
         )
-        self._place = place = Place(self._journal)
-        dispatcher = place.dispatcher
+        self._place = place = Place(self._journal, dispatcher)
         place.control = Control(place).launch(dispatcher)
         place.directory = Directory(place).launch(dispatcher)
         place.router = Router(place).launch(dispatcher)

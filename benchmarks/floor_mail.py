@@ -16,7 +16,7 @@ from questd.messages.exchange import (
 from questd.runtime.actor import Actor, Ref
 from questd.runtime.clock import SystemClock
 from questd.runtime.dispatch import PooledDispatcher
-from questd.runtime.journal.service import ThreadedJournal
+from questd.runtime.journal.service import Journal
 from questd.runtime.nng import Door, Route
 
 
@@ -117,9 +117,9 @@ class Place:
     control: Ref
     exchange: Ref
 
-    def __init__(self, journal: ThreadedJournal) -> None:
+    def __init__(self, journal: Journal, dispatcher: PooledDispatcher) -> None:
         self.journal = journal
-        self.dispatcher = PooledDispatcher()
+        self.dispatcher = dispatcher
         self.clock = SystemClock()
 
 

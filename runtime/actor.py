@@ -47,6 +47,14 @@ class ChildStopped(Struct, frozen=True):
 URGENT: Final = frozenset({ChildFailed, ChildStopped, _ActorStop})
 
 
+class Turn(Protocol):
+    """What a dispatcher runs: a mailbox, or the journal."""
+
+    def run(self, budget: int = BATCH) -> None:
+        """Do what is there, at most so much."""
+        ...
+
+
 class Dispatcher(Protocol):
     """Runs mailboxes that have messages."""
 

@@ -5,7 +5,7 @@ hands outcomes to whoever watches the attempt, and declares the instance lost wh
 lease.
 """
 
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -52,6 +52,8 @@ from questd.messages.failure import TOO_LARGE, Failure
 from questd.messages.payload import decode_json
 from questd.runtime.actor import Actor, Ref
 from questd.runtime.clock import Timer
+
+STANDSTILL_S: Final = 1.0
 
 
 class Arrived(Struct, frozen=True):
@@ -110,6 +112,7 @@ class AgentActor(Actor):
         self._completed = 0
         self._failed = 0
         self._beat: Timer | None = None
+        self._beat_at = 0.0
 
     def on_start(self) -> None:
         self._arm_beat()
@@ -317,10 +320,12 @@ class AgentActor(Actor):
 
     def _arm_beat(self) -> None:
         delay_s = self._house.limits.hold_s / 4
+        self._beat_at = self._house.clock.monotonic_s() + delay_s
         self._beat = self._house.timers.after(delay_s, self.ref, Beat())
 
     def _on_beat(self) -> None:
         now, limits = self._house.clock.monotonic_s(), self._house.limits
+        self._forgive(now - self._beat_at)
         silent_s = now - self._heard
         closed_s = 0.0 if self._closed_at is None else now - self._closed_at
         if silent_s > limits.lease_s or closed_s > limits.closed_pipe_s:
@@ -330,6 +335,13 @@ class AgentActor(Actor):
         if self._waiting is not None and now - self._waiting_since >= limits.hold_s * 3 / 4:
             self._answer()
         self._arm_beat()
+
+    def _forgive(self, late_s: float) -> None:
+        """While the daemon itself stood still (a slow disk, a stopped process) nobody could be heard."""
+        if late_s > STANDSTILL_S:
+            self._heard += late_s
+            if self._closed_at is not None:
+                self._closed_at += late_s
 
     def _on_pipe_closed(self, pipe: int) -> None:
         if self._route is not None and self._route.pipe == pipe:

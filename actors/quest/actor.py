@@ -248,7 +248,7 @@ class QuestSupervisor(Actor):
         if not is_its_own(state, ended):
             self._house.note("outcome.foreign", quest=self.name, instance=ended.instance)
         else:
-            command, blobs = outcome_command(ended, self._house.random.uniform(-1.0, 1.0))
+            command, blobs = outcome_command(ended, self._house.random)
             if self._do(state, command) is None:
                 self._writing.attach(blobs)
         if ended.reply is not None:

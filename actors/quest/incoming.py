@@ -1,5 +1,7 @@
 """Messages from the outside as commands to the core: what an outcome, or a place, asks of the quest."""
 
+from random import Random
+
 from questd.actors.mail import AttemptEnded, Place
 from questd.actors.quest.commands import (
     Command,
@@ -24,8 +26,8 @@ def is_its_own(state: QuestState, ended: AttemptEnded) -> bool:
     return attempt.instance == ended.instance
 
 
-def outcome_command(ended: AttemptEnded, jitter: float) -> tuple[Command, tuple[Blob, ...]]:
-    """How the attempt ended, and the payload text to keep beside it. ``jitter`` in -1..1."""
+def outcome_command(ended: AttemptEnded, chance: Random) -> tuple[Command, tuple[Blob, ...]]:
+    """How the attempt ended, and the payload text to keep beside it. ``chance``: for the jitter of a retry."""
     match ended.outcome:
         case Completed() as done:
             result, blobs = hold(done.result)
@@ -40,6 +42,7 @@ def outcome_command(ended: AttemptEnded, jitter: float) -> tuple[Command, tuple[
             )
             return command, blobs
         case Failed(_, _, failure, duration_us):
+            jitter = chance.uniform(-1.0, 1.0)
             return FailAttempt(ended.epoch, failure, duration_us, jitter), ()
         case Cancelled():
             return EndAttempt(ended.epoch), ()

@@ -8,7 +8,7 @@ from questd.messages.exchange import FRAME_MAX_BYTES
 from questd.messages.history import HistoryInfo, HistoryStatus, decode_history_reply, encode_history
 from questd.runtime.clock import Clock
 from questd.runtime.errors import JournalError, Unreachable
-from questd.runtime.journal.service import ThreadedJournal
+from questd.runtime.journal.service import Journal
 from questd.runtime.journal.store import JournalStore
 from questd.runtime.nng import Caller
 
@@ -31,7 +31,7 @@ class Retention:
         self._next_s = 0.0
         self._working = False
 
-    def tick(self, journal: ThreadedJournal, clock: Clock) -> None:
+    def tick(self, journal: Journal, clock: Clock) -> None:
         """Look whether something is due; blocks for the history's answer at most."""
         now_s = clock.monotonic_s()
         if self._working or now_s < self._next_s:
@@ -46,7 +46,7 @@ class Retention:
         if self._history is not None:
             self._history.close()
 
-    def _retire(self, journal: ThreadedJournal, before_us: int, watermark: int) -> None:
+    def _retire(self, journal: Journal, before_us: int, watermark: int) -> None:
         def piece(store: JournalStore) -> int:
             return store.retire(before_us, self._keep_quests, watermark)
 

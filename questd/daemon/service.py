@@ -30,7 +30,7 @@ from questd.runtime.clock import SystemClock, ThreadTimers
 from questd.runtime.dispatch import PooledDispatcher
 from questd.runtime.errors import JournalError
 from questd.runtime.journal.lock import DirectoryLock
-from questd.runtime.journal.service import ThreadedJournal
+from questd.runtime.journal.service import StoreJournal
 from questd.runtime.journal.sqlite import SqliteStore
 from questd.runtime.nng import Door, TLSSettings
 from questd.runtime.processes import EndProcess, ProcessKeeper, ProcessSpec
@@ -111,8 +111,10 @@ class Daemon:
             lock=self._lock,
         )
         self._store.count_deaths()
-        self._journal = ThreadedJournal(self._store, alarm=self._on_alarm)
         self._dispatcher = PooledDispatcher()
+        self._journal = StoreJournal(
+            self._store, self._dispatcher.schedule_late, alarm=self._on_alarm
+        )
         self._timers = ThreadTimers(clock)
         self._house = self._compose()
         self._open_doors(self._house)

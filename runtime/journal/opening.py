@@ -25,7 +25,7 @@ from questd.runtime.journal.reader import (
     is_busy,
     open_connection,
 )
-from questd.runtime.journal.upkeep import prepare
+from questd.runtime.journal.upkeep import prepare, reserve_wal
 
 CACHE_KIB = 32 * 1024
 
@@ -107,6 +107,7 @@ def _open(directory: Path, claimed: DurableHead | None) -> tuple[sqlite3.Connect
         prepare(writer)
         writer.execute(f"pragma cache_size = -{CACHE_KIB}")
         writer.execute("pragma temp_store = memory")
+        reserve_wal(writer, directory / f"{DATABASE_NAME}-wal")
         write_durable_head(directory, durable)
     except BaseException:
         writer.close()

@@ -18,7 +18,7 @@ from questd.runtime.journal.batch import Batch, Stand
 from questd.runtime.journal.head_file import DurableHead, write_durable_head
 from questd.runtime.journal.lock import DirectoryLock
 from questd.runtime.journal.opening import open_journal
-from questd.runtime.journal.reader import DATABASE_NAME, SqliteReader, is_busy
+from questd.runtime.journal.reader import SqliteReader, is_busy
 from questd.runtime.journal.retention import retire
 from questd.runtime.journal.rows import (
     BLOB_ROWS,
@@ -30,13 +30,12 @@ from questd.runtime.journal.rows import (
 )
 from questd.runtime.journal.selection import TOMBSTONE_US
 from questd.runtime.journal.store import Append, Appended, Refusal
-from questd.runtime.journal.upkeep import Upkeep, restart_wal, truncate_wal
+from questd.runtime.journal.upkeep import Upkeep, restart_wal
 
 KNOWN_STANDS = 100_000
 PAGE_BYTES = 4096
-WAL_CHECKPOINT_BYTES = 16 * 1024 * 1024
-WAL_RESTART_BYTES = 64 * 1024 * 1024
-WAL_IDLE_BYTES = 4 * 1024 * 1024
+WAL_CHECKPOINT_BYTES = 4 * 1024 * 1024
+WAL_RESTART_BYTES = 12 * 1024 * 1024
 VACUUM_PAGES = 256
 _IN = 500
 
@@ -79,7 +78,6 @@ class SqliteStore(SqliteReader):
         try:
             super().__init__(directory)
             self._written_head: DurableHead | None = None
-            self._wal = directory / f"{DATABASE_NAME}-wal"
             self._upkeep = Upkeep(self.path, self.tend, upkeep_s)
         except BaseException:
             self._writer.close()
@@ -246,8 +244,8 @@ class SqliteStore(SqliteReader):
             except sqlite3.Error as error:
                 raise self._fail("giving pages back", error) from error
 
-    def tend(self, checkpointer: sqlite3.Connection, *, idle: bool) -> None:
-        """Upkeep, off the path of commits: side file, checkpoint and, when ``idle``, an empty WAL.
+    def tend(self, checkpointer: sqlite3.Connection) -> None:
+        """Upkeep, off the path of commits: side file and checkpoint.
 
         A failed checkpoint breaks the journal: after a failed fsync the kernel may call lost pages clean, so that
         trying again would succeed and lose them.
@@ -256,10 +254,6 @@ class SqliteStore(SqliteReader):
             self._write_side_file()
             _, pages, _ = checkpointer.execute("pragma wal_checkpoint(passive)").fetchone()
             self._wal_pages = pages
-            if idle and self._wal_bytes() > WAL_IDLE_BYTES:
-                with self._write_lock:
-                    if self._failed is None:
-                        truncate_wal(self._writer)
         except (sqlite3.Error, OSError) as error:
             if not (isinstance(error, sqlite3.Error) and is_busy(error)):
                 self._failed = self._failed or self._broken("upkeep", error)
@@ -269,12 +263,6 @@ class SqliteStore(SqliteReader):
         if durable != self._written_head:
             write_durable_head(self.directory, durable)
             self._written_head = durable
-
-    def _wal_bytes(self) -> int:
-        try:
-            return self._wal.stat().st_size
-        except FileNotFoundError:
-            return 0
 
     def _writable(self) -> None:
         if self._failed is not None:
@@ -298,15 +286,13 @@ class SqliteStore(SqliteReader):
         )
 
     def close(self) -> None:
-        """Write the side file, empty the WAL, give everything back. Closing twice is fine."""
+        """Write the side file, give everything back; the last to close leaves no WAL. Closing twice is fine."""
         self._upkeep.stop()
         with self._write_lock:
             if not self._closed:
                 super().close()
                 with suppress(sqlite3.Error, OSError):
                     self._write_side_file()
-                    if self._failed is None:
-                        truncate_wal(self._writer)
                 self._writer.close()
                 self._release()
 

@@ -16,6 +16,7 @@ from questd.runtime.journal.head_file import DurableHead, read_durable_head, wri
 from questd.runtime.journal.sqlite import SqliteStore
 from questd.runtime.journal.verify import verify
 from tests.journal.making import make_append
+from tests.journal.wal import wal_end
 
 OpenStore = Callable[[], SqliteStore]
 
@@ -87,8 +88,9 @@ def test_what_was_answered_survives_kill_at_any_moment(data: Path, open_store: O
 
 def test_garbage_behind_the_wal_is_ignored(data: Path, open_store: OpenStore) -> None:
     stands = crashed(data)
-    with (data / "journal.db-wal").open("ab") as wal:
-        wal.write(b"\xa5" * 10_000)
+    wal = data / "journal.db-wal"
+    written = wal.read_bytes()
+    wal.write_bytes(written[: wal_end(written)] + b"\xa5" * 10_000)
     assert_holds(open_store(), stands)
 
 
@@ -101,7 +103,7 @@ def test_a_torn_commit_that_nobody_was_told_of_is_dropped(
     write_durable_head(data, DurableHead(head.journal, 1, 0))
     wal = data / "journal.db-wal"
     with wal.open("r+b") as file:
-        file.truncate(wal.stat().st_size - 100)
+        file.truncate(wal_end(wal.read_bytes()) - 100)
     store = open_store()
     assert 0 < store.last_seq() < head.seq
     assert {record.quest for record in store.follow(0)} == {h.quest for h in store.heads()}
@@ -114,7 +116,7 @@ def test_a_flipped_bit_in_the_wal_is_refused_and_the_wal_kept(
     stands = crashed(data)
     wal = data / "journal.db-wal"
     whole = wal.read_bytes()
-    at = int(len(whole) * place)
+    at = int(wal_end(whole) * place)
     damaged = whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :]
     wal.write_bytes(damaged)
     with pytest.raises(JournalForeign, match=r"was acknowledged.*Restore"):

@@ -1,4 +1,4 @@
-"""The threads of a journal: everything queued is answered exactly once, whatever happens."""
+"""The turns of a journal and its thread: everything queued is answered exactly once, whatever happens."""
 # pyright: reportPrivateUsage=false
 
 import sqlite3
@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from questd.runtime.dispatch import PooledDispatcher
 from questd.runtime.errors import BrokenChain, JournalBroken, JournalError
 from questd.runtime.journal.memory import MemoryStore
-from questd.runtime.journal.service import BATCH_EVENTS, ThreadedJournal
+from questd.runtime.journal.service import BATCH_EVENTS, StoreJournal
 from questd.runtime.journal.sqlite import SqliteStore
 from questd.runtime.journal.store import Append, Appended, JournalStore, Refusal, VersionConflict
 from tests.journal.conftest import WallClock
@@ -42,7 +43,17 @@ class Running:
         self.store = store
         self.answers: SimpleQueue[Any] = SimpleQueue()
         self.alarms: list[JournalError] = []
-        self.journal = ThreadedJournal(store, alarm=self.alarms.append)
+        self.dispatcher = PooledDispatcher()
+        schedule = self.dispatcher.schedule_late
+        self.journal = StoreJournal(store, schedule, alarm=self.alarms.append)
+
+    def start(self) -> None:
+        self.journal.start()
+        self.dispatcher.start()
+
+    def stop(self) -> None:
+        self.dispatcher.stop()
+        self.journal.stop()
 
     def append(self, item: Append) -> None:
         self.journal.append(item, self.answers.put)
@@ -53,14 +64,14 @@ class Running:
 
 def test_an_answer_comes_after_the_commit_and_a_question_sees_it(store: JournalStore) -> None:
     running = Running(store)
-    running.journal.start()
+    running.start()
     running.append(make_append("q_1", 0, 2))
     assert running.next() == Stands("q_1", 2)
     running.journal.read(lambda s: len(s.events("q_1")), running.answers.put)
     assert running.next() == 2
     running.append(make_append("q_1", 0))
     assert running.next() == VersionConflict("q_1", 0, 2)
-    running.journal.stop()
+    running.stop()
 
 
 def test_all_that_is_queued_is_one_commit_up_to_a_bound() -> None:
@@ -71,8 +82,8 @@ def test_all_that_is_queued_is_one_commit_up_to_a_bound() -> None:
     running.append(make_append("q_2", 0, BATCH_EVENTS))
     running.append(make_append("q_3", 0, BATCH_EVENTS))
     assert running.journal.queued == 102
-    running.journal.start()
-    running.journal.stop()
+    running.start()
+    running.stop()
     assert store.sizes == [101, 1]
     assert [running.next() for _ in range(100)] == [Stands("q_1", n + 1) for n in range(100)]
 
@@ -81,10 +92,10 @@ def test_stop_does_what_was_queued_and_refuses_what_comes_later() -> None:
     store = Batches()
     running = Running(store)
     store.gate.clear()
-    running.journal.start()
+    running.start()
     for n in range(50):
         running.append(make_append("q_1", n))
-    stopping = Thread(target=running.journal.stop)
+    stopping = Thread(target=running.stop)
     stopping.start()
     store.gate.set()
     stopping.join(10)
@@ -99,23 +110,23 @@ def test_stop_does_what_was_queued_and_refuses_what_comes_later() -> None:
 def test_starting_and_stopping_in_any_order_is_fine() -> None:
     running = Running(Batches())
     running.append(make_append("q_1", 0))
-    running.journal.stop()
+    running.stop()
     assert isinstance(running.next(), JournalError)
-    running.journal.stop()
-    running.journal.start()
+    running.stop()
+    running.start()
     running.append(make_append("q_1", 0))
     assert isinstance(running.next(), JournalError)
     again = Running(Batches())
-    again.journal.start()
-    again.journal.start()
-    again.journal.stop()
-    again.journal.stop()
+    again.start()
+    again.start()
+    again.stop()
+    again.stop()
 
 
 def test_everything_is_answered_once_when_many_append_while_it_stops() -> None:
     for _ in range(20):
         running = Running(Batches())
-        running.journal.start()
+        running.start()
         together = Barrier(4)
 
         def work(name: str, running: Running = running, together: Barrier = together) -> None:
@@ -127,7 +138,7 @@ def test_everything_is_answered_once_when_many_append_while_it_stops() -> None:
         for thread in threads:
             thread.start()
         together.wait()
-        running.journal.stop()
+        running.stop()
         for thread in threads:
             thread.join()
         assert running.answers.qsize() == 600
@@ -143,7 +154,7 @@ def test_a_broken_journal_answers_everything_with_the_error_and_alarms_once(
     store._writer.execute("pragma max_page_count = 1")
     for n in range(30):
         running.append(make_append(f"q_{n}", 0, 200, body=b"x" * 1_000))
-    running.journal.start()
+    running.start()
     said = [running.next() for _ in range(30)]
     assert all(isinstance(word, JournalBroken) for word in said)
     running.append(make_append("q_1", 0))
@@ -151,7 +162,7 @@ def test_a_broken_journal_answers_everything_with_the_error_and_alarms_once(
     running.journal.between(lambda s: s.count_deaths(), running.answers.put)
     assert isinstance(running.next(), JournalBroken)
     assert running.alarms == [said[0]]
-    running.journal.stop()
+    running.stop()
 
 
 def test_a_broken_chain_that_a_question_finds_ends_the_writing(
@@ -161,18 +172,18 @@ def test_a_broken_chain_that_a_question_finds_ends_the_writing(
     store.commit([make_append("q_1", 0, 3)])
     store._writer.execute("update events set body = x'00' where n = 2")
     running = Running(store)
-    running.journal.start()
+    running.start()
     running.journal.read(lambda s: s.events("q_1"), running.answers.put)
     assert isinstance(running.next(), BrokenChain)
     running.append(make_append("q_1", 3))
     assert isinstance(running.next(), BrokenChain)
     assert len(running.alarms) == 1
-    running.journal.stop()
+    running.stop()
 
 
 def test_a_question_with_a_bug_is_answered_and_harms_nobody() -> None:
     running = Running(Batches())
-    running.journal.start()
+    running.start()
     running.journal.read(lambda _: 1 // 0, running.answers.put)
     error = running.next()
     assert isinstance(error, JournalError)
@@ -180,7 +191,7 @@ def test_a_question_with_a_bug_is_answered_and_harms_nobody() -> None:
     running.append(make_append("q_1", 0))
     assert running.next() == Stands("q_1", 1)
     assert running.alarms == []
-    running.journal.stop()
+    running.stop()
 
 
 def test_other_writing_runs_between_batches_in_the_order_it_was_queued() -> None:
@@ -189,10 +200,10 @@ def test_other_writing_runs_between_batches_in_the_order_it_was_queued() -> None
     running.append(make_append("q_1", 0))
     running.journal.between(lambda s: s.last_seq(), running.answers.put)
     running.append(make_append("q_1", 1))
-    running.journal.start()
+    running.start()
     assert [running.next() for _ in range(3)] == [Stands("q_1", 1), 1, Stands("q_1", 2)]
     assert store.sizes == [1, 1]
-    running.journal.stop()
+    running.stop()
 
 
 def test_an_owner_that_cannot_be_told_is_an_alarm() -> None:
@@ -203,9 +214,9 @@ def test_an_owner_that_cannot_be_told_is_an_alarm() -> None:
 
     running.journal.append(make_append("q_1", 0), fall)
     running.append(make_append("q_2", 0))
-    running.journal.start()
+    running.start()
     assert running.next() == Stands("q_2", 1)
-    running.journal.stop()
+    running.stop()
     assert len(running.alarms) == 1
     assert isinstance(running.alarms[0].__cause__, OSError)
 
@@ -213,11 +224,14 @@ def test_an_owner_that_cannot_be_told_is_an_alarm() -> None:
 def test_an_alarm_may_stop_the_journal(open_store: OpenStore) -> None:
     store = open_store()
     answers: SimpleQueue[Any] = SimpleQueue()
-    journal = ThreadedJournal(store, alarm=lambda _: journal.stop())
+    dispatcher = PooledDispatcher()
+    journal = StoreJournal(store, dispatcher.schedule_late, alarm=lambda _: journal.stop())
     store._writer.execute("pragma max_page_count = 1")
     journal.append(make_append("q_1", 0, 500, body=b"x" * 1_000), answers.put)
     journal.start()
+    dispatcher.start()
     assert isinstance(answers.get(timeout=10), JournalBroken)
+    dispatcher.stop()
     journal.stop()
 
 

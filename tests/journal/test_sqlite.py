@@ -18,8 +18,8 @@ from questd.runtime.journal.head_file import read_durable_head
 from questd.runtime.journal.listing import NEWEST, page_query
 from questd.runtime.journal.lock import DirectoryLock
 from questd.runtime.journal.reader import open_connection
-from questd.runtime.journal.sqlite import SqliteStore
-from questd.runtime.journal.upkeep import truncate_wal
+from questd.runtime.journal.sqlite import PAGE_BYTES, SqliteStore
+from questd.runtime.journal.upkeep import WAL_ROOM_BYTES, restart_wal
 from tests.journal.conftest import WallClock
 from tests.journal.making import make_append
 from tests.journal.test_crash import spawn
@@ -148,34 +148,52 @@ def test_a_walk_over_heads_holds_no_transaction(open_store: OpenStore) -> None:
     walk = store.heads()
     next(walk)
     store.commit([make_append("q_0000", 1)])
-    assert truncate_wal(store._writer)
+    assert restart_wal(store._writer)
 
 
-def test_upkeep_writes_the_side_file_and_empties_an_idle_wal(
-    data: Path, open_store: OpenStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sqlite_module, "WAL_IDLE_BYTES", 0)
+def test_upkeep_writes_the_side_file(data: Path, open_store: OpenStore) -> None:
     store = open_store()
     store.commit([make_append("q_1", 0, 7)])
-    wal = data / "journal.db-wal"
-    assert wal.stat().st_size > 0
     checkpointer = open_connection(data / "journal.db", writing=True)
-    store.tend(checkpointer, idle=False)
+    store.tend(checkpointer)
+    checkpointer.close()
     head = read_durable_head(data)
     assert head is not None
     assert head.seq == 7
-    assert wal.stat().st_size > 0
-    store.tend(checkpointer, idle=True)
+
+
+def test_commits_overwrite_a_wal_that_has_its_size_from_the_start(
+    data: Path, open_store: OpenStore
+) -> None:
+    store, wal = open_store(), data / "journal.db-wal"
+    size = wal.stat().st_size
+    assert size >= WAL_ROOM_BYTES
+    checkpointer = open_connection(data / "journal.db", writing=True)
+    for n in range(100):
+        store.commit([make_append("q_1", n * 10, 10, body=b"x" * 4_000)])
+        store.tend(checkpointer)
     checkpointer.close()
-    assert wal.stat().st_size == 0
+    assert wal.stat().st_size == size
+    assert len(store.events("q_1")) == 1_000
+
+
+def test_the_room_of_the_wal_is_no_event_and_goes_with_the_store(
+    data: Path, open_store: OpenStore
+) -> None:
+    store = open_store()
+    assert store.blob("") is None
+    store.commit([make_append("q_1", 0)])
+    store.close()
+    assert not (data / "journal.db-wal").exists()
+    assert len(open_store().events("q_1")) == 1
 
 
 def test_the_thread_of_a_store_keeps_it_up(data: Path, clock: WallClock) -> None:
     tended = Event()
 
     class Watched(SqliteStore):
-        def tend(self, checkpointer: sqlite3.Connection, *, idle: bool) -> None:
-            super().tend(checkpointer, idle=idle)
+        def tend(self, checkpointer: sqlite3.Connection) -> None:
+            super().tend(checkpointer)
             head = read_durable_head(data)
             if head is not None and head.seq == 7:
                 tended.set()
@@ -198,9 +216,9 @@ def test_a_wal_under_load_begins_again_instead_of_growing(
     checkpointer = open_connection(data / "journal.db", writing=True)
     for n in range(60):
         store.commit([make_append("q_1", n * 10, 10, body=b"x" * 500)])
-        store.tend(checkpointer, idle=False)
+        store.tend(checkpointer)
+        assert store._wal_pages * PAGE_BYTES < 300_000
     checkpointer.close()
-    assert (data / "journal.db-wal").stat().st_size < 400_000
     assert len(store.events("q_1")) == 600
 
 
@@ -216,7 +234,7 @@ def test_a_reader_in_the_way_of_the_wal_delays_no_commit(
     checkpointer = open_connection(data / "journal.db", writing=True)
     for n in range(1, 20):
         store.commit([make_append("q_1", n)])
-        store.tend(checkpointer, idle=True)
+        store.tend(checkpointer)
     checkpointer.close()
     slow.close()
     assert len(store.events("q_1")) == 20
