@@ -4,8 +4,9 @@ Each file holds one family of one schema version: the bytes, and what each field
 (``python -m tests.golden.test_golden --write-missing`` writes what is not there and touches nothing else); an old one is never edited.
 """
 
+import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ import msgspec
 import pytest
 from msgspec import Struct
 
+from questd.messages import control as ctl
 from questd.messages import events as ev
 from questd.messages import exchange as ex
+from questd.messages import history as hi
 from questd.messages.definition import (
     QuestDefinition,
     decode_definition,
@@ -22,7 +25,8 @@ from questd.messages.definition import (
     encode_definition,
 )
 from questd.messages.heads import Wait, Want
-from tests.golden import samples
+from questd.messages.upcasting import event_of
+from tests.golden import door_samples, samples
 
 HERE = Path(__file__).parent
 
@@ -36,7 +40,7 @@ class Golden(Struct, frozen=True):
 
 
 class Family(Struct, frozen=True):
-    """Messages that are encoded alike. ``current``: the file of this version."""
+    """Messages that are encoded alike. ``current``: the file of this version. ``decode`` is told a message's name."""
 
     current: str
     samples: tuple[Struct, ...]
@@ -45,6 +49,8 @@ class Family(Struct, frozen=True):
 
 
 AGENT_FRAMES = {"Hello", "Exchange", "Goodbye"}
+REQUESTS = {type(each).__name__ for each in door_samples.REQUESTS}
+HISTORY_REQUESTS = {type(each).__name__ for each in door_samples.HISTORY_REQUESTS}
 HEAD_PARTS: dict[str, type[Want | Wait]] = {"Want": Want, "Wait": Wait}
 
 
@@ -52,6 +58,16 @@ def decode_frame(name: str, data: bytes) -> Struct:
     if name.split(maxsplit=1)[0] in AGENT_FRAMES:
         return ex.decode_agent_frame(data)
     return ex.decode_daemon_frame(data)
+
+
+def decode_control(name: str, data: bytes) -> Struct:
+    return ctl.decode_request(data) if name in REQUESTS else ctl.decode_reply(data)
+
+
+def decode_history(name: str, data: bytes) -> Struct:
+    if name in HISTORY_REQUESTS:
+        return hi.decode_history_request(data)
+    return hi.decode_history_reply(data)
 
 
 FAMILIES = {
@@ -63,6 +79,18 @@ FAMILIES = {
     ),
     "exchange": Family(
         f"exchange-{ex.PROTOCOL_VERSION}.json", samples.FRAMES, ex.encode_frame, decode_frame
+    ),
+    "control": Family(
+        "control-1.json",
+        (*door_samples.REQUESTS, *door_samples.REPLIES),
+        ctl.encode_control,
+        decode_control,
+    ),
+    "history": Family(
+        "history-1.json",
+        (*door_samples.HISTORY_REQUESTS, *door_samples.HISTORY_REPLIES),
+        hi.encode_history,
+        decode_history,
     ),
     "definitions": Family(
         "definitions-1.json",
@@ -108,6 +136,15 @@ def kept() -> list[tuple[str, str, Golden]]:
     ]
 
 
+def decode_kept(family: str, path: str, golden: Golden) -> Struct:
+    """As a reader of today does. The schema of an event is in its envelope, and in the name of its file."""
+    data = bytes.fromhex(golden.hex)
+    if family == "events":
+        schema = int(path.removeprefix("events-").removesuffix(".json"))
+        return event_of(ev.Record(1, samples.QUEST, 1, samples.T_US, "", schema, data))
+    return FAMILIES[family].decode(golden.name, data)
+
+
 KEPT = kept()
 NAMES = [f"{path}:{golden.name}" for _, path, golden in KEPT]
 
@@ -116,7 +153,7 @@ NAMES = [f"{path}:{golden.name}" for _, path, golden in KEPT]
 def test_bytes_that_were_written_once_decode_to_what_they_meant(
     family: str, path: str, golden: Golden
 ) -> None:
-    message = FAMILIES[family].decode(golden.name, bytes.fromhex(golden.hex))
+    message = decode_kept(family, path, golden)
     assert name_of(message) == golden.name
     now = fields_of(message)
     assert {name: now[name] for name in golden.fields} == golden.fields
@@ -140,6 +177,47 @@ def test_every_message_of_this_version_is_kept(family: str) -> None:
     assert read(HERE / of.current) == [golden_of(of, message) for message in of.samples]
 
 
+def structs_of_the_language() -> set[type[Struct]]:
+    """Every struct that stands in messages/."""
+    modules = [
+        importlib.import_module(f"questd.messages.{path.stem}")
+        for path in sorted((HERE.parents[1] / "messages").glob("*.py"))
+        if path.stem not in {"__init__", "any_version"}
+    ]
+    return {
+        value
+        for module in modules
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, Struct) and value is not Struct
+    }
+
+
+def kinds_in(value: Any) -> Iterator[type[Struct]]:
+    """The types of all structs in a value."""
+    match value:
+        case Struct():
+            yield type(value)
+            for name in value.__struct_fields__:
+                yield from kinds_in(getattr(value, name))
+        case tuple():
+            several: tuple[Any, ...] = value
+            for each in several:
+                yield from kinds_in(each)
+        case dict():
+            by_name: dict[str, Any] = value
+            for each in by_name.values():
+                yield from kinds_in(each)
+        case _:
+            pass
+
+
+def test_no_type_of_the_language_is_without_golden_bytes() -> None:
+    golden = {
+        kind for family in FAMILIES.values() for each in family.samples for kind in kinds_in(each)
+    }
+    assert structs_of_the_language() - golden == set()
+
+
 def test_every_event_and_every_frame_has_a_sample() -> None:
     events = {type(message) for message in samples.EVENTS}
     assert events == set(ev.Event.__args__)
@@ -153,7 +231,20 @@ def work_items() -> tuple[ex.WorkItem, ...]:
 
 
 @pytest.mark.parametrize(
-    "message", [*samples.EVENTS, *samples.FRAMES, *samples.HEAD_PARTS, samples.STEP], ids=name_of
+    "message",
+    [
+        *samples.EVENTS,
+        *samples.FRAMES,
+        *samples.HEAD_PARTS,
+        samples.STEP,
+        *door_samples.REQUESTS,
+        *door_samples.REPLIES,
+        *door_samples.HISTORY_REQUESTS,
+        door_samples.HEAD,
+        door_samples.INSTANCE,
+        door_samples.TOOL,
+    ],
+    ids=name_of,
 )
 def test_no_field_of_a_sample_is_what_it_is_by_default(message: Struct) -> None:
     for field in msgspec.structs.fields(message):
