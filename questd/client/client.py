@@ -297,7 +297,7 @@ class Client:
     # -- the house -----------------------------------------------------------------------------------
 
     def backup(
-        self, target: str | Path, *, told: Callable[[int, int], object] = lambda *_: None
+        self, target: str | Path, *, told: Callable[[int, int], object] | None = None
     ) -> "Backup":
         """Copy the journal as it stands now; the daemon need not be there and is not held up.
 

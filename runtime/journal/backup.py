@@ -56,7 +56,7 @@ class Backup(Struct, frozen=True):
 
 
 def back_up(
-    data: Path, target: Path, *, clock_us: Callable[[], int], told: Told = lambda *_: None
+    data: Path, target: Path, *, clock_us: Callable[[], int], told: Told | None = None
 ) -> Backup:
     """Copy the journal in ``data`` to ``target``, which must not be there yet (an empty directory may be).
 
@@ -111,7 +111,7 @@ def _workshop(target: Path, clock_us: Callable[[], int]) -> Generator[Path]:
         lock.release()
 
 
-def _copy(database: Path, copy: Path, told: Told) -> None:
+def _copy(database: Path, copy: Path, told: Told | None) -> None:
     """Page by page, as the journal stands now."""
     os.close(os.open(copy, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     try:
@@ -127,7 +127,8 @@ def _copy(database: Path, copy: Path, told: Told) -> None:
             target.execute("pragma synchronous = off").fetchall()
 
             def step(_: int, left: int, total: int) -> None:
-                told((total - left) * page_bytes, total * page_bytes)
+                if told is not None:
+                    told((total - left) * page_bytes, total * page_bytes)
 
             source.backup(target, pages=STEP_PAGES, progress=step)
             source.execute("rollback")

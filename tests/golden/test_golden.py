@@ -8,7 +8,7 @@ import importlib
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -200,12 +200,10 @@ def kinds_in(value: Any) -> Iterator[type[Struct]]:
             for name in value.__struct_fields__:
                 yield from kinds_in(getattr(value, name))
         case tuple():
-            several: tuple[Any, ...] = value
-            for each in several:
+            for each in cast("Any", value):
                 yield from kinds_in(each)
         case dict():
-            by_name: dict[str, Any] = value
-            for each in by_name.values():
+            for each in cast("Any", value).values():
                 yield from kinds_in(each)
         case _:
             pass
