@@ -39,6 +39,8 @@ from questd.runtime.journal.sqlite import SqliteStore
 DONE: Final = 0
 UNUSABLE: Final = 3
 TRY_AGAIN: Final = 4
+NICE: Final = 5
+"""Where processors are scarce, quests come before questions about them."""
 
 log = logging.getLogger("questd.history")
 
@@ -128,6 +130,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _serve(settings: HistorianSettings) -> int:
+    os.nice(NICE)
     source = SqliteStore.open_reader(settings.journal)
     database = open_database(
         settings.database,

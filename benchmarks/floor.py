@@ -21,6 +21,7 @@ from benchmarks.floor_agent import Instances
 from benchmarks.floor_house import Control, Directory, Router
 from benchmarks.floor_mail import Arrived, Place
 from benchmarks.processes import end_with_parent
+from questd.daemon.service import SWITCH_INTERVAL_S
 from questd.messages.control import decode_request
 from questd.messages.exchange import (
     FRAME_MAX_BYTES,
@@ -80,7 +81,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("data", type=Path)
     given = parser.parse_args()
-    sys.setswitchinterval(0.0002)
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     over = threading.Event()
 
     def on_term(_number: int, _frame: FrameType | None) -> None:

@@ -33,20 +33,14 @@ from questd.actors.quest.recovery import Fenced, Recorded, Recovery, refuse_unkn
 from questd.actors.quest.resting import Rest, Resting
 from questd.actors.quest.state import TERMINAL_PHASES, Due, QuestState
 from questd.actors.quest.steps import Renderings, Steps
-from questd.actors.quest.writing import Writing
+from questd.actors.quest.writing import Writing, records_of
 from questd.messages.control import Done, Error, Submitted
-from questd.messages.events import (
-    Event,
-)
+from questd.messages.events import Event
 from questd.messages.failure import VALIDATION, Failure
 from questd.messages.payload import hold
 from questd.runtime.actor import Actor, ChildFailed, ChildStopped, Ref
 from questd.runtime.errors import JournalError
-from questd.runtime.journal.store import (
-    Appended,
-    KeyTaken,
-    VersionConflict,
-)
+from questd.runtime.journal.store import Appended, KeyTaken, VersionConflict
 
 
 class QuestSupervisor(Actor):
@@ -212,10 +206,13 @@ class QuestSupervisor(Actor):
             self._fold_in(state, event, now_us)
         for event in core.conclude(state):
             self._fold_in(state, event, now_us)
+        self._take_due(state)
+        return None
+
+    def _take_due(self, state: QuestState) -> None:
         if state.due:
             for due in state.take_due():
                 self._take_one_due(state, due)
-        return None
 
     def _fold_in(self, state: QuestState, event: Event, now_us: int) -> None:
         core.evolve(state, event, now_us)
@@ -257,11 +254,13 @@ class QuestSupervisor(Actor):
 
     def _on_places(self, state: QuestState, places: mail.Places) -> None:
         if places.settled:
-            self._asking.settled(places.absent)
+            self._asking.awaiting = False
+            core.ask_in_vain(state, places.absent)
         for task, place in places.granted:
             self._on_place(state, task, place)
         for task, message in places.unroutable:
             self._do(state, cmd.FailTask(task, Failure(VALIDATION, message, task, False)))
+        self._take_due(state)
 
     def _on_place(self, state: QuestState, task: str, place: mail.Place) -> None:
         self._asking.hold(task, place)
@@ -286,8 +285,7 @@ class QuestSupervisor(Actor):
         now_us = self._now_us(state)
         for command in core.elapse(state, now_us):
             self._do(state, command)
-        for due in state.take_due():
-            self._take_one_due(state, due)
+        self._take_due(state)
 
     def _on_step_failed(self, state: QuestState, task: str, error: BaseException) -> None:
         """A step actor died of a bug: its attempt is lost, the quest lives."""
@@ -338,11 +336,12 @@ class QuestSupervisor(Actor):
             self._consider_rest(state)
 
     def _on_appended(self, state: QuestState, appended: Appended) -> None:
-        head, records = self._writing.durable(appended)
+        item = self._writing.durable()
         if self._resting.phase == "writing":
             self._may_rest(state)
         elif self._watched:
-            self._house.control.tell(mail.QuestAdvanced(head, records))
+            records = records_of(item, appended.seq)
+            self._house.control.tell(mail.QuestAdvanced(item.head, records))
 
     def _on_watched(self, on: bool) -> None:
         """What became durable while the request was on its way must not be missed."""
@@ -371,7 +370,7 @@ class QuestSupervisor(Actor):
         return (
             state.phase == "active"
             and not self._busy(state)
-            and self._asking.in_vain(state)
+            and 0 < len(state.admitted) == state.in_vain
             and self.mailbox.empty()
         )
 

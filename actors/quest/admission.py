@@ -58,7 +58,7 @@ def enqueue(state: QuestState, task: Task, since_us: int) -> None:
 
 def drop_want(state: QuestState, task: Task) -> None:
     """The task has its place, or needs none any more."""
-    del state.admitted[task.index]
+    state.in_vain -= state.admitted.pop(task.index)
     if state.exclusive_wanted is task:
         state.exclusive_wanted = None
 
@@ -81,7 +81,7 @@ def admit(state: QuestState) -> None:
         if _full(state) if task.step.parallel else state.running:
             return
         heapq.heappop(ready)
-        state.admitted[task.index] = None
+        state.admitted[task.index] = False
         if not task.step.parallel:
             state.exclusive_wanted = task
         state.due.append(WantPlace(task.key))
@@ -89,7 +89,18 @@ def admit(state: QuestState) -> None:
 
 def _full(state: QuestState) -> bool:
     limit = state.plan.definition.limits.parallel
-    return limit is not None and state.running + len(state.admitted) >= limit
+    asking = len(state.admitted) - state.in_vain
+    return limit is not None and state.running + asking >= limit
+
+
+def ask_in_vain(state: QuestState, keys: tuple[str, ...]) -> None:
+    """Nobody connected can do these tasks: they ask on, but hold no slot of the quest's limit, so that others may ask."""
+    for key in keys:
+        index = state.plan.index[key]
+        if state.admitted.get(index) is False:
+            state.admitted[index] = True
+            state.in_vain += 1
+    admit(state)
 
 
 def stale(task: Task, since_us: int) -> bool:

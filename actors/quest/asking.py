@@ -14,6 +14,17 @@ from questd.runtime.actor import Ref
 class Asking:
     """One quest's dealings with the router. ``awaiting``: a Settle is out."""
 
+    __slots__ = (
+        "_drops",
+        "_house",
+        "_owner",
+        "_places",
+        "_quest",
+        "_releases",
+        "_wants",
+        "awaiting",
+    )
+
     def __init__(self, house: House, quest: str, owner: Ref) -> None:
         self._house = house
         self._quest = quest
@@ -22,18 +33,15 @@ class Asking:
         self._drops: dict[str, None] = {}
         self._releases: dict[str, None] = {}
         self._places: dict[str, Place] = {}
-        self._absent: dict[str, None] = {}
         self.awaiting = False
 
     def want(self, task: str) -> None:
         """The task could run now."""
         self._drops.pop(task, None)
-        self._absent.pop(task, None)
         self._wants[task] = None
 
     def drop(self, task: str) -> None:
         """The task asks no more."""
-        self._absent.pop(task, None)
         if task in self._wants:
             del self._wants[task]
         else:
@@ -56,7 +64,6 @@ class Asking:
     def take(self, task: str) -> Place | None:
         """The task starts on its place; an asking that is still on its way is void."""
         self._wants.pop(task, None)
-        self._absent.pop(task, None)
         return self._places.pop(task, None)
 
     def settle(self, state: QuestState) -> None:
@@ -76,16 +83,6 @@ class Asking:
         self._releases.clear()
         self.awaiting = settle.answer
         self._house.router.tell(settle)
-
-    def settled(self, absent: tuple[str, ...]) -> None:
-        """The router has answered; for these tasks nobody is connected."""
-        self.awaiting = False
-        for task in absent:
-            self._absent[task] = None
-
-    def in_vain(self, state: QuestState) -> bool:
-        """Do tasks ask, and all of them for somebody who is not there?"""
-        return 0 < len(state.admitted) == len(self._absent)
 
     def reclaim(self, takes: tuple[tuple[str, str], ...]) -> None:
         """These (task, instance) have run since before the actor started."""

@@ -12,7 +12,7 @@ asked for what is outstanding and goes on. Every event costs O(1), but for the h
 Events of one task move it along ``TASK_MOVES``; events of the quest along ``QUEST_MOVES`` (state.py).
 """
 
-from questd.actors.quest.admission import withhold
+from questd.actors.quest.admission import ask_in_vain, withhold
 from questd.actors.quest.decide import conclude, decide
 from questd.actors.quest.evolve import evolve
 from questd.actors.quest.outstanding import outstanding
@@ -20,6 +20,7 @@ from questd.actors.quest.timing import elapse, next_wake_us
 from questd.actors.quest.told import head_of, waits_of, want_of
 
 __all__ = [
+    "ask_in_vain",
     "conclude",
     "decide",
     "elapse",

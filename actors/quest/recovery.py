@@ -35,6 +35,8 @@ class Fenced(Struct, frozen=True):
 class Recovery:
     """One recovery. ``take`` each Recorded until it gives the state."""
 
+    __slots__ = ("_fold", "_house", "_owner", "_quest", "ready")
+
     def __init__(self, house: House, quest: str, owner: Ref) -> None:
         self._house = house
         self._quest = quest

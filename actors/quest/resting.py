@@ -22,6 +22,8 @@ class Resting:
     awake → (quiet for a while) → writing (its head says what it waits for) → gone, or awake again when something came.
     """
 
+    __slots__ = ("_house", "_owner", "_rest_timer", "_wake_at", "_wake_timer", "phase")
+
     def __init__(self, house: House, owner: Ref) -> None:
         self._house = house
         self._owner = owner

@@ -209,13 +209,10 @@ class Task:
 
     def open_attempt(self) -> Attempt | None:
         """The attempt whose outcome counts: the running one, or the last lost one."""
-        match self.state:
-            case Running(attempt):
-                return attempt
-            case Ready(lost=lost) | Waiting(lost=lost):
-                return lost
-            case _:
-                return None
+        state = self.state
+        if isinstance(state, Running):
+            return state.attempt
+        return state.lost if isinstance(state, Ready | Waiting) else None
 
     def __repr__(self) -> str:
         return f"<Task {self.key} {self.state!r} attempts={self.attempts} losses={self.losses}>"
@@ -293,7 +290,7 @@ class Plan:
 
 
 class QuestState:
-    """The fold. Only ``evolve`` writes to it; ``due`` is the delta that the shell takes."""
+    """The fold. ``due`` is the delta that the shell takes; ``admitted``: the tasks that ask for a place, and is it in vain?"""
 
     __slots__ = (
         "admitted",
@@ -308,6 +305,7 @@ class QuestState:
         "failure",
         "finished_us",
         "id",
+        "in_vain",
         "inputs",
         "key",
         "labels",
@@ -360,7 +358,8 @@ class QuestState:
         self.epochs: dict[int, int] = {}
         self.refused: dict[int, None] = {}
         self.ready: list[tuple[int, int, int]] = []
-        self.admitted: dict[int, None] = {}
+        self.admitted: dict[int, bool] = {}
+        self.in_vain = 0
         self.exclusive_wanted: Task | None = None
         self.exclusive_running = 0
         self.timers: list[tuple[int, str, int]] = []

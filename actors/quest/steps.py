@@ -22,6 +22,8 @@ from questd.runtime.actor import Ref
 class Steps:
     """Children by task."""
 
+    __slots__ = ("_house", "_owner", "_steps")
+
     def __init__(self, house: House, owner: Ref) -> None:
         self._house = house
         self._owner = owner
@@ -71,6 +73,8 @@ class Steps:
 
 class Renderings:
     """Renderings that wait for payload texts, by number."""
+
+    __slots__ = ("_house", "_numbers", "_owner", "_waiting")
 
     def __init__(self, house: House, owner: Ref) -> None:
         self._house = house

@@ -25,6 +25,19 @@ Effect = Callable[[], object]
 class Writing:
     """The pen of one quest."""
 
+    __slots__ = (
+        "_answers",
+        "_blobs",
+        "_effects",
+        "_events",
+        "_house",
+        "_in_flight",
+        "_owner",
+        "_quest",
+        "_waiters",
+        "durable_head",
+    )
+
     def __init__(self, house: House, quest: str, owner: Ref) -> None:
         self._house = house
         self._quest = quest
@@ -100,12 +113,12 @@ class Writing:
         self._blobs.clear()
         self._house.journal.append(item, self._owner.tell)
 
-    def durable(self, appended: Appended) -> tuple[Head, tuple[Record, ...]]:
-        """The oldest append is on disk: do what waited for it. Returns its head and its events, as the journal holds them."""
+    def durable(self) -> Append:
+        """The oldest append is on disk: do what waited for it."""
         item, effects = self._in_flight.popleft()
         self.durable_head = item.head
         run(effects)
-        return item.head, records_of(item, appended.seq)
+        return item
 
     def give_way(self, holder: str) -> None:
         """The idempotency key is another quest's: that one is the answer."""

@@ -36,7 +36,7 @@ from questd.runtime.nng import Door, TLSSettings
 from questd.runtime.processes import EndProcess, ProcessKeeper, ProcessSpec
 from questd.settings import AgentSettings
 
-SWITCH_INTERVAL_S = 0.0002
+SWITCH_INTERVAL_S = 0.0005
 READY_WITHIN_S = 60.0
 GC_THRESHOLDS = (50_000, 20, 50)
 EXIT_DONE = 0

@@ -172,6 +172,11 @@ class Life:
             self._settle()
         return outcome
 
+    def ask_in_vain(self, *tasks: str) -> None:
+        """The router says that nobody connected can do these."""
+        core.ask_in_vain(self.state, tasks)
+        self._settle()
+
     def start(self, task: str, *, idempotent: bool = True) -> int:
         """A place comes and is taken; the epoch."""
         made = self.offer(task, idempotent=idempotent)

@@ -208,6 +208,17 @@ def test_a_retrying_task_does_not_count_against_the_limit() -> None:
     assert life.wants() == ["a"]
 
 
+def test_a_task_that_asks_in_vain_holds_no_slot_of_the_limit() -> None:
+    life = quest(step("a"), step("b"), step("c"), limits=QuestLimits(parallel=1))
+    life.ask_in_vain("a")
+    assert life.wants() == ["a", "b"]
+    b = life.start("b")
+    assert life.offer("a") == LIMIT
+    life.complete(b)
+    life.run("a", "c")
+    assert life.wants() == []
+
+
 def test_an_exclusive_step_is_within_any_limit() -> None:
     life = quest(step("a"), alone("x", priority=9), limits=QuestLimits(parallel=1))
     assert life.wants() == ["x"]
