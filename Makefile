@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DIFF ?= examples/code_review/change.diff
 SEEDS ?= 2000
+POINTS ?= 10000
 
 .PHONY: run test check bench sim help
 
@@ -35,5 +36,6 @@ check: $(READY)  ## ruff, mypy, pyright
 bench: $(READY)  ## the figures of this machine
 	@$(BIN)/python -m benchmarks
 
-sim: $(READY)    ## the deterministic simulation: make sim SEEDS=n
+sim: $(READY)    ## the deterministic simulation: make sim SEEDS=n POINTS=n (runs by seed; deaths of the daemon at appends)
 	@$(BIN)/python -m questd.simulation --seeds $(SEEDS)
+	@$(BIN)/python -m questd.simulation --crash-points $(POINTS)

@@ -15,7 +15,8 @@ class Faults(Struct, frozen=True):
     """Chances are per message or per commit; counts are per run; times are microseconds.
 
     ``commit_deaths``: numbers of the commits (counted over the whole run) at which the daemon dies, and how:
-    "before" (nothing was written), "after" (it was, and nobody was told), "broken" (nothing was, and everybody is told so).
+    "before" (nothing was written), "after" (it was, and nobody was told), "broken" (nothing was, and everybody is told so),
+    "later" (it was, and some were told).
     """
 
     request_lost: float = 0.0
@@ -44,13 +45,17 @@ class Faults(Struct, frozen=True):
 
 
 class Scene(Struct, frozen=True):
-    """The size of a run: how many of what, for how long (microseconds), under which limits."""
+    """The size of a run: how many of what, for how long (microseconds), under which limits.
+
+    ``reference``: what clients want is that shape (references.py), and not drawn.
+    """
 
     quests: int
     agents: int
     chaos_us: int
     limits: Limits
     hopeless: bool = False
+    reference: str = ""
 
 
 NONE: Final = Faults()

@@ -1,12 +1,13 @@
 """The journal of one life of the daemon: group commits when chance says so, over a store that survives the daemon.
 
-It can die before a commit (nothing was written), after one (all was, and nobody was told), or break (nothing was, everybody is
-told so, and the daemon ends a moment later). A transaction is whole or not at all, so there is no fourth way.
+It can die before a commit (nothing was written), after one (all was, and nobody was told; or a moment later, when some were), or
+break (nothing was, everybody is told so, and the daemon ends a moment later). A transaction is whole or not at all, so there is no
+other way.
 """
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from questd.runtime.deterministic import Agenda
 from questd.runtime.errors import JournalBroken, JournalError
@@ -15,6 +16,7 @@ from questd.runtime.journal.service import AppendAnswer
 from questd.runtime.journal.store import Append, Appended, JournalStore, Refusal
 from questd.simulation.chance import Chance
 
+LATER_US: Final = 6_000
 Answer = Callable[[Any], object]
 Outcomes = Sequence[Appended | Refusal]
 
@@ -23,7 +25,7 @@ class Watcher(Protocol):
     """Who decides when a commit is the last one, and looks at each."""
 
     def committing(self) -> str:
-        """Called before a commit: "" to go on, else how the daemon dies at it: before, after, broken."""
+        """Called before a commit: "" to go on, else how the daemon dies at it: before, after, later, broken."""
         ...
 
     def committed(self, items: Sequence[Append], outcomes: Outcomes) -> None:
@@ -118,6 +120,9 @@ class SimulatedJournal:
         if death == "after":
             self._watcher.died("after a commit")
             return
+        if death == "later":
+            delay_us = self._chance.skewed(0, LATER_US)
+            self._agenda.after(delay_us, lambda: self._end("a moment after a commit"))
         self._agenda.after(self._chance.skewed(0, 2_000), lambda: self._answer(said))
 
     def _answer(self, said: list[tuple[Answer, Any]]) -> None:

@@ -14,7 +14,10 @@ from questd.simulation.world import Script, World
 
 
 class Outcome(Struct, frozen=True):
-    """``violation`` is None when every invariant held. ``counts``: what happened how often (trace lines by noun.verb)."""
+    """``violation`` is None when every invariant held. ``counts``: what happened how often (trace lines by noun.verb).
+
+    ``ends``: how each quest ended and which of its tasks were completed, by idempotency key.
+    """
 
     seed: int
     violation: str | None
@@ -25,6 +28,7 @@ class Outcome(Struct, frozen=True):
     checksum: int
     virtual_us: int
     counts: dict[str, int]
+    ends: dict[str, str] = {}
 
 
 def script_of(seed: int) -> Script:
@@ -57,8 +61,17 @@ def run(script: Script, *, keep_trace: bool = False) -> tuple[Outcome, Trace]:
         world.trace.checksum,
         world.clock.monotonic_us,
         counts,
+        ends_of(world),
     )
     return outcome, world.trace
+
+
+def ends_of(world: World) -> dict[str, str]:
+    """How each quest ended, with the tasks that it completed."""
+    return {
+        account.key or account.quest: f"{account.end}: {' '.join(sorted(account.completed))}"
+        for account in world.ledger.accounts.values()
+    }
 
 
 def run_seeds(start: int, count: int) -> Iterator[Outcome]:

@@ -1,0 +1,122 @@
+"""Reference runs: quests of known shape, for deaths of the daemon at every append of theirs.
+
+A shape says what clients want, and what goes wrong apart from the death. Delays and duplicates are drawn from the seed; every third
+seed has none.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from msgspec import Struct, structs
+
+from questd.actors.house import Limits
+from questd.messages.definition import (
+    QuestDefinition,
+    RetryPolicy,
+    StepDefinition,
+    encode_definition,
+)
+from questd.simulation.chance import stream
+from questd.simulation.clients import Errand
+from questd.simulation.faults import MILLISECOND, SECOND, Faults, Scene
+
+LIMITS: Final = Limits(
+    rest_after_s=0.2,
+    hold_s=0.4,
+    lease_s=1.2,
+    closed_pipe_s=0.2,
+    reattach_grace_s=1.0,
+)
+PATIENT: Final = RetryPolicy(attempts=8, delay_ms=50)
+
+
+class Shape(Struct, frozen=True):
+    """``errands`` gives what clients want; ``steady``: whatever dies and is delayed, the quests end as they would undisturbed."""
+
+    errands: Callable[[], list[Errand]]
+    faults: Faults = Faults()
+    steady: bool = True
+
+
+def _step(number: int, *dependencies: str, tool: str = "work", agent: str = "") -> StepDefinition:
+    return StepDefinition(
+        key=f"s{number}",
+        agent=agent or ("alder", "birch", "cedar")[number % 3],
+        tool=tool,
+        dependencies=dependencies,
+        retry=PATIENT,
+    )
+
+
+def _errand(number: int, *steps: StepDefinition, cancel_after_us: int | None = None) -> Errand:
+    definition = QuestDefinition(f"reference-{number}", steps)
+    return Errand(
+        encode_definition(definition),
+        b"{}",
+        key=f"key-{number}",
+        cancel_after_us=cancel_after_us,
+        watches=number == 0,
+    )
+
+
+def _chain() -> list[Errand]:
+    row = [_step(0), _step(1, "s0"), _step(2, "s1"), _step(3, "s2")]
+    return [_errand(0, *row), _errand(1, *row[:2])]
+
+
+def _fan_out() -> list[Errand]:
+    leaves = [_step(number, "s0") for number in range(1, 6)]
+    return [_errand(0, _step(0), *leaves, _step(6, *(leaf.key for leaf in leaves)))]
+
+
+def _retries() -> list[Errand]:
+    forgiving = structs.replace(_step(1, "s0"), on_error="continue")
+    return [_errand(0, _step(0), forgiving, _step(2, "s1")), _errand(1, _step(0), _step(1, "s0"))]
+
+
+def _waits() -> list[Errand]:
+    """Agents that come late; tools that must not be repeated, on agents that die: a person decides."""
+    paid = _step(1, "s0", tool="pay")
+    return [_errand(0, _step(0), paid, _step(2, "s1")), _errand(1, _step(0, tool="pay"))]
+
+
+def _cancel() -> list[Errand]:
+    row = [_step(0), _step(1, "s0"), _step(2, "s1"), _step(3)]
+    return [
+        _errand(0, *row, cancel_after_us=300 * MILLISECOND),
+        _errand(1, *row, cancel_after_us=0),
+    ]
+
+
+SHAPES: Final = {
+    "chain": Shape(_chain),
+    "fan-out": Shape(_fan_out),
+    "retries": Shape(_retries, Faults(tool_fails=0.4), steady=False),
+    "waits": Shape(
+        _waits, Faults(absent_agents=0.7, agent_crashes=3, tool_fails=0.1), steady=False
+    ),
+    "cancel": Shape(_cancel, steady=False),
+}
+
+
+def scene_of(name: str) -> Scene:
+    """The size of that reference run."""
+    return Scene(len(SHAPES[name].errands()), 3, 2 * SECOND, LIMITS, reference=name)
+
+
+def faults_of(name: str, seed: int) -> Faults:
+    """What goes wrong in it apart from the death."""
+    faults = SHAPES[name].faults
+    if seed % 3 == 0:
+        return faults
+    chance = stream(seed, f"reference/{name}")
+    return structs.replace(
+        faults,
+        doubled=0.3 * chance.random(),
+        late=0.2 * chance.random(),
+        late_us=chance.pick((100 * MILLISECOND, SECOND)),
+        reply_lost=0.1 * chance.random() if seed % 3 == 2 else 0.0,
+        request_lost=0.1 * chance.random() if seed % 3 == 2 else 0.0,
+        slow_commit=0.2 * chance.random(),
+        lag=0.1 * chance.random(),
+    )
