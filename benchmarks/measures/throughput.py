@@ -3,7 +3,7 @@
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 
-from benchmarks.bed import Bed, Load, made, run_load
+from benchmarks.bed import SUBMITTERS, Bed, Load, made, run_load
 from benchmarks.bench import Bench, load
 from benchmarks.definitions import CHAIN_STEPS, chain
 from benchmarks.report import Figure, at_least, middle
@@ -14,7 +14,7 @@ MANY = 4_000
 CAPACITY = 64
 WARM_UP = 100
 FROM_TO = (
-    "from before the first submit (256 clients in 2 processes) until the last completion was seen in the journal by another process; "
+    f"from before the first submit ({SUBMITTERS} clients) until the last completion was seen in the journal by another process; "
     "fresh daemon, then all runs on it, in the order given"
 )
 
