@@ -9,7 +9,7 @@ import hashlib
 import json
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -75,7 +75,7 @@ def write(path: Path, value: dict[str, Any]) -> None:
     parts: list[str] = []
     for name, each in value.items():
         if isinstance(each, list):
-            lines: list[Any] = each
+            lines: list[Any] = cast("Any", each)
             text = ",\n".join(f"  {json.dumps(row, ensure_ascii=False)}" for row in lines)
             parts.append(f"{json.dumps(name)}: [\n{text}\n]")
         else:
