@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DIFF ?= examples/code_review/change.diff
 SEEDS ?= 2000
+JOBS ?= 3
 POINTS ?= 10000
 
 .PHONY: run test check bench sim help
@@ -24,8 +25,8 @@ $(READY): pyproject.toml
 run: $(READY)    ## review a diff with four agents: make run [DIFF=path]
 	@$(BIN)/quest run examples/code_review/code-review.yaml --config examples/code_review/questd.toml -i git_diff=@$(DIFF)
 
-test: $(READY)   ## the whole suite
-	@$(BIN)/python -m pytest
+test: $(READY)   ## the whole suite, by JOBS processes (3)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 check: $(READY)  ## ruff, mypy, pyright
 	@$(BIN)/ruff check .
