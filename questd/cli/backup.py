@@ -2,6 +2,7 @@
 
 import argparse
 import time
+from collections.abc import Callable
 from typing import Final
 
 from questd.cli.codes import DONE
@@ -16,7 +17,7 @@ def backup(options: argparse.Namespace, out: Out) -> int:
     """Says where it is, what is in it, and how to go on with it."""
     begun_s = time.monotonic()
     with client_of(options) as client:
-        made = client.backup(options.target, told=_Teller(out))
+        made = client.backup(options.target, told=Teller(out))
     if out.as_json:
         out.document(made)
         return DONE
@@ -29,15 +30,17 @@ def backup(options: argparse.Namespace, out: Out) -> int:
     return DONE
 
 
-class _Teller:
+class Teller:
     """A line for each second that it takes."""
 
-    def __init__(self, out: Out) -> None:
+    def __init__(self, out: Out, clock_s: Callable[[], float] = time.monotonic) -> None:
         self._out = out
-        self._next_s = time.monotonic() + TOLD_EVERY_S
+        self._clock_s = clock_s
+        self._next_s = clock_s() + TOLD_EVERY_S
 
     def __call__(self, done: int, total: int) -> None:
-        now_s = time.monotonic()
+        """Hear how many bytes of how many are copied."""
+        now_s = self._clock_s()
         if now_s >= self._next_s:
             self._next_s = now_s + TOLD_EVERY_S
             self._out.say(f"{done * 100 // max(total, 1)} % of {_size(total)} copied")

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pynng
@@ -179,7 +179,7 @@ def answering(url: str, **replies: Any) -> Generator[None]:
         def serve() -> None:
             while not over.is_set():
                 try:
-                    request = msgspec.msgpack.decode(socket.recv())
+                    request: Any = msgspec.msgpack.decode(cast("Any", socket).recv())
                 except pynng.Timeout:
                     continue
                 socket.send(encode(replies[request["type"]]))
