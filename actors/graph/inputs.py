@@ -1,21 +1,23 @@
 """Inputs against their JSON Schemas: the schemas when a definition is checked, values on submit.
 
-Plain types are decided here. Anything more goes to jsonschema, imported only then: it takes 100 ms
-and the daemon must not wait for it because somebody asked for a string. A schema may refer only to
-itself: nothing is ever fetched.
+Plain types are decided here. Anything more goes to jsonschema_rs, imported only then. A schema may refer only to itself: nothing is
+ever fetched. Its patterns are tried with a bounded number of steps: a value may not hold up whoever checks it.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from itertools import islice
-from typing import Any
+from typing import Any, Final
 
 from questd.actors.graph.plain import walk
 from questd.actors.graph.problems import At, Problem, Problems, shorten
 from questd.messages.definition import InputDefinition
 
 INPUTS_MAX = 1_000
+PATTERN_STEPS_MAX = 100_000
+"""What does not match within so many steps of backtracking does not match."""
 _PROBLEMS_OF_ONE_MAX = 20
+_META_SCHEMA: Final = "https://json-schema.org/draft/2020-12/schema"
 _ANNOTATIONS = frozenset({"type", "title", "description", "examples", "deprecated"})
 _TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),
@@ -82,16 +84,21 @@ def _is_plain(schema: Mapping[str, Any]) -> bool:
 def _schema_faults(schema: Mapping[str, Any]) -> Iterator[tuple[At, str]]:
     if _is_plain(schema):
         return
-    from jsonschema import Draft202012Validator, exceptions  # noqa: PLC0415
+    foreign = list(_foreign_references(schema))
+    yield from foreign
+    faults = {(_place(fault), _message(fault)) for fault in _errors(_meta_schema(), schema)}
+    for place, message in sorted(faults, key=str):
+        yield place, f"is not JSON Schema: {message}"
+    if not foreign and not faults:
+        yield from _compile_faults(schema)
 
-    untyped: Any = exceptions
-    checker = Draft202012Validator.FORMAT_CHECKER
-    validator = Draft202012Validator(Draft202012Validator.META_SCHEMA, format_checker=checker)
-    for found in islice(validator.iter_errors(schema), _PROBLEMS_OF_ONE_MAX):
-        # Of "none of these fits" it tells the one that nearly does.
-        fault = untyped.best_match((found,))
-        yield _place(fault.absolute_path), f"is not JSON Schema: {_cut(fault.message)}"
-    yield from _foreign_references(schema)
+
+def _compile_faults(schema: Mapping[str, Any]) -> Iterator[tuple[At, str]]:
+    """What only shows when it is put to use: patterns, and references to nothing."""
+    try:
+        _validator(schema)
+    except ValueError as error:
+        yield _place(error), f"is not JSON Schema: {_message(error)}"
 
 
 def _foreign_references(schema: Mapping[str, Any]) -> Iterator[tuple[At, str]]:
@@ -107,19 +114,40 @@ def _value_faults(schema: Mapping[str, Any], value: Any) -> Iterator[tuple[At, s
         if kind is not None and not _has_type(value, kind):
             yield (), f"{shorten(value)} is not of type {kind}"
         return
-    from jsonschema import Draft202012Validator  # noqa: PLC0415
-    from referencing import Registry  # noqa: PLC0415
-    from referencing.exceptions import Unresolvable  # noqa: PLC0415
-
-    # Without a registry of its own jsonschema would fetch what $ref names.
-    validator = Draft202012Validator(schema, registry=Registry())
     try:
-        for fault in islice(validator.iter_errors(value), _PROBLEMS_OF_ONE_MAX):
-            yield _place(fault.absolute_path), _cut(fault.message)
-    except Unresolvable as error:
-        yield (), f"its schema refers to nothing: {_cut(str(error))}"
-    except (RecursionError, re.error) as error:
-        yield (), f"its schema cannot be applied: {type(error).__name__}"
+        validator = _validator(schema)
+    except ValueError as error:
+        yield (), f"its schema cannot be applied: {_message(error)}"
+        return
+    for fault in _errors(validator, value):
+        yield _place(fault), _message(fault)
+
+
+def _validator(schema: Mapping[str, Any]) -> Any:
+    """ValueError, with ``instance_path`` and ``message``, for what is no schema."""
+    from jsonschema_rs import Draft202012Validator, FancyRegexOptions  # noqa: PLC0415
+
+    patterns = FancyRegexOptions(backtrack_limit=PATTERN_STEPS_MAX)
+    return Draft202012Validator(dict(schema), offline=True, pattern_options=patterns)
+
+
+@cache
+def _meta_schema() -> Any:
+    return _validator({"$ref": _META_SCHEMA})
+
+
+def _errors(validator: Any, value: Any) -> Iterator[Any]:
+    return islice(validator.iter_errors(value), _PROBLEMS_OF_ONE_MAX)
+
+
+def _message(fault: Any) -> str:
+    """Of "none of these fits" it tells the one that nearly does."""
+    branches = getattr(getattr(fault, "kind", None), "context", None)
+    if branches:
+        nearest = min(branches, key=len)
+        if nearest:
+            return _message(nearest[0])
+    return _cut(getattr(fault, "message", str(fault)))
 
 
 def _has_type(value: Any, kind: str) -> bool:
@@ -130,7 +158,8 @@ def _has_type(value: Any, kind: str) -> bool:
     return isinstance(value, _TYPES[kind])
 
 
-def _place(path: Iterable[object]) -> At:
+def _place(fault: Any) -> At:
+    path: Iterable[object] = getattr(fault, "instance_path", ())
     return tuple(part if isinstance(part, int) else str(part) for part in path)
 
 

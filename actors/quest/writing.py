@@ -17,7 +17,7 @@ from questd.messages.events import EVENT_SCHEMA_VERSION, Event, Record, encode_e
 from questd.messages.heads import Head
 from questd.messages.payload import Blob
 from questd.runtime.actor import Ref
-from questd.runtime.journal.store import Append, Appended, NewEvent
+from questd.runtime.journal.store import Append, NewEvent
 
 Effect = Callable[[], object]
 

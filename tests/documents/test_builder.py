@@ -272,7 +272,7 @@ q = Quest("q")
 q.input("x", str)
 q.step("a", agent="b", prompt="{{ x }}")
 q.to_yaml()
-heavy = set(sys.modules) & {"duckdb", "pykka", "pynng", "sqlite3", "jsonschema"}
+heavy = set(sys.modules) & {"duckdb", "pykka", "pynng", "sqlite3", "jsonschema_rs"}
 assert not heavy, heavy
 assert not any(name.startswith("questd.runtime.journal") for name in sys.modules)
 """

@@ -282,12 +282,12 @@ def test_ten_thousand_steps_are_read_and_written_again() -> None:
     assert load(to_yaml(definition)) == definition
 
 
-def test_documents_need_neither_daemon_nor_journal_nor_jsonschema() -> None:
+def test_documents_need_neither_daemon_nor_journal_nor_validator() -> None:
     program = f"""
 import sys
 from questd.documents import load_file
 load_file({str(CASE)!r})
-heavy = set(sys.modules) & {{"duckdb", "pykka", "pynng", "sqlite3", "jsonschema"}}
+heavy = set(sys.modules) & {{"duckdb", "pykka", "pynng", "sqlite3", "jsonschema_rs"}}
 assert not heavy, heavy
 assert "questd.runtime.journal" not in sys.modules
 """
