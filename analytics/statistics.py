@@ -1,4 +1,4 @@
-"""The named questions behind `quest stats`: SQL files in ``queries``, each a tidy table, with filters as parameters.
+"""The named questions behind `quest stats`: SQL of the files in ``queries``, each a tidy table, with filters as parameters.
 
 Knows names and parameters; who executes the SQL (the history door, or query.py on a local file) is the caller's business.
 """
@@ -13,17 +13,32 @@ from questd.messages.history import Query
 from questd.messages.payload import encode_json
 from questd.runtime.errors import NotFound
 
-STATISTICS: Final = (
-    "by_agent",
-    "by_day",
-    "by_project",
-    "by_status",
-    "by_step",
-    "by_template",
-    "by_tool",
-    "overall",
-)
-"""What can be asked. The first lines of each file say what its rows are."""
+
+class Statistic(Struct, frozen=True):
+    """A table for people: ``source`` is a file of ``queries``; its groups and their order, where it leaves them open."""
+
+    source: str
+    group: str = ""
+    order: str = ""
+
+
+STATISTICS: Final = {
+    "by_agent": Statistic("attempts", "agent", "attempts DESC, agent"),
+    "by_day": Statistic(
+        "quests",
+        "CAST(date_trunc('day', submitted_at) AS DATE) AS submitted_on",
+        "submitted_on DESC",
+    ),
+    "by_project": Statistic("quests", "project", "quests DESC, project"),
+    "by_status": Statistic("statuses"),
+    "by_step": Statistic("tasks"),
+    "by_template": Statistic(
+        "quests", "quest_name, quest_version", "quests DESC, quest_name, quest_version"
+    ),
+    "by_tool": Statistic("attempts", "agent, tool", "attempts DESC, agent, tool"),
+    "overall": Statistic("quests", "count(DISTINCT quest_name) AS templates", "quests"),
+}
+"""What can be asked, by name. The days are UTC, the newest first; elsewhere the busiest come first."""
 
 
 class StatisticsFilter(Struct, frozen=True):
@@ -36,10 +51,12 @@ class StatisticsFilter(Struct, frozen=True):
 
 def statistics_sql(name: str) -> str:
     """The SQL of a statistic, with $1 project, $2 template, $3 since. NotFound names those there are."""
-    if name not in STATISTICS:
+    wanted = STATISTICS.get(name)
+    if wanted is None:
         raise NotFound(f"there is no statistic {name!r}; choose one of: {', '.join(STATISTICS)}")
-    folder = resources.files("questd.analytics").joinpath("queries")
-    return folder.joinpath(f"{name}.sql").read_text(encoding="utf-8")
+    file = resources.files("questd.analytics").joinpath("queries", f"{wanted.source}.sql")
+    sql = file.read_text(encoding="utf-8")
+    return sql.replace("{group}", wanted.group).replace("{order}", wanted.order)
 
 
 def statistics_parameters(wanted: StatisticsFilter) -> bytes:

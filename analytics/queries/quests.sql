@@ -1,6 +1,6 @@
--- All quests in one row.
+-- Quests in groups. {group}: the columns that make a group, {order}: how the groups are sorted (statistics.py fills both in).
 -- Parameters: project, template (name of the document), since (UTC); null: all.
-SELECT count(DISTINCT quest_name) AS templates,
+SELECT {group},
        count(*) AS quests,
        count(*) FILTER (status = 'completed') AS completed,
        count(*) FILTER (status = 'failed') AS failed,
@@ -18,4 +18,6 @@ SELECT count(DISTINCT quest_name) AS templates,
 FROM quests
 WHERE ($1::VARCHAR IS NULL OR project = $1)
   AND ($2::VARCHAR IS NULL OR quest_name = $2)
-  AND ($3::TIMESTAMP IS NULL OR submitted_at >= $3);
+  AND ($3::TIMESTAMP IS NULL OR submitted_at >= $3)
+GROUP BY ALL
+ORDER BY {order};

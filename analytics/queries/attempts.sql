@@ -1,6 +1,7 @@
--- Attempts by tool, busiest first. Times are of completed attempts.
+-- Attempts in groups. {group}: the columns that make a group, {order}: how the groups are sorted (statistics.py fills both in).
+-- Times are of completed attempts.
 -- Parameters: project, template (name of the document), since (UTC); null: all.
-SELECT agent, tool,
+SELECT {group},
        count(*) AS attempts,
        count(*) FILTER (status = 'completed') AS completed,
        count(*) FILTER (status = 'failed') AS failed,
@@ -20,4 +21,4 @@ WHERE ($1::VARCHAR IS NULL OR project = $1)
   AND ($2::VARCHAR IS NULL OR quest_name = $2)
   AND ($3::TIMESTAMP IS NULL OR started_at >= $3)
 GROUP BY ALL
-ORDER BY attempts DESC, agent, tool;
+ORDER BY {order};
