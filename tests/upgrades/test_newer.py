@@ -109,6 +109,22 @@ def test_an_event_that_cannot_be_shown_is_named(tmp_path: Path) -> None:
     assert "newer questd" in done.stderr
 
 
+def test_a_history_that_has_read_further_than_the_journal_is_refused_by_name(
+    tmp_path: Path,
+) -> None:
+    """As when an older backup is put back beside the history of what came after it."""
+    data = copy_of(KEPT[-1], tmp_path)
+    assert quest("sql", "select 1", data=data).returncode == 0
+    with duckdb.connect(str(data / "history.duckdb")) as connection:
+        connection.execute("update watermark set seq = seq + 100")
+    done = quest("sql", "select 1", data=data)
+    assert done.returncode == 6
+    assert "the journal is an older copy" in done.stderr
+    assert "move the history away" in done.stderr
+    (data / "history.duckdb").rename(tmp_path / "history.duckdb")
+    assert quest("sql", "select 1", data=data).returncode == 0
+
+
 def test_a_newer_history_is_set_aside_by_name_and_built_anew(tmp_path: Path) -> None:
     data = copy_of(KEPT[-1], tmp_path)
     assert quest("sql", "select count(*) from quests", data=data).returncode == 0
