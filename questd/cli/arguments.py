@@ -92,6 +92,21 @@ def submit(parser: ArgumentParser) -> None:
     _starting(parser)
 
 
+def call(parser: ArgumentParser) -> None:
+    """``quest call``."""
+    parser.add_argument("agent", metavar="AGENT", nargs="?", help="whom to call")
+    parser.add_argument("tool", metavar="TOOL", nargs="?", help="its tool, if it has several")
+    parser.add_argument(
+        "--capability",
+        metavar="NAME",
+        action="append",
+        default=[],
+        dest="capabilities",
+        help="instead of AGENT, or beside it: what the tool must be able to do",
+    )
+    _starting(parser)
+
+
 def quest(parser: ArgumentParser) -> None:
     """A quest's id."""
     parser.add_argument("quest", metavar="ID", help="a quest's id, or the start of it")

@@ -42,6 +42,7 @@ GROUPS: Final[dict[str, tuple[Verb | Noun, ...]]] = {
         Verb("logs", "what its tools wrote", "questd.cli.looking:logs", add.logs),
         Verb("output", "what it gave, or one of its steps", "questd.cli.looking:output", add.output),
         Verb("cancel", "end quests", "questd.cli.quests:cancel", add.cancel),
+        Verb("call", "call one tool, without a document", "questd.cli.running:call", add.call),
         Verb("resolve", "answer what a quest asks", "questd.cli.quests:resolve", add.resolve),
     ),
     "Documents": (
@@ -82,7 +83,6 @@ LATER: Final = (
     "rollback",
     "delete",
     "explain",
-    "call",
     "template",
     "checkpoint",
     "breakpoint",

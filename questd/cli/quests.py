@@ -1,4 +1,4 @@
-"""``submit``, ``cancel`` and ``resolve``."""
+"""``submit``, ``cancel`` and ``resolve``, and what ``run`` and ``call`` submit."""
 
 import argparse
 import sys
@@ -13,17 +13,33 @@ from questd.cli.output import Out
 from questd.client.client import Client
 from questd.client.errors import InvalidInput
 from questd.messages.control import Submit
+from questd.messages.definition import QuestDefinition
 from questd.runtime.errors import NotFound
 
 
 def request_of(options: argparse.Namespace) -> Submit:
     """The submit that the options ask for: everything that can be wrong with it is said here."""
+    definition = definition_at(options.document)
+    return _request(options, definition, input_values(options.inputs, definition.inputs))
+
+
+def call_of_options(options: argparse.Namespace) -> Submit:
+    """The submit of a direct call."""
+    from questd.client.calling import call_of  # noqa: PLC0415 - 80 ms
+
+    arguments = input_values(options.inputs, None)
+    capabilities = tuple(options.capabilities)
+    return _request(options, *call_of(options.agent, options.tool, arguments, capabilities))
+
+
+def _request(
+    options: argparse.Namespace, definition: QuestDefinition, inputs: dict[str, Any]
+) -> Submit:
     from questd.client.submitting import submit_of  # noqa: PLC0415 - 80 ms
 
-    definition = definition_at(options.document)
     return submit_of(
         definition,
-        input_values(options.inputs, definition.inputs),
+        inputs,
         now_us=time.time_ns() // 1_000,
         key=options.key,
         project=options.project,

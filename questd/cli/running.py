@@ -1,4 +1,4 @@
-"""``run``: start a quest or go on with one, follow it to its end, and print what it gave.
+"""``run`` and ``call``: start a quest or go on with one, follow it to its end, and print what it gave.
 
 A daemon that answers is used, else one is brought along for as long as this takes. Ctrl-C lets go of the quest, it does not end it.
 """
@@ -39,9 +39,20 @@ def run(options: argparse.Namespace, out: Out) -> int:
     if (options.document is None) == (options.go_on is None):
         raise InvalidInput("say what to run: quest run FILE, or quest run --continue ID")
     request = None if options.document is None else _request(options)
+    return _run(options, out, request, options.go_on)
+
+
+def call(options: argparse.Namespace, out: Out) -> int:
+    """As ``run``, of a quest that is one call."""
+    from questd.cli.quests import call_of_options  # noqa: PLC0415 - 80 ms
+
+    return _run(options, out, call_of_options(options), None)
+
+
+def _run(options: argparse.Namespace, out: Out, request: Submit | None, go_on: str | None) -> int:
     home = home_of(options)
     with let_go_by_signal():
-        run_ = _Run(options, out, home, request)
+        run_ = _Run(options, out, home, request, go_on)
         try:
             with Session(home, out.say) as session:
                 run_.follow(session)
@@ -76,13 +87,18 @@ class _Run:
     """One run of the command."""
 
     def __init__(
-        self, options: argparse.Namespace, out: Out, home: Home, request: Submit | None
+        self,
+        options: argparse.Namespace,
+        out: Out,
+        home: Home,
+        request: Submit | None,
+        quest: str | None,
     ) -> None:
         self._options = options
         self._out = out
         self._home = home
         self._request = request
-        self._quest: str | None = options.go_on
+        self._quest = quest
         self._embedded = False
         self._view: QuestView | None = None
         self._waiting = False

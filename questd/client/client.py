@@ -136,6 +136,23 @@ class Client:
             raise QuestFailed(view)
         return view
 
+    def call(
+        self,
+        agent: str | None,
+        tool: str | None = None,
+        arguments: Mapping[str, Any] | None = None,
+        /,
+        *,
+        capability: str | Sequence[str] = (),
+        **options: Any,
+    ) -> Any:
+        """Call one tool, without a document, and return its result. ``options`` as of ``submit``. QuestFailed when it failed."""
+        from questd.client.calling import call_of  # noqa: PLC0415 - 80 ms
+
+        capabilities = (capability,) if isinstance(capability, str) else tuple(capability)
+        definition, inputs = call_of(agent, tool, arguments or {}, capabilities)
+        return self.run(definition, inputs, **options).output
+
     # -- looking -----------------------------------------------------------------------------------
 
     def show(self, quest: str) -> QuestView:

@@ -238,3 +238,22 @@ def test_a_reader_that_leaves_early_is_no_error(place: Place) -> None:
         ["bash", "-c", command], cwd=place.folder, env=place.env, capture_output=True, check=False
     )
     assert b"Traceback" not in done.stderr
+
+
+def test_one_tool_is_called_without_a_document(place: Place) -> None:
+    done = place.quest("call", "writer", "say", "-i", "text={{ 7 * 6 }}")
+    assert (done.returncode, done.stdout) == (codes.DONE, "# {{ 7 * 6 }}\n")
+    (row,) = place.json("list")["quests"]
+    assert (row["name"], row["inputs"]) == ("call", {"arguments": {"text": "{{ 7 * 6 }}"}})
+    failed = place.quest("call", "writer", "fail", "-i", "text=@-", stdin="way")
+    assert failed.returncode == codes.FAILED
+    assert "failed at call (auth): no way" in failed.stderr
+    assert place.quest("call").returncode == codes.USAGE
+    assert "say whom to call" in place.quest("call", "-i", "text=x").stderr
+
+
+def test_a_call_from_python_returns_the_result(place: Place) -> None:
+    with Client(place.data, config=place.folder / "questd.toml") as client:
+        assert client.call("writer", "say", {"text": "hi"}) == "# hi\n"
+        with pytest.raises(QuestFailed, match="no hi"):
+            client.call("writer", "fail", {"text": "hi"})
