@@ -36,12 +36,14 @@ class Teller:
     def __init__(self, out: Out, clock_s: Callable[[], float] = time.monotonic) -> None:
         self._out = out
         self._clock_s = clock_s
-        self._next_s = clock_s() + TOLD_EVERY_S
+        self._next_s = self._worth_it_s = clock_s() + TOLD_EVERY_S
 
     def __call__(self, done: int, total: int) -> None:
         """Hear how many bytes of how many are copied."""
         now_s = self._clock_s()
-        if now_s >= self._next_s:
+        if done >= total and now_s >= self._worth_it_s:
+            self._out.say("all is copied; looking whether the copy is whole")
+        elif now_s >= self._next_s:
             self._next_s = now_s + TOLD_EVERY_S
             self._out.say(f"{done * 100 // max(total, 1)} % of {_size(total)} copied")
 

@@ -310,4 +310,18 @@ def test_each_second_is_told() -> None:
     for done in range(1, 41):
         now_s[0] += TOLD_EVERY_S / 8
         teller(done * 2**20, 40 * 2**20)
-    assert said == [f"{n} % of 40.0 MiB copied" for n in (20, 40, 60, 80, 100)]
+    told = [f"{n} % of 40.0 MiB copied" for n in (20, 40, 60, 80)]
+    assert said == [*told, "all is copied; looking whether the copy is whole"]
+
+
+def test_what_takes_less_than_a_second_is_not_worth_a_word() -> None:
+    said: list[str] = []
+
+    class Heard(Out):
+        def say(self, sentence: str, *, style: str = "") -> None:
+            said.append(sentence)
+
+    teller = Teller(Heard(), lambda: 0.0)
+    for done in range(1, 5):
+        teller(done, 4)
+    assert said == []
