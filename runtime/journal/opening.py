@@ -20,6 +20,7 @@ from questd.runtime.journal.head_file import (
 from questd.runtime.journal.reader import (
     APPLICATION_ID,
     DATABASE_NAME,
+    DISK_ERRORS,
     SCHEMA_VERSION,
     SqliteReader,
     is_busy,
@@ -34,13 +35,13 @@ def open_journal(
     directory: Path, *, clock_us: Callable[[], int], new_id: Callable[[], str]
 ) -> tuple[sqlite3.Connection, DurableHead]:
     """The writer's connection, and what is durable. The caller holds the directory's lock."""
-    claimed = read_durable_head(directory)
     try:
+        claimed = read_durable_head(directory)
         if not _exists(directory):
             _refuse_loss(directory, claimed)
             _create(directory, clock_us(), new_id())
         return _open(directory, claimed)
-    except sqlite3.Error as error:
+    except (*DISK_ERRORS, OSError) as error:
         if is_busy(error):
             raise JournalError(
                 f"{directory / DATABASE_NAME} is in use by a program that is no questd: end it"

@@ -28,6 +28,9 @@ SCHEMA_VERSION = 1
 PAGE_ROWS = 1_000
 BUSY_S = 5.0
 
+DISK_ERRORS = (sqlite3.Error, UnicodeDecodeError)
+"""What a disk's faults look like: the text of an SQLite error can hold bytes of the damaged page."""
+
 Row = Sequence[Any]
 
 
@@ -42,7 +45,7 @@ def open_connection(path: Path, *, writing: bool = False) -> sqlite3.Connection:
     )
 
 
-def is_busy(error: sqlite3.Error) -> bool:
+def is_busy(error: Exception) -> bool:
     """Whether somebody was merely in the way."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     return code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
@@ -85,7 +88,10 @@ class SqliteReader:
                 f"{self.path} has schema {version}; this program knows {SCHEMA_VERSION}: "
                 "it was written by a newer questd. Install that version"
             )
-        return str(self.ask("select id from journal")[0][0])
+        ids = self.ask("select id from journal")
+        if len(ids) != 1 or not isinstance(ids[0][0], str):
+            raise JournalBroken(f"{self.path} has lost its name: run `quest doctor`")
+        return ids[0][0]
 
     @property
     def journal_id(self) -> str:
@@ -102,7 +108,7 @@ class SqliteReader:
                 return connection.execute(sql, parameters).fetchall()
             finally:
                 self._give_back(connection)
-        except sqlite3.Error as error:
+        except DISK_ERRORS as error:
             if is_busy(error):
                 raise JournalError(f"{self.path} was busy for {BUSY_S:g} s: try again") from error
             raise JournalBroken(
@@ -133,7 +139,7 @@ class SqliteReader:
         head = self.ask("select version, crc from heads where quest = ?", (quest,))
         if not head or after >= head[0][0]:
             return []
-        version, last_crc = head[0]
+        version, last_crc = self._whole(*head[0])
         end = min(version, after + limit)
         links = Links({quest: (after, self._crc(quest, after))})
         records: list[Record] = []
@@ -149,7 +155,13 @@ class SqliteReader:
         rows = self.ask("select crc from events where quest = ? and n = ?", (quest, n))
         if not rows:
             raise BrokenChain(quest, n)
-        return int(rows[0][0])
+        return self._whole(*rows[0])[0]
+
+    def _whole(self, *values: Any) -> tuple[int, ...]:
+        """These values of one row, if they are what they must be: a damaged page can give any type."""
+        if not all(isinstance(value, int) for value in values):
+            raise JournalBroken(f"a row of {self.path} is damaged: run `quest doctor`")
+        return values
 
     def _event_page(self, quest: str, start: int, end: int, links: Links) -> list[Record]:
         rows = self.ask(
@@ -179,7 +191,7 @@ class SqliteReader:
     def last_seq(self) -> int:
         """Newest durable event's seq; 0 when there never was one."""
         rows = self.ask("select seq from sqlite_sequence where name = 'events'")
-        return int(rows[0][0]) if rows else 0
+        return self._whole(*rows[0])[0] if rows else 0
 
     def newest_event(self) -> tuple[int, int] | None:
         """Seq and CRC of the newest event that is still there. JournalForeign when a newer program wrote it.
@@ -189,7 +201,7 @@ class SqliteReader:
         rows = self.ask("select seq, crc, schema from events order by seq desc limit 1")
         if not rows:
             return None
-        seq, crc, schema = rows[0]
+        seq, crc, schema = self._whole(*rows[0])
         if schema > EVENT_SCHEMA_VERSION:
             raise JournalForeign(
                 f"{self.path} holds events of schema {schema}; this program knows {EVENT_SCHEMA_VERSION}: "
@@ -200,7 +212,7 @@ class SqliteReader:
     def crc_of(self, seq: int) -> int | None:
         """CRC of the event with this seq; None when it was retired, or never was."""
         rows = self.ask("select crc from events where seq = ?", (seq,))
-        return int(rows[0][0]) if rows else None
+        return self._whole(*rows[0])[0] if rows else None
 
     def head(self, quest: str) -> Head | None:
         """Head of the quest."""
@@ -210,7 +222,7 @@ class SqliteReader:
     def _heads(self, sql: str, parameters: Sequence[Any]) -> list[Head]:
         try:
             return [head_of(row) for row in self.ask(sql, parameters)]
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, TypeError) as error:
             raise JournalBroken(
                 f"a head in {self.path} is damaged ({error}): run `quest doctor`"
             ) from error
@@ -262,8 +274,8 @@ class SqliteReader:
         rows = self.ask(f"select body from {table} where digest = ?", (digest,))  # noqa: S608
         if not rows:
             return None
-        body: bytes = rows[0][0]
-        if hashlib.sha256(body).hexdigest() != digest:
+        body = rows[0][0]
+        if not isinstance(body, bytes) or hashlib.sha256(body).hexdigest() != digest:
             raise JournalBroken(
                 f"{digest} among the {table} of {self.path} is not what was written: run `quest doctor`"
             )

@@ -4,7 +4,7 @@ Must not know when something is written, nor by whom.
 """
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -120,10 +120,9 @@ def head_row(head: Head, key: str | None, seq: int, crc: int) -> tuple[Any, ...]
 
 
 def head_of(row: Sequence[Any]) -> Head:
-    """Make the head of a row of HEAD_COLUMNS. msgspec.DecodeError when its bytes are damaged."""
+    """Make the head of a row of HEAD_COLUMNS. msgspec.DecodeError when its bytes are damaged, TypeError when its columns are."""
     values = list(row)
     values[7] = {} if values[7] is None else _labels.decode(values[7])
     values[13] = () if values[13] is None else _wants.decode(values[13])
     values[14] = () if values[14] is None else _waits.decode(values[14])
-    make: Callable[..., Head] = Head
-    return make(*values)
+    return msgspec.convert(values, Head)

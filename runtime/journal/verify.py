@@ -1,15 +1,17 @@
-"""Checking a whole journal for `quest doctor`: every page, every chain, every reference. Changes nothing.
+"""Checking a whole journal for `quest doctor`: every page, every chain, every head, every reference. Changes nothing.
 
 Reads beside a running daemon; the page check is one long read, so the WAL grows while it lasts.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Protocol
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
+from questd.messages.events import Record
 from questd.messages.heads import Head
-from questd.runtime.errors import BrokenChain, JournalError
+from questd.runtime.errors import BrokenChain, JournalError, JournalForeign
 from questd.runtime.journal.head_file import HEAD_NAME, read_durable_head
 from questd.runtime.journal.opening import durable_head, refuse_other
 from questd.runtime.journal.reader import SqliteReader
@@ -18,7 +20,7 @@ _EVENTS = 10_000
 
 
 class Finding(Struct, frozen=True):
-    """One thing that is wrong. ``what``: open, side_file, page, chain, head, orphan or content."""
+    """One thing that is wrong. ``what``: open, foreign, side_file, page, chain, head, orphan or content."""
 
     what: str
     message: str
@@ -26,16 +28,39 @@ class Finding(Struct, frozen=True):
     n: int | None = None
 
 
-def verify(directory: Path) -> list[Finding]:
-    """Everything that is wrong with the journal in ``directory``; an empty list when it is whole."""
+class Untold(Exception):
+    """A quest's events do not say what its head must be; the message says why."""
+
+
+class HeadTold(Protocol):
+    """What the head must be after a quest's events, from n = 1. Given by whoever knows what events mean."""
+
+    def __call__(
+        self,
+        records: Sequence[Record],
+        definition_of: Callable[[str], bytes | None],
+        *,
+        resting: bool = False,
+    ) -> Head:
+        """Raise Untold when they do not tell."""
+        ...
+
+
+def verify(directory: Path, told: HeadTold | None = None) -> list[Finding]:
+    """Everything that is wrong with the journal in ``directory``; an empty list when it is whole.
+
+    No checksum covers a head's row: with ``told`` it is compared with what its events say.
+    """
     try:
         with SqliteReader(directory) as reader:
             findings = list(_side_file(reader))
             pages = list(_pages(reader))
             # Beyond a damaged page every other check would only repeat that.
-            return findings + (pages or [*_chains(reader), *_orphans(reader), *_contents(reader)])
+            return findings + (
+                pages or [*_quests(reader, told), *_orphans(reader), *_contents(reader)]
+            )
     except JournalError as error:
-        return [Finding("open", str(error))]
+        return [Finding("foreign" if isinstance(error, JournalForeign) else "open", str(error))]
 
 
 def _side_file(reader: SqliteReader) -> Iterator[Finding]:
@@ -56,12 +81,17 @@ def _pages(reader: SqliteReader) -> Iterator[Finding]:
             yield Finding("page", f"{reader.path}: {text}")
 
 
-def _chains(reader: SqliteReader) -> Iterator[Finding]:
+def _quests(reader: SqliteReader, told: HeadTold | None) -> Iterator[Finding]:
     for head in reader.heads():
         try:
+            records: list[Record] = []
             for after in range(0, head.version, _EVENTS):
-                reader.events(head.quest, after, _EVENTS)
+                page = reader.events(head.quest, after, _EVENTS)
+                if told is not None:
+                    records += page
             yield from _head(reader, head)
+            if told is not None:
+                yield from _telling(reader, head, records, told)
         except BrokenChain as error:
             yield Finding("chain", str(error), error.quest, error.n)
 
@@ -80,6 +110,35 @@ def _head(reader: SqliteReader, head: Head) -> Iterator[Finding]:
             head.quest,
             last_n,
         )
+
+
+def _telling(
+    reader: SqliteReader, head: Head, records: Sequence[Record], told: HeadTold
+) -> Iterator[Finding]:
+    # A daemon may be appending meanwhile; what it said after these events is looked at another time.
+    if not records or records[-1].n != head.version:
+        return
+    try:
+        other = told(records, reader.definition, resting=head.status == "waiting")
+    except Untold as error:
+        yield Finding("content", f"{head.quest} cannot go on: {error}", head.quest)
+        return
+    wrong = differences(head, other)
+    if wrong:
+        message = f"the row of {head.quest} is not what its events say ({', '.join(wrong)})"
+        yield Finding("head", message, head.quest)
+
+
+def differences(head: Head, told: Head) -> list[str]:
+    """Names of the fields in which a row is not what its events tell.
+
+    ``parked`` and ``deaths`` are no event's; a parked quest's row keeps the state that it had.
+    """
+    unsaid = {"parked", "deaths"}
+    if head.parked is not None:
+        unsaid |= {"status", "wake_us", "wants", "waits"}
+    names = [field.name for field in structs.fields(Head) if field.name not in unsaid]
+    return [name for name in names if getattr(head, name) != getattr(told, name)]
 
 
 def _orphans(reader: SqliteReader) -> Iterator[Finding]:
