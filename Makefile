@@ -10,10 +10,10 @@ SEEDS ?= 2000
 JOBS ?= 3
 POINTS ?= 10000
 
-.PHONY: run test check bench sim help
+.PHONY: run test check bench bench-peers sim help
 
 help:            ## what can be made
-	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 $(READY): pyproject.toml
 	@test -n "$(PYTHON)" || { echo "questd needs Python 3.11 or newer; none was found (PYTHON=… names one)"; exit 1; }
@@ -36,6 +36,9 @@ check: $(READY)  ## ruff, mypy, pyright
 
 bench: $(READY)  ## the figures of this machine
 	@$(BIN)/python -m benchmarks
+
+bench-peers: $(READY)  ## beside DBOS, LangGraph, Celery, Prefect (installs them in .bench)
+	@$(BIN)/python -m benchmarks.peers
 
 sim: $(READY)    ## the deterministic simulation: make sim SEEDS=n POINTS=n (runs by seed; deaths of the daemon at appends)
 	@$(BIN)/python -m questd.simulation --seeds $(SEEDS)
