@@ -110,7 +110,7 @@ def commits() -> list[list[Append]]:
 
 
 def tell_story(folder: Path, *, left: str) -> Story:
-    """``left``: "clean" (closed), "killed" (all in the WAL), "checkpointed" (half of the WAL is in the database too)."""
+    """``left``: "clean" (closed), "killed" (all in the WAL), "checkpointed" (the older half is in the database), "doubled" (all is in both)."""
     batches = commits()
     moments: dict[int, Held] = {}
     with closing(open_store(folder)) as store:
@@ -120,6 +120,8 @@ def tell_story(folder: Path, *, left: str) -> Story:
             moments[store.durable.seq] = held(store)
             if left == "checkpointed" and number == len(batches) // 2:
                 _checkpoint(store)
+        if left == "doubled":
+            _checkpoint(store)
         write_durable_head(folder, store.durable)
         claimed = store.durable.seq
         files = {} if left == "clean" else files_of(folder)
@@ -141,14 +143,11 @@ def files_of(folder: Path) -> dict[str, bytes]:
 
 def with_claim(story: Story, folder: Path, seq: int) -> Story:
     """The same journal with a side file that lags: it was written when the journal held ``seq``."""
-    records = {record.seq: record for record in story.last.records}
-    folder.mkdir(exist_ok=True)
-    shutil.rmtree(folder)
     story.put(folder)
-    with closing(open_store(folder)) as store:
-        crc = store.crc_of(records[seq].seq)
+    with SqliteReader(folder) as reader:
+        crc = reader.crc_of(seq)
         assert crc is not None
-        write_durable_head(folder, DurableHead(store.journal_id, seq, crc))
+        write_durable_head(folder, DurableHead(reader.journal_id, seq, crc))
     files = {**story.files, "journal.head": (folder / "journal.head").read_bytes()}
     return Story(files, story.moments, seq)
 
