@@ -12,7 +12,8 @@ QuestdError
 └── MachineError            disk, sockets, processes
     ├── JournalError
     │   ├── JournalLocked
-    │   ├── JournalForeign  another journal, an older copy, or a newer program's
+    │   ├── JournalForeign  another journal, or an older copy
+    │   │   └── JournalNewer    a newer program's
     │   ├── JournalBroken   a write failed: nothing may be acknowledged any more
     │   └── BrokenChain     an event's bytes are not what was written
     └── Unreachable
@@ -106,6 +107,10 @@ class JournalLocked(JournalError):
 
 class JournalForeign(JournalError):
     """Not the journal that was here before."""
+
+
+class JournalNewer(JournalForeign):
+    """Written by a newer questd."""
 
 
 class JournalBroken(JournalError):

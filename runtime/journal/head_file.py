@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from questd.runtime.errors import JournalForeign
+from questd.runtime.errors import JournalForeign, JournalNewer
 
 HEAD_NAME = "journal.head"
 
@@ -34,7 +34,7 @@ class _Stamped(Struct, frozen=True):
 
 
 def read_durable_head(directory: Path) -> DurableHead | None:
-    """The side file's word; None when there is no side file. JournalForeign when it is damaged, or a newer program's."""
+    """The side file's word; None when there is no side file. JournalForeign when it is damaged, JournalNewer when a newer program wrote it."""
     path = directory / HEAD_NAME
     try:
         text = path.read_bytes()
@@ -43,7 +43,7 @@ def read_durable_head(directory: Path) -> DurableHead | None:
     try:
         version = msgspec.json.decode(text, type=_Stamped).version
         if version > HEAD_VERSION:
-            raise JournalForeign(
+            raise JournalNewer(
                 f"{path} has version {version}; this program knows {HEAD_VERSION}: "
                 "it was written by a newer questd. Install that version"
             )

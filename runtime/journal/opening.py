@@ -39,7 +39,7 @@ def open_journal(
         claimed = read_durable_head(directory)
         if not _exists(directory):
             _refuse_loss(directory, claimed)
-            _create(directory, clock_us(), new_id())
+            create_journal(directory, clock_us(), new_id())
         return _open(directory, claimed)
     except (*DISK_ERRORS, OSError) as error:
         if is_busy(error):
@@ -77,7 +77,8 @@ def _refuse_loss(directory: Path, claimed: DurableHead | None) -> None:
         )
 
 
-def _create(directory: Path, created_us: int, journal_id: str) -> None:
+def create_journal(directory: Path, created_us: int, journal_id: str) -> None:
+    """Make an empty journal. sqlite3.Error or OSError when the disk will not have it."""
     path = directory / DATABASE_NAME
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     connection = open_connection(path, writing=True)

@@ -16,7 +16,13 @@ import msgspec
 
 from questd.messages.events import EVENT_SCHEMA_VERSION, Record
 from questd.messages.heads import Head, ListFilter
-from questd.runtime.errors import BrokenChain, JournalBroken, JournalError, JournalForeign
+from questd.runtime.errors import (
+    BrokenChain,
+    JournalBroken,
+    JournalError,
+    JournalForeign,
+    JournalNewer,
+)
 from questd.runtime.journal.chain import EVENT_COLUMNS, Links
 from questd.runtime.journal.listing import Place, anchor_after, page_query, scans
 from questd.runtime.journal.rows import HEAD_COLUMNS, head_of
@@ -84,7 +90,7 @@ class SqliteReader:
         if application != APPLICATION_ID:
             raise JournalForeign(f"{self.path} is no journal of questd: name another directory")
         if version > SCHEMA_VERSION:
-            raise JournalForeign(
+            raise JournalNewer(
                 f"{self.path} has schema {version}; this program knows {SCHEMA_VERSION}: "
                 "it was written by a newer questd. Install that version"
             )
@@ -194,7 +200,7 @@ class SqliteReader:
         return self._whole(*rows[0])[0] if rows else 0
 
     def newest_event(self) -> tuple[int, int] | None:
-        """Seq and CRC of the newest event that is still there. JournalForeign when a newer program wrote it.
+        """Seq and CRC of the newest event that is still there. JournalNewer when a newer program wrote it.
 
         Schema numbers never fall from one event to the next, for an older program refuses the journal here: so one look is enough.
         """
@@ -203,7 +209,7 @@ class SqliteReader:
             return None
         seq, crc, schema = self._whole(*rows[0])
         if schema > EVENT_SCHEMA_VERSION:
-            raise JournalForeign(
+            raise JournalNewer(
                 f"{self.path} holds events of schema {schema}; this program knows {EVENT_SCHEMA_VERSION}: "
                 "a newer questd has served it. Install that version"
             )
