@@ -75,6 +75,10 @@ class Fold(TaskFold):
                 self._on_task_failed(event)
             case ev.TaskCompleted():
                 self._on_task_completed(event)
+            case ev.TaskAllowed():
+                self._on_task_allowed(event)
+            case ev.TaskSkipped():
+                self._on_task_skipped(event)
             case ev.BreakpointOpened():
                 self._on_breakpoint_opened(event)
             case ev.BreakpointResolved():
@@ -287,6 +291,18 @@ class Fold(TaskFold):
             step, task = found
             task.decided_by = event.actor
             self._complete(step, task, event.result)
+
+    def _on_task_allowed(self, event: ev.TaskAllowed) -> None:
+        found = self._task(event.task)
+        if found is not None:
+            found[0].ready_us = self.at_us
+
+    def _on_task_skipped(self, event: ev.TaskSkipped) -> None:
+        found = self._task(event.task)
+        if found is not None:
+            step, task = found
+            self._end_task(step, task, "skipped")
+            self._release_dependents(step)
 
     def _on_breakpoint_opened(self, event: ev.BreakpointOpened) -> None:
         found, record = self._task(event.task), self.record

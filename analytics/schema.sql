@@ -173,7 +173,7 @@ COMMENT ON COLUMN tasks.task IS 'Its id: key, key[3], key@2.';
 COMMENT ON COLUMN tasks.step IS 'The step it is a unit of.';
 COMMENT ON COLUMN tasks.quest_name IS 'Name of the quest''s document.';
 COMMENT ON COLUMN tasks.project IS 'Project of the quest.';
-COMMENT ON COLUMN tasks.status IS 'ready, running, waiting, retrying, completed, failed or cancelled.';
+COMMENT ON COLUMN tasks.status IS 'ready, running, waiting, retrying, completed, failed, skipped or cancelled.';
 COMMENT ON COLUMN tasks.attempts IS 'Attempts started.';
 COMMENT ON COLUMN tasks.agent IS 'The agent that was last given it.';
 COMMENT ON COLUMN tasks.instance IS 'The instance (process) of that agent.';

@@ -72,6 +72,8 @@ class StepDefinition(Struct, frozen=True, omit_defaults=True):
     on_error: OnError = "stop"
     idempotent: bool = True
     priority: int | None = None
+    when: str | None = None
+    allow_skipped: bool = False
 
 
 class QuestDefinition(Struct, frozen=True, omit_defaults=True):
@@ -93,13 +95,17 @@ class QuestDefinition(Struct, frozen=True, omit_defaults=True):
     output: Any = None
 
 
-_encoder = msgspec.msgpack.Encoder(order="deterministic")
+_encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(QuestDefinition)
 
 
 def encode_definition(definition: QuestDefinition) -> bytes:
-    """Canonical bytes: the same definition always gives the same bytes."""
-    return _encoder.encode(definition)
+    """Canonical bytes: the same definition always gives the same bytes.
+
+    By way of plain dicts, because msgspec chooses a Struct's header by how many fields the type has: a further field would give all
+    definitions other bytes.
+    """
+    return _encoder.encode(msgspec.to_builtins(definition, order="deterministic"))
 
 
 def decode_definition(data: bytes) -> QuestDefinition:

@@ -134,6 +134,19 @@ class TaskCompleted(Struct, frozen=True, array_like=True, tag="task.completed"):
     actor: str
 
 
+class TaskAllowed(Struct, frozen=True, array_like=True, tag="task.allowed"):
+    """The task's ``when`` holds: it may run."""
+
+    task: str
+
+
+class TaskSkipped(Struct, frozen=True, array_like=True, tag="task.skipped"):
+    """The task will not run: its ``when`` does not hold, or something that it depends on was skipped."""
+
+    task: str
+    reason: str
+
+
 class BreakpointOpened(Struct, frozen=True, array_like=True, tag="breakpoint.opened"):
     """The quest waits for a decision on this task. The breakpoint's id is its event number n."""
 
@@ -203,6 +216,8 @@ Event = (
     | QuestCompleted
     | QuestFailed
     | QuestCancelled
+    | TaskAllowed
+    | TaskSkipped
 )
 
 

@@ -231,6 +231,8 @@ class Quest:
         on_error: OnError = "stop",
         idempotent: bool = True,
         priority: int | None = None,
+        when: str | Reference | None = None,
+        allow_skipped: bool = False,
     ) -> StepReference:
         """Add a step. ``args`` are the tool's arguments (``with`` in a document).
 
@@ -244,7 +246,7 @@ class Quest:
             agent=agent,
             capabilities=wanted,
             tool=tool,
-            prompt=_prompt(prompt),
+            prompt=_text("prompt", prompt),
             arguments=None if args is None else _plain(args, (*at, "with")),
             dependencies=tuple(dict.fromkeys(needed)),
             parallel=parallel,
@@ -254,6 +256,8 @@ class Quest:
             on_error=on_error,
             idempotent=idempotent,
             priority=priority,
+            when=_text("when", when),
+            allow_skipped=allow_skipped,
         )
         self._steps.append(_Step(definition, retry))
         return StepReference(key)
@@ -305,7 +309,7 @@ class Quest:
         steps: list[StepDefinition] = []
         for number, step in enumerate(definition.steps):
             one = compiled.steps[step.key]
-            named = one.steps if one.number == number else ()
+            named = one.named if one.number == number else ()
             extra = [key for key in named if key not in (step.key, *step.dependencies)]
             extra.sort(key=compiled.graph.numbers.__getitem__)
             steps.append(replace(step, dependencies=(*step.dependencies, *extra)))
@@ -317,12 +321,12 @@ def _left_to_the_checks(at: At, error: BadExpression) -> None:
     del at, error
 
 
-def _prompt(prompt: Any) -> str | None:
-    if prompt is None:
+def _text(field: str, value: Any) -> str | None:
+    if value is None:
         return None
-    if isinstance(prompt, str | Reference):
-        return str(prompt)
-    raise TypeError(f"prompt: must be text, not {type(prompt).__name__}")
+    if isinstance(value, str | Reference):
+        return str(value)
+    raise TypeError(f"{field}: must be text, not {type(value).__name__}")
 
 
 def _length(text: str | None, at: At) -> int | None:

@@ -135,8 +135,9 @@ def _check_step(number: int, step: StepDefinition, problems: Problems) -> None:
             _check_name((*at, field), name, problems)
     for capability in step.capabilities:
         _check_name((*at, "capability"), capability, problems)
-    if step.prompt is not None:
-        _check_text((*at, "prompt"), step.prompt, problems)
+    for field in ("prompt", "when"):
+        if (text := getattr(step, field)) is not None:
+            _check_text((*at, field), text, problems)
     if step.prompt is not None and "prompt" in (step.arguments or ()):
         problems.add((*at, "with", "prompt"), "is given twice", "keep it, or the step's prompt")
     for field in ("timeout", "heartbeat_timeout", "total_timeout"):
@@ -212,7 +213,7 @@ def _check_references(
     definition: QuestDefinition, step: CompiledStep, compiled: CompiledQuest, problems: Problems
 ) -> None:
     direct, graph = frozenset(step.dependencies), compiled.graph
-    for name in step.steps:
+    for name in step.named:
         if name in direct or graph.is_ancestor(graph.numbers[name], step.number):
             continue
         for at in _places_of(name, definition, step, compiled.names):
@@ -228,9 +229,11 @@ def _check_references(
 def _places_of(
     name: str, definition: QuestDefinition, step: CompiledStep, names: Names
 ) -> list[At]:
-    """Where in its prompt and arguments a step names another."""
+    """Where in its condition, prompt and arguments a step names another."""
     at: At = ("steps", step.number)
     places: list[At] = []
+    if step.when is not None and name in step.when.steps:
+        places.append((*at, "when"))
     if step.prompt is not None and name in step.prompt.steps:
         places.append((*at, "prompt"))
     if step.arguments is not None and name in step.arguments.steps:

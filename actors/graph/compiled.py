@@ -15,7 +15,13 @@ from questd.actors.graph.plain import walk
 from questd.actors.graph.problems import HINTED_MAX, At, nearest_name
 from questd.messages.definition import QuestDefinition, StepDefinition
 from questd.runtime.errors import BadExpression
-from questd.runtime.expressions import Names, Template, compile_text, compile_value
+from questd.runtime.expressions import (
+    Names,
+    Template,
+    compile_expression,
+    compile_text,
+    compile_value,
+)
 from questd.runtime.expressions.names import Kind
 
 STEP_EXTRAS = frozenset({"round", "feedback"})
@@ -27,6 +33,7 @@ Report = Callable[[At, BadExpression], None]
 class CompiledStep(Struct, frozen=True):
     """``prompt`` and ``arguments`` are None where the document has none; both None: the implicit input.
 
+    ``steps`` and ``inputs``: what its arguments name (``when`` says itself what it names).
     ``dependencies`` are in document order, whatever order they were written in: the implicit input
     is so.
     """
@@ -38,6 +45,13 @@ class CompiledStep(Struct, frozen=True):
     arguments: Template | None
     steps: tuple[str, ...]
     inputs: tuple[str, ...]
+    when: Template | None = None
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """All the steps that it names, in its condition too."""
+        condition = () if self.when is None else self.when.steps
+        return tuple(dict.fromkeys((*self.steps, *condition)))
 
     @property
     def implicit(self) -> bool:
@@ -138,7 +152,11 @@ def required_inputs(definition: QuestDefinition) -> tuple[str, ...]:
 
 
 def _inputs_of(steps: Mapping[str, CompiledStep], output: Template | None) -> tuple[str, ...]:
-    names = dict.fromkeys(name for step in steps.values() for name in step.inputs)
+    names = dict.fromkeys(
+        name
+        for step in steps.values()
+        for name in (*(step.when.inputs if step.when is not None else ()), *step.inputs)
+    )
     names.update(dict.fromkeys(output.inputs if output is not None else ()))
     return tuple(names)
 
@@ -155,7 +173,12 @@ def _compile_step(
             report((*at, "prompt"), error)
     if step.arguments is not None:
         arguments = _compile_value(step.arguments, (*at, "with"), names, report)
-    needed = sorted(step.dependencies, key=lambda key: graph.numbers.get(key, number))
+    when = None
+    if step.when is not None:
+        try:
+            when = compile_expression(step.when, names)
+        except BadExpression as error:
+            report((*at, "when"), error)
     needed = sorted(step.dependencies, key=lambda key: graph.numbers.get(key, number))
     templates = [template for template in (prompt, arguments) if template is not None]
     return CompiledStep(
@@ -166,6 +189,7 @@ def _compile_step(
         arguments,
         tuple(dict.fromkeys(key for template in templates for key in template.steps)),
         tuple(dict.fromkeys(name for template in templates for name in template.inputs)),
+        when,
     )
 
 

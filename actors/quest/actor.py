@@ -17,8 +17,7 @@ from questd.actors import mail
 from questd.actors.graph import CompiledQuest
 from questd.actors.house import House
 from questd.actors.quest import commands as cmd
-from questd.actors.quest import core
-from questd.actors.quest import state as owed
+from questd.actors.quest import core, owed
 from questd.actors.quest.asking import Asking
 from questd.actors.quest.incoming import (
     held_command,
@@ -31,7 +30,7 @@ from questd.actors.quest.own import ITS_OWN, LostRace, Submission
 from questd.actors.quest.plans import ReadyPlan
 from questd.actors.quest.recovery import Fenced, Recorded, Recovery, refuse_unknown
 from questd.actors.quest.resting import Rest, Resting
-from questd.actors.quest.state import TERMINAL_PHASES, Due, QuestState
+from questd.actors.quest.state import TERMINAL_PHASES, QuestState
 from questd.actors.quest.steps import Renderings, Steps
 from questd.actors.quest.writing import Writing, records_of
 from questd.messages.control import Done, Error, Submitted
@@ -204,8 +203,9 @@ class QuestSupervisor(Actor):
             return decided
         for event in decided:
             self._fold_in(state, event, now_us)
-        for event in core.conclude(state):
-            self._fold_in(state, event, now_us)
+        while following := core.conclude(state):
+            for event in following:
+                self._fold_in(state, event, now_us)
         self._take_due(state)
         return None
 
@@ -218,7 +218,7 @@ class QuestSupervisor(Actor):
         core.evolve(state, event, now_us)
         self._writing.add(event, now_us)
 
-    def _take_one_due(self, state: QuestState, due: Due) -> None:
+    def _take_one_due(self, state: QuestState, due: owed.Due) -> None:
         """Do, or hold until it is on disk, what the world owes the quest."""
         match due:
             case owed.DropAttempt():
@@ -234,10 +234,8 @@ class QuestSupervisor(Actor):
                 self._asking.drop(due.task)
             case owed.RecallAttempt():
                 self._writing.when_durable(partial(self._steps.recall, due.task, due.reason))
-            case owed.RenderInput():
-                self._render(state, due.task)
-            case owed.RenderOutput():
-                self._render(state, None)
+            case owed.Decide() | owed.RenderInput() | owed.RenderOutput():
+                self._render(state, due)
             case _:
                 assert_never(due)
 
@@ -298,8 +296,10 @@ class QuestSupervisor(Actor):
 
     # -- rendering -----------------------------------------------------------------------------------
 
-    def _render(self, state: QuestState, task: str | None) -> None:
-        rendering = self._renderings.begin(state, self._compiled, task, self._writing)
+    def _render(
+        self, state: QuestState, due: owed.Decide | owed.RenderInput | owed.RenderOutput
+    ) -> None:
+        rendering = self._renderings.begin(state, self._compiled, due, self._writing)
         if rendering is not None:
             self._finish_rendering(state, rendering, {})
 

@@ -3,7 +3,8 @@
 import heapq
 from typing import Literal
 
-from questd.actors.quest.state import QuestState, Ready, Retrying, Task, WantPlace
+from questd.actors.quest.owed import WantPlace
+from questd.actors.quest.state import QuestState, Ready, Retrying, Task
 
 Rank = tuple[int, int, int]
 """(-priority, since when it could run, place in the document): the lowest is first."""

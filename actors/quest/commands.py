@@ -79,6 +79,13 @@ class FailTask(Struct, frozen=True):
     failure: Failure
 
 
+class DecideTask(Struct, frozen=True):
+    """The answer to ``Decide``: does its ``when`` hold?"""
+
+    task: str
+    holds: bool
+
+
 class ContinueTask(Struct, frozen=True):
     """The answer to ``RenderInput``."""
 
@@ -132,6 +139,7 @@ Command = (
     | LoseAttempt
     | LogAttempt
     | FailTask
+    | DecideTask
     | ContinueTask
     | FinishQuest
     | CancelQuest

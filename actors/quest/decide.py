@@ -9,6 +9,7 @@ from questd.actors.quest.commands import (
     Command,
     CompleteAttempt,
     ContinueTask,
+    DecideTask,
     EndAttempt,
     ExpireQuest,
     ExpireTask,
@@ -22,10 +23,12 @@ from questd.actors.quest.commands import (
     StartAttempt,
     SubmitQuest,
 )
+from questd.actors.quest.retrying import retry_at
 from questd.actors.quest.state import (
     TERMINAL_PHASES,
     Attempt,
     Completed,
+    Deciding,
     QuestState,
     Ready,
     Retrying,
@@ -35,16 +38,12 @@ from questd.actors.quest.state import (
     Waiting,
 )
 from questd.messages import events as ev
-from questd.messages.definition import RetryPolicy
 from questd.messages.failure import AGENT_LOST, CANCELLED, TIMEOUT, Failure
 from questd.messages.payload import NULL, Payload
 
 MAX_LOSSES: Final = 5
 """A task whose agents vanish this often in the middle of it fails as agent_lost."""
-WISH_MAX_MS: Final = 365 * 86_400_000
-"""A tool may wish for a year; more would be no time that the journal can hold."""
 LOST_OPTIONS: Final = ("retry", "complete", "fail")
-DEFAULT_RETRY: Final = RetryPolicy()
 
 Events = list[ev.Event]
 
@@ -66,6 +65,8 @@ def decide(state: QuestState, command: Command, now_us: int) -> Events | Rejecte
             return _log_attempt(state, epoch, lines)
         case FailTask(key, failure):
             return _fail_named_task(state, key, failure)
+        case DecideTask(key, holds):
+            return _decide_task(state, key, holds=holds)
         case ContinueTask(key, result):
             return _continue_task(state, key, result)
         case FinishQuest(output, failure):
@@ -176,7 +177,7 @@ def _fail_attempt(state: QuestState, command: FailAttempt, now_us: int) -> Event
         return Rejected("gone", "the attempt does not count any more")
     task, _ = found
     failure = _located(command.failure, task.key)
-    retry_at_us = _retry_at(state, task, failure, command.jitter, now_us)
+    retry_at_us = retry_at(state, task, failure, command.jitter, now_us)
     failed = ev.AttemptFailed(task.key, command.epoch, failure, retry_at_us, command.duration_us)
     if retry_at_us is not None or state.phase == "stopping":
         return [failed]
@@ -185,33 +186,6 @@ def _fail_attempt(state: QuestState, command: FailAttempt, now_us: int) -> Event
 
 def _located(failure: Failure, task: str) -> Failure:
     return Failure(failure.kind, failure.message, task, failure.retryable, failure.retry_after_ms)
-
-
-def retry_policy(state: QuestState, task: Task) -> RetryPolicy:
-    """The step's own policy, else the document's, else the built-in one."""
-    return task.step.retry or state.plan.definition.default_retry or DEFAULT_RETRY
-
-
-def _retry_at(
-    state: QuestState, task: Task, failure: Failure, jitter: float, now_us: int
-) -> int | None:
-    policy = retry_policy(state, task)
-    # A failure that comes of a lost attempt says that it was not lost.
-    tried = task.attempts - task.losses - task.unbegun + (not isinstance(task.state, Running))
-    if not failure.retryable or failure.kind in policy.no_retry_on:
-        return None
-    if tried >= policy.attempts or state.phase != "active":
-        return None
-    return now_us + retry_delay_us(policy, tried, jitter, failure.retry_after_ms)
-
-
-def retry_delay_us(policy: RetryPolicy, tried: int, jitter: float, wish_ms: int | None) -> int:
-    """Microseconds before the next attempt: min(delay · backoff^(n-1), max_delay) ± jitter, or the tool's wish."""
-    if wish_ms is not None:
-        return min(max(0, wish_ms), WISH_MAX_MS) * 1_000
-    growth = policy.backoff ** min(tried - 1, 64)
-    delay_ms = min(policy.delay_ms * growth, float(policy.max_delay_ms))
-    return max(0, int(delay_ms * (1.0 + policy.jitter * jitter) * 1_000))
 
 
 def _give_up(task: Task, failure: Failure) -> Events:
@@ -275,9 +249,18 @@ def _fail_named_task(state: QuestState, key: str, failure: Failure) -> Events | 
     task = state.task(key)
     if task is None or state.phase != "active":
         return Rejected("gone", f"{key} cannot fail now")
-    if not isinstance(task.state, Ready | Retrying | Waiting):
+    if not isinstance(task.state, Deciding | Ready | Retrying | Waiting):
         return Rejected("gone", f"{key} is {task.state.phase}")
     return _give_up_untried(task, _located(failure, key))
+
+
+def _decide_task(state: QuestState, key: str, *, holds: bool) -> Events | Rejected:
+    task = state.task(key)
+    if task is None or not isinstance(task.state, Deciding) or state.phase != "active":
+        return Rejected("gone", f"{key} has nothing to decide")
+    if holds:
+        return [ev.TaskAllowed(key)]
+    return [ev.TaskSkipped(key, f"when: {task.step.when}")]
 
 
 def _continue_task(state: QuestState, key: str, result: Payload) -> Events | Rejected:
@@ -358,7 +341,7 @@ def _expire_task(state: QuestState, key: str) -> Events | Rejected:
         case Running(attempt):
             failed = ev.AttemptFailed(key, attempt.epoch, failure)
             return [failed, *_give_up(task, failure)]
-        case Ready() | Retrying() | Waiting():
+        case Deciding() | Ready() | Retrying() | Waiting():
             return _give_up_untried(task, failure)
         case _:
             return Rejected("gone", f"{key} is {task.state.phase}")
@@ -382,7 +365,12 @@ def _abandon(state: QuestState) -> Events | Rejected:
 
 
 def conclude(state: QuestState) -> Events:
-    """A stopping quest ends when nothing runs any more. An active one ends by ``RenderOutput``."""
+    """What must follow, until nothing does: tasks are skipped because of skipped ones; a stopping quest ends when nothing runs.
+
+    An active quest ends by ``RenderOutput``.
+    """
+    if state.doomed and state.phase == "active":
+        return [_skip_after(state.tasks[index]) for index in state.doomed]
     if state.phase != "stopping" or state.running:
         return []
     assert state.failure is not None
@@ -390,3 +378,7 @@ def conclude(state: QuestState) -> Events:
     if state.failure.kind == CANCELLED and state.failure.task is None:
         return [ev.QuestCancelled(state.failure.message)]
     return [ev.QuestFailed(state.failure)]
+
+
+def _skip_after(task: Task) -> ev.TaskSkipped:
+    return ev.TaskSkipped(task.key, f"{task.skipped_by} was skipped")

@@ -4,25 +4,30 @@ from typing import Final, assert_never
 
 from questd.actors.quest.admission import admit, drop_want, enqueue
 from questd.actors.quest.outstanding import recalls
+from questd.actors.quest.owed import (
+    Decide,
+    DropAttempt,
+    DropWant,
+    RecallAttempt,
+    RenderInput,
+    RenderOutput,
+    RunAttempt,
+)
 from questd.actors.quest.state import (
     QUEST_MOVES,
     TASK_MOVES,
     Attempt,
     Cancelled,
     Completed,
-    DropAttempt,
-    DropWant,
+    Deciding,
     Failed,
     IllegalMove,
     QuestState,
     Ready,
-    RecallAttempt,
-    RenderInput,
-    RenderOutput,
     Retrying,
-    RunAttempt,
     Running,
     Settling,
+    Skipped,
     Task,
     TaskState,
     Waiting,
@@ -33,8 +38,8 @@ from questd.messages.failure import CANCELLED, TIMEOUT, Failure
 from questd.messages.payload import NULL, Payload
 
 CANCEL_GRACE_US: Final = 10_000_000
-ENDED: Final = (Completed, Failed)
-OVER: Final = (Completed, Failed, Cancelled)
+ENDED: Final = (Completed, Failed, Skipped)
+OVER: Final = (Completed, Failed, Skipped, Cancelled)
 
 
 def evolve(state: QuestState, event: ev.Event, now_us: int) -> None:
@@ -58,6 +63,12 @@ def evolve(state: QuestState, event: ev.Event, now_us: int) -> None:
             pass
         case ev.TaskFailed():
             _on_task_failed(state, event, now_us)
+        case ev.TaskAllowed(key):
+            task = state.at(key)
+            _move(state, task, "task.allowed", Ready(now_us))
+            enqueue(state, task, now_us)
+        case ev.TaskSkipped(key, reason):
+            _move(state, state.at(key), "task.skipped", Skipped(reason, now_us))
         case ev.TaskCompleted(key, result):
             _on_task_completed(state, state.at(key), result, now_us)
         case ev.BreakpointOpened():
@@ -151,18 +162,25 @@ def _on_started(state: QuestState, now_us: int) -> None:
         arm(state, now_us + state.total_timeout_ms * 1_000, "expire_quest", -1)
     for task in state.tasks:
         if not task.unfinished:
-            _make_ready(state, task, now_us)
+            _come_up(state, task, now_us)
     if not state.tasks:
         state.due.append(RenderOutput())
 
 
-def _make_ready(state: QuestState, task: Task, now_us: int) -> None:
+def _come_up(state: QuestState, task: Task, now_us: int) -> None:
     """Every dependency has ended."""
+    if task.skipped_by is not None and not task.step.allow_skipped:
+        state.doomed[task.index] = None
+        return
     task.first_ready_us = now_us
     if task.step.total_timeout_ms is not None:
         arm(state, now_us + task.step.total_timeout_ms * 1_000, "expire_task", task.index)
-    _set(state, task, Ready(now_us))
-    enqueue(state, task, now_us)
+    if task.step.when is not None:
+        _set(state, task, Deciding(now_us))
+        state.due.append(Decide(task.key))
+    else:
+        _set(state, task, Ready(now_us))
+        enqueue(state, task, now_us)
 
 
 def _on_attempt_started(state: QuestState, event: ev.AttemptStarted, now_us: int) -> None:
@@ -248,7 +266,7 @@ def _on_task_failed(state: QuestState, event: ev.TaskFailed, now_us: int) -> Non
     match task.state:
         case Failed(continued=True):
             raise IllegalMove(f"{state.id} {task.key}", "failed and continued", "task.failed")
-        case Ready() | Retrying() | Waiting() if not event.continued:
+        case Deciding() | Ready() | Retrying() | Waiting() if not event.continued:
             to = _failed(state, task, event.failure, now_us)
         case _:
             to = Failed(event.failure, now_us, event.continued, event.result, task.last)
@@ -272,7 +290,7 @@ def _on_breakpoint_resolved(state: QuestState, task: Task, now_us: int) -> None:
     enqueue(state, task, now_us)
 
 
-def _on_task_ended(state: QuestState, task: Task, to: Completed | Failed) -> None:
+def _on_task_ended(state: QuestState, task: Task, to: Completed | Failed | Skipped) -> None:
     if isinstance(to, Failed) and not to.continued:
         return  # its dependants never run; TaskFailed may still say that it is continued
     if isinstance(to, Failed):
@@ -282,11 +300,15 @@ def _on_task_ended(state: QuestState, task: Task, to: Completed | Failed) -> Non
 
 def _release_dependents(state: QuestState, task: Task, now_us: int) -> None:
     state.ended += 1
+    state.doomed.pop(task.index, None)
+    skipped = isinstance(task.state, Skipped)
     for index in state.plan.dependents[task.index]:
         dependent = state.tasks[index]
         dependent.unfinished -= 1
+        if skipped:
+            dependent.skipped_by = dependent.skipped_by or task.key
         if not dependent.unfinished and state.phase == "active":
-            _make_ready(state, dependent, now_us)
+            _come_up(state, dependent, now_us)
     if state.ended == len(state.tasks) and state.phase == "active":
         state.due.append(RenderOutput())
 

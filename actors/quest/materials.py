@@ -2,13 +2,20 @@
 
 import hashlib
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Protocol, assert_never
 
 from msgspec import Struct
 
 from questd.actors.graph import CompiledQuest, CompiledStep
 from questd.actors.mail import Place
-from questd.actors.quest.commands import Command, ContinueTask, FinishQuest
+from questd.actors.quest.commands import (
+    Command,
+    ContinueTask,
+    DecideTask,
+    FailTask,
+    FinishQuest,
+)
+from questd.actors.quest.owed import Decide, RenderInput, RenderOutput
 from questd.actors.quest.state import Attempt, Completed, Failed, QuestState, Task, task_status
 from questd.actors.rendering import (
     Material,
@@ -34,6 +41,7 @@ from questd.messages.payload import (
     hold,
 )
 from questd.runtime.errors import BadExpression
+from questd.runtime.expressions import Template
 
 
 def facts_of(task: Task) -> StepFacts:
@@ -110,6 +118,23 @@ class Rendering(Protocol):
         ...
 
 
+class Condition(Struct, frozen=True):
+    """Whether a step's ``when`` holds."""
+
+    payloads: tuple[Payload, ...]
+    step: CompiledStep
+    when: Template
+    material: Material
+
+    def finish(self, texts: Texts) -> tuple[Command, tuple[Blob, ...]]:
+        """A failure of the step where it cannot be said."""
+        try:
+            holds = render_template(self.when, self.material, texts)
+        except (BadExpression, TextMissing) as error:
+            return FailTask(self.step.key, rendering_failure(error)), ()
+        return DecideTask(self.step.key, bool(holds)), ()
+
+
 class InputRendering(Struct, frozen=True):
     """What a failed step was given."""
 
@@ -153,6 +178,29 @@ class OutputRendering(Struct, frozen=True):
         if self.compiled.output is not None:
             return encode_json(render_template(self.compiled.output, self.material, texts))
         return json_object((f.key, text_of(f.result, texts)) for f in self.material.steps)
+
+
+def rendering_for(
+    state: QuestState, compiled: CompiledQuest, due: Decide | RenderInput | RenderOutput
+) -> Rendering:
+    """What is to be rendered, with all it needs but the texts kept by digest."""
+    match due:
+        case Decide(key):
+            return material_for_condition(state, compiled.steps[key])
+        case RenderInput(key):
+            return material_for_step(state, compiled.steps[key])
+        case RenderOutput():
+            return material_for_output(state, compiled)
+        case _:
+            assert_never(due)
+
+
+def material_for_condition(state: QuestState, step: CompiledStep) -> Condition:
+    """To look at its ``when``."""
+    assert step.when is not None
+    material = material_of(state, step.when.steps)
+    payloads = tuple(payloads_of(material, bool(step.when.inputs)))
+    return Condition(payloads, step, step.when, material)
 
 
 def material_for_step(state: QuestState, step: CompiledStep) -> InputRendering:

@@ -2,18 +2,16 @@
 
 from collections.abc import Iterator
 
-from questd.actors.quest.state import (
-    TERMINAL_PHASES,
+from questd.actors.quest.owed import (
+    Decide,
     Due,
-    QuestState,
     RecallAttempt,
     RenderInput,
     RenderOutput,
     RunAttempt,
-    Running,
-    Settling,
     WantPlace,
 )
+from questd.actors.quest.state import TERMINAL_PHASES, Deciding, QuestState, Running, Settling
 
 
 def outstanding(state: QuestState) -> list[Due]:
@@ -27,6 +25,8 @@ def outstanding(state: QuestState) -> list[Due]:
                 due.append(RunAttempt(task.key, attempt))
             case Settling() if state.phase == "active":
                 due.append(RenderInput(task.key))
+            case Deciding() if state.phase == "active":
+                due.append(Decide(task.key))
             case _:
                 pass
     if state.phase == "stopping":

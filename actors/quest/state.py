@@ -4,9 +4,9 @@ A quest is *pending* until it has started, *active* while steps may start, *stop
 end after a failure or a cancel, and then completed, failed or cancelled. People see an active quest as ``running``
 while an attempt runs, and as ``waiting`` when it only waits.
 
-A task is *pending* until its dependencies have ended, *ready* when it could run, *running* through one attempt,
+A task is *pending* until its dependencies have ended, *deciding* while its ``when`` is looked at, *ready* when it could run, *running* through one attempt,
 *retrying* between attempts, *waiting* for a decision, *settling* when it has failed and the input that stands in for
-its result is still to be rendered, and then completed, failed or cancelled. A task whose attempt was lost is ready again and
+its result is still to be rendered, and then completed, failed, skipped or cancelled. A task whose attempt was lost is ready again and
 remembers the lost attempt: its result still counts until another attempt has started.
 
 Each state is a small type with only its own fields. This file must not know of actors, time, or the disk.
@@ -16,6 +16,7 @@ from typing import ClassVar, Final, Literal
 
 from msgspec import Struct
 
+from questd.actors.quest.owed import Due
 from questd.messages.definition import QuestDefinition, StepDefinition
 from questd.messages.failure import Failure
 from questd.messages.heads import QuestStatus, TaskStatus
@@ -37,9 +38,16 @@ QUEST_MOVES: Final[dict[tuple[Phase, str], Phase]] = {
 }
 """Which quest events are legal in which phase, and where they lead."""
 
-TaskPhase = Literal["pending", "ready", "running", "retrying", "waiting", "settling"] | Ended
+TaskPhase = (
+    Literal["pending", "deciding", "ready", "running", "retrying", "waiting", "settling", "skipped"]
+    | Ended
+)
 
 TASK_MOVES: Final[dict[tuple[TaskPhase, str], tuple[TaskPhase, ...]]] = {
+    ("pending", "task.skipped"): ("skipped",),
+    ("deciding", "task.skipped"): ("skipped",),
+    ("deciding", "task.allowed"): ("ready",),
+    ("deciding", "task.failed"): ("settling", "failed"),
     ("ready", "attempt.started"): ("running",),
     ("ready", "attempt.completed"): ("completed",),
     ("ready", "attempt.failed"): ("retrying", "settling", "failed"),
@@ -96,6 +104,13 @@ class Pending(Struct, frozen=True):
     """Dependencies have not all ended (their count is kept beside the state)."""
 
     phase: ClassVar[TaskPhase] = "pending"
+
+
+class Deciding(Struct, frozen=True):
+    """Every dependency has ended, and its ``when`` is to be looked at."""
+
+    since_us: int
+    phase: ClassVar[TaskPhase] = "deciding"
 
 
 class Ready(Struct, frozen=True):
@@ -162,6 +177,14 @@ class Failed(Struct, frozen=True):
     phase: ClassVar[TaskPhase] = "failed"
 
 
+class Skipped(Struct, frozen=True):
+    """Did not have to run; dependants see null."""
+
+    reason: str
+    finished_us: int
+    phase: ClassVar[TaskPhase] = "skipped"
+
+
 class Cancelled(Struct, frozen=True):
     """Ended, or never begun, because the quest ended."""
 
@@ -171,7 +194,17 @@ class Cancelled(Struct, frozen=True):
 
 
 TaskState = (
-    Pending | Ready | Running | Retrying | Waiting | Settling | Completed | Failed | Cancelled
+    Pending
+    | Deciding
+    | Ready
+    | Running
+    | Retrying
+    | Waiting
+    | Settling
+    | Completed
+    | Failed
+    | Skipped
+    | Cancelled
 )
 
 
@@ -187,6 +220,7 @@ class Task:
         "last",
         "losses",
         "redo",
+        "skipped_by",
         "state",
         "step",
         "unbegun",
@@ -203,6 +237,7 @@ class Task:
         self.losses = 0
         self.unbegun = 0
         self.redo = 0
+        self.skipped_by: str | None = None
         self.first_ready_us = 0
         self.first_started_us = 0
         self.last: Attempt | None = None
@@ -219,53 +254,6 @@ class Task:
 
 
 PENDING: Final = Pending()
-
-
-class WantPlace(Struct, frozen=True):
-    """The task could run now: ask for a place on an agent. Needs nothing on disk."""
-
-    task: str
-
-
-class DropWant(Struct, frozen=True):
-    """The task does not ask for a place any more."""
-
-    task: str
-
-
-class RunAttempt(Struct, frozen=True):
-    """An attempt has started: bring it to its agent."""
-
-    task: str
-    attempt: Attempt
-
-
-class RecallAttempt(Struct, frozen=True):
-    """A running attempt should end: ask its agent to cancel."""
-
-    task: str
-    epoch: int
-    reason: str
-
-
-class DropAttempt(Struct, frozen=True):
-    """An attempt is over for the quest: nobody needs to watch it."""
-
-    task: str
-    epoch: int
-
-
-class RenderInput(Struct, frozen=True):
-    """Render what the task was given, and say ``ContinueTask``."""
-
-    task: str
-
-
-class RenderOutput(Struct, frozen=True):
-    """Every step has ended: render the output, and say ``FinishQuest``."""
-
-
-Due = WantPlace | DropWant | RunAttempt | RecallAttempt | DropAttempt | RenderInput | RenderOutput
 
 
 # -- the quest ---------------------------------------------------------------------------------
@@ -296,6 +284,7 @@ class QuestState:
         "admitted",
         "created_us",
         "deadline_us",
+        "doomed",
         "due",
         "ended",
         "epochs",
@@ -363,6 +352,7 @@ class QuestState:
         self.exclusive_wanted: Task | None = None
         self.exclusive_running = 0
         self.timers: list[tuple[int, str, int]] = []
+        self.doomed: dict[int, None] = {}
         self.due: list[Due] = []
 
     def task(self, key: str) -> Task | None:
@@ -395,4 +385,6 @@ class QuestState:
 def task_status(task: Task) -> TaskStatus:
     """The word that people see."""
     phase = task.state.phase
+    if phase == "deciding":
+        return "pending"
     return "running" if phase == "settling" else phase

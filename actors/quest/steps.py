@@ -6,13 +6,9 @@ from functools import partial
 from questd.actors.graph import CompiledQuest
 from questd.actors.house import House
 from questd.actors.mail import EndStep, Place, Recall
-from questd.actors.quest.materials import (
-    Rendering,
-    material_for_output,
-    material_for_step,
-    order_for,
-)
-from questd.actors.quest.state import QuestState, RunAttempt
+from questd.actors.quest.materials import Rendering, order_for, rendering_for
+from questd.actors.quest.owed import Decide, RenderInput, RenderOutput, RunAttempt
+from questd.actors.quest.state import QuestState
 from questd.actors.quest.writing import Writing
 from questd.actors.rendering import missing
 from questd.actors.step.actor import StepActor, read_texts
@@ -86,17 +82,17 @@ class Renderings:
         return len(self._waiting)
 
     def begin(
-        self, state: QuestState, compiled: CompiledQuest, task: str | None, writing: Writing
+        self,
+        state: QuestState,
+        compiled: CompiledQuest,
+        due: Decide | RenderInput | RenderOutput,
+        writing: Writing,
     ) -> Rendering | None:
-        """Render a task's input, or (None) the quest's output: at once, or when the texts it needs have been read.
+        """Render a condition, a task's input or the quest's output: at once, or when the texts it needs have been read.
 
         They are read when all that was decided is on disk: one of them may be a result that came just now.
         """
-        rendering: Rendering
-        if task is None:
-            rendering = material_for_output(state, compiled)
-        else:
-            rendering = material_for_step(state, compiled.steps[task])
+        rendering = rendering_for(state, compiled, due)
         digests = missing(rendering.payloads)
         if not digests:
             return rendering

@@ -4,7 +4,15 @@ import heapq
 
 from questd.actors.quest.admission import admit, enqueue
 from questd.actors.quest.commands import AbandonAttempts, Command, ExpireQuest, ExpireTask
-from questd.actors.quest.state import Cancelled, Completed, Failed, QuestState, Retrying, Settling
+from questd.actors.quest.state import (
+    Cancelled,
+    Completed,
+    Failed,
+    QuestState,
+    Retrying,
+    Settling,
+    Skipped,
+)
 
 
 def arm(state: QuestState, at_us: int, kind: str, index: int) -> None:
@@ -20,8 +28,8 @@ def _timer_counts(state: QuestState, timer: tuple[int, str, int]) -> bool:
             counts = isinstance(task_state, Retrying) and task_state.until_us == at_us
             return counts and state.phase == "active"
         case "expire_task":
-            ended = isinstance(state.tasks[index].state, Completed | Failed | Cancelled | Settling)
-            return not ended and state.phase == "active"
+            over = Completed | Failed | Skipped | Cancelled | Settling
+            return state.phase == "active" and not isinstance(state.tasks[index].state, over)
         case "expire_quest":
             return state.phase == "active"
         case _:

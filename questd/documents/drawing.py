@@ -56,7 +56,14 @@ def draw_text(definition: QuestDefinition) -> str:
             first = str(level) if place == 0 else ""
             needs = f"← {', '.join(step.dependencies)}" if step.dependencies else ""
             alone = "" if step.parallel else "(alone)"
-            cells = [f"{step.key:<{wide}}", f"{who_does(step):<{who_wide}}", needs, alone]
+            condition = f"when {_cut(step.when)}" if step.when is not None else ""
+            cells = [
+                f"{step.key:<{wide}}",
+                f"{who_does(step):<{who_wide}}",
+                needs,
+                condition,
+                alone,
+            ]
             lines.append(f"{first:>4}  {'  '.join(cell for cell in cells if cell)}".rstrip())
     return "\n".join(lines) + "\n"
 

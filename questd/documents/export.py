@@ -126,7 +126,7 @@ def _step(step: StepDefinition, base: RetryPolicy) -> dict[str, Any]:
         _put_length(written, field, getattr(step, f"{field}_ms"))
     if step.retry is not None:
         written["retry"] = _retry(step.retry, base)
-    for field in ("on_error", "idempotent", "priority"):
+    for field in ("when", "allow_skipped", "on_error", "idempotent", "priority"):
         if (value := getattr(step, field)) != getattr(plain, field):
             written[field] = value
     return written

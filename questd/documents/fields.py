@@ -96,6 +96,13 @@ def read_boolean(sheet: Sheet, node: Node, at: At) -> Any:
     return sheet.refuse(at, node.place, f"must be true or false, not {say(node)}")
 
 
+def read_condition(sheet: Sheet, node: Node, at: At) -> Any:
+    """A bare expression; true and false are expressions too."""
+    if isinstance(node.value, bool):
+        return "true" if node.value else "false"
+    return read_text(sheet, node, at)
+
+
 def read_integer(sheet: Sheet, node: Node, at: At) -> Any:
     """A whole number."""
     if isinstance(node.value, int) and not isinstance(node.value, bool):
@@ -222,6 +229,7 @@ ANYTHING = Kind(read_anything, {})
 LEFT = Kind(leave, {})
 DURATION = Kind(read_duration, {"type": "string", "pattern": f"^{DURATION_PATTERN}$"})
 TEXTS = Kind(read_texts, {"type": "array", "items": {"type": "string"}})
+CONDITION = Kind(read_condition, {"type": ["string", "boolean"]})
 KEYS = Kind(read_texts, {"type": "array", "items": KEY.schema, "uniqueItems": True})
 NAMES = Kind(
     read_text_or_texts,
@@ -308,9 +316,13 @@ STEP_FIELDS: Fields = {
     "on_error": Field("on_error", ON_ERROR, "What the quest does when the step has failed."),
     "idempotent": Field("idempotent", BOOLEAN, "false: a lost attempt waits for a decision."),
     "priority": Field("priority", PRIORITY, "10 goes first."),
+    "when": Field("when", CONDITION, "An expression: the step is skipped unless it holds."),
+    "allow_skipped": Field(
+        "allow_skipped", BOOLEAN, "true: runs although something that it depends on was skipped."
+    ),
 }
 STEP_LATER = (
-    "when for_each max_parallel partial fallback compensate repeat allow_skipped breakpoint gate use wait_for "
+    "for_each max_parallel partial fallback compensate repeat breakpoint gate use wait_for "
     "sleep ask plan route labels affinity default inputs"
 )
 QUEST_FIELDS: Fields = {

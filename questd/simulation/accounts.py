@@ -34,6 +34,8 @@ class Account:
         self.completed: dict[str, int] = {}
         self.ended: dict[str, None] = {}
         self.failed: dict[str, None] = {}
+        self.allowed: dict[str, None] = {}
+        self.skipped: dict[str, None] = {}
         self.not_before_us: dict[str, int] = {}
         self.undecided: dict[str, int] = {}
         self.refused: dict[int, None] = {}

@@ -39,6 +39,7 @@ from questd.runtime.deterministic import VirtualClock
 from questd.runtime.journal.memory import MemoryStore
 from questd.runtime.journal.store import Append, Appended, KeyTaken, Refusal
 from questd.simulation.accounts import Account, Attempt
+from questd.simulation.conditions import holds
 
 ENDS: Final = (ev.QuestCompleted, ev.QuestFailed, ev.QuestCancelled)
 
@@ -154,6 +155,8 @@ class Ledger:
             case ev.TaskCompleted(task, result, _):
                 self._complete(account, task, -1)
                 self._check_payload(account, result)
+            case ev.TaskAllowed(task) | ev.TaskSkipped(task):
+                self._on_decided(account, task, skipped=isinstance(event, ev.TaskSkipped))
             case ev.BreakpointOpened(task):
                 self.breakpoints.append((account.quest, task))
             case ev.BreakpointResolved(_, task, _, actor):
@@ -204,6 +207,25 @@ class Ledger:
             self.expect(not missing, f"{account.quest}: completed without {missing}")
             self._check_payload(account, event.output)
 
+    # -- conditions --------------------------------------------------------------------------------------
+
+    def _on_decided(self, account: Account, task: str, *, skipped: bool) -> None:
+        """By its condition, or because something before it was skipped; once, when all before it has ended."""
+        where, step = f"{account.quest} {task}", account.steps[task]
+        before = task in account.allowed or task in account.latest or task in account.skipped
+        self.expect(not before, f"{where}: decided twice, or after it had begun")
+        over = all(key in account.ended for key in step.dependencies)
+        self.expect(over, f"{where}: decided too soon")
+        after = not step.allow_skipped and any(k in account.skipped for k in step.dependencies)
+        right = after or step.when is not None
+        if right and not after and step.when is not None:
+            right = skipped is not holds(account, step.when, step.dependencies)
+        self.expect(right and (skipped or not after), f"{where}: decided wrongly")
+        if skipped:
+            account.skipped[task] = account.ended[task] = None
+        else:
+            account.allowed[task] = None
+
     # -- attempts ----------------------------------------------------------------------------------------
 
     def _on_started(self, account: Account, event: ev.AttemptStarted, record: ev.Record) -> None:
@@ -224,6 +246,11 @@ class Ledger:
         self.expect(
             event.attempt == 1 + (before.event.attempt if before else 0), f"{where}: wrong number"
         )
+        self.expect(task not in account.skipped, f"{where}: started although it was skipped")
+        undecided = step.when is not None and task not in account.allowed
+        self.expect(not undecided, f"{where}: started before its condition was looked at")
+        after = any(key in account.skipped for key in step.dependencies)
+        self.expect(step.allow_skipped or not after, f"{where}: started after a skipped one")
         self._check_company(account, where, exclusive=not step.parallel)
         attempt = Attempt(record.n, event, self._clock.monotonic_us)
         account.attempts[record.n] = account.latest[task] = attempt

@@ -18,8 +18,8 @@ from questd.actors.quest import core, decide, evolve, told
 from questd.actors.quest import state as quest_state
 from questd.actors.quest.actor import QuestSupervisor
 from questd.actors.quest.commands import Rejected
+from questd.actors.quest.owed import RunAttempt
 from questd.actors.quest.recovery import Recovery
-from questd.actors.quest.state import RunAttempt
 from questd.actors.quest.writing import Writing
 from questd.actors.router import core as router_core
 from questd.agent.session import Session
@@ -198,6 +198,22 @@ def _mix_results(_: Any) -> Broken:
     return check
 
 
+def _always_allow(whole: Broken) -> Broken:
+    def decide_task(state: Any, key: str, *, holds: bool) -> Any:
+        del holds
+        return whole(state, key, holds=True)
+
+    return decide_task
+
+
+def _look_no_further(whole: Broken) -> Broken:
+    def come_up(state: Any, task: Any, now_us: int) -> Any:
+        task.skipped_by = None
+        return whole(state, task, now_us)
+
+    return come_up
+
+
 SABOTEURS: Final = (
     Saboteur("acknowledge before append", Writing, "answer", _answer_at_once),
     Saboteur("do effects before append", Writing, "when_durable", _do_at_once),
@@ -211,6 +227,8 @@ SABOTEURS: Final = (
     Saboteur("forget the due set's delta", quest_state.QuestState, "take_due", _forget_last_due),
     Saboteur("watermark outside the transaction", Tables, "roll_back", _put_rows),
     Saboteur("drop work without resending", agent_core.Session, "_find_lost", _giving(None)),
+    Saboteur("run what was to be skipped", decide, "_decide_task", _always_allow),
+    Saboteur("forget that a skip spreads", evolve, "_come_up", _look_no_further),
     Saboteur("start with one dependency done", quest_state.Task, "__init__", _one_dependency),
     Saboteur("ignore exclusivity and limits", decide, "hold_reason", _giving(None)),
     Saboteur("ignore the idempotency key", MemoryStore, "_holder", _giving(None)),

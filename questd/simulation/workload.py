@@ -1,4 +1,4 @@
-"""Quests of random shape: chains, joins, fan-outs, exclusive steps, retries, timeouts, every on_error, absent agents."""
+"""Quests of random shape: chains, joins, fan-outs, exclusive steps, retries, timeouts, every on_error, conditions, absent agents."""
 
 from typing import Final
 
@@ -11,6 +11,7 @@ from questd.messages.definition import (
 )
 from questd.messages.exchange import Parameter, ToolSpec
 from questd.simulation.chance import Chance
+from questd.simulation.conditions import draw_condition
 
 AGENTS: Final = ("alder", "birch", "cedar")
 NOBODY: Final = "nobody"
@@ -66,6 +67,8 @@ def _draw_step(chance: Chance, place: int, earlier: list[str]) -> StepDefinition
         on_error=chance.pick(ON_ERROR),
         idempotent=not chance.maybe(0.1),
         priority=chance.pick((None, None, 1, 9)),
+        when=draw_condition(chance, dependencies) if chance.maybe(0.15) else None,
+        allow_skipped=chance.maybe(0.3),
     )
 
 

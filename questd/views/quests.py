@@ -19,6 +19,7 @@ from questd.actors.quest.state import (
     Ready,
     Retrying,
     Settling,
+    Skipped,
     Task,
     task_status,
 )
@@ -129,7 +130,7 @@ def _outcome(task: Task) -> tuple[Payload | None, Failure | None, int | None]:
             return result, None, finished_us
         case Failed(failure, finished_us, _, result):
             return result, failure, finished_us
-        case Cancelled(finished_us):
+        case Cancelled(finished_us) | Skipped(finished_us=finished_us):
             return None, None, finished_us
         case Retrying(failure=failure) | Settling(failure=failure):
             return None, failure, None

@@ -257,3 +257,32 @@ def test_a_call_from_python_returns_the_result(place: Place) -> None:
         assert client.call("writer", "say", {"text": "hi"}) == "# hi\n"
         with pytest.raises(QuestFailed, match="no hi"):
             client.call("writer", "fail", {"text": "hi"})
+
+
+def test_a_step_whose_condition_does_not_hold_is_skipped(place: Place) -> None:
+    (place.folder / "choice.yaml").write_text(
+        """
+name: choice
+inputs: {loud: {type: boolean}}
+steps:
+  - {key: low, agent: writer, tool: say, with: {text: low}}
+  - {key: high, agent: writer, tool: say, with: {text: high}, when: "{{ loud and low.result }}", needs: [low]}
+  - {key: echo, agent: writer, tool: say, with: {text: "{{ high.result }}"}, needs: [high]}
+  - {key: last, agent: writer, tool: say, with: {text: "{{ high.status }}"}, needs: [high, low], allow_skipped: true}
+output: "{{ last.result }}"
+"""
+    )
+    shown = place.json("run", "choice.yaml", "-i", "loud=false")
+    assert (shown["status"], shown["output"]) == ("completed", "# skipped\n")
+    statuses = {key: step["status"] for key, step in shown["steps"].items()}
+    assert statuses == {
+        "low": "completed",
+        "high": "skipped",
+        "echo": "skipped",
+        "last": "completed",
+    }
+    asked = "select task, status from tasks where status = 'skipped' order by task"
+    assert place.json("sql", asked)["rows"] == [["echo", "skipped"], ["high", "skipped"]]
+    loud = place.json("run", "choice.yaml", "-i", "loud=true")
+    assert loud["output"] == "# completed\n"
+    assert "when {{ loud" in place.quest("graph", "choice.yaml").stdout

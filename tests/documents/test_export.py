@@ -90,6 +90,8 @@ def step(key: str, before: list[str]) -> st.SearchStrategy[StepDefinition]:
         on_error=st.sampled_from(["stop", "continue", "continue_with_input"]),
         idempotent=st.booleans(),
         priority=st.none() | st.integers(1, 10),
+        when=st.none() | st.sampled_from(["true", "1 > 2", "not false"]),
+        allow_skipped=st.booleans(),
     )
 
 

@@ -53,7 +53,7 @@ steps:
     on_error: continue_with_input
     idempotent: false
     priority: 9
-  - {key: last, capability: any, dependencies: [audit]}
+  - {key: last, capability: any, dependencies: [audit], when: "audit.result", allow_skipped: true}
 output: {all: "{{ audit.result }}", n: 1}
 """
 
@@ -106,7 +106,13 @@ def test_every_field_arrives() -> None:
                 idempotent=False,
                 priority=9,
             ),
-            StepDefinition("last", capabilities=("any",), dependencies=("audit",)),
+            StepDefinition(
+                "last",
+                capabilities=("any",),
+                dependencies=("audit",),
+                when="audit.result",
+                allow_skipped=True,
+            ),
         ),
         output={"all": "{{ audit.result }}", "n": 1},
     )

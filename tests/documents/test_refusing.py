@@ -113,7 +113,7 @@ def test_json_faults_have_places_too() -> None:
 
 
 LATER_OF_STEP = (
-    "when for_each max_parallel partial fallback compensate repeat allow_skipped breakpoint gate "
+    "for_each max_parallel partial fallback compensate repeat breakpoint gate "
     "use wait_for sleep ask plan route labels affinity"
 )
 

@@ -1,6 +1,6 @@
 """One value of every message that stays on disk or travels between versions; each field differs from its default."""
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from questd.messages import definition as de
 from questd.messages import events as ev
@@ -44,6 +44,8 @@ EVENTS: tuple[Struct, ...] = (
     ev.QuestCompleted(b"[1.0,1,null]", ("audit",)),
     ev.QuestFailed(FAILURE),
     ev.QuestCancelled("not needed"),
+    ev.TaskAllowed("audit"),
+    ev.TaskSkipped("audit", "when: parse.result"),
 )
 
 COMPLETED = ex.Completed(QUEST, 3, b'{"ok":true}', 1_500, 120, 0.25, "a-model", 0.75)
@@ -124,6 +126,8 @@ STEP = de.StepDefinition(
     priority=9,
 )
 
+STEP_2 = structs.replace(STEP, when="parse.result", allow_skipped=True)
+
 DEFINITIONS: tuple[Struct, ...] = (
     de.QuestDefinition(name="least", steps=(de.StepDefinition("only", agent="a"),)),
     de.QuestDefinition(
@@ -144,6 +148,9 @@ DEFINITIONS: tuple[Struct, ...] = (
             "repo": de.InputDefinition({"type": "string"}, required=False, default="."),
         },
         output={"all": "{{ audit.result }}"},
+    ),
+    de.QuestDefinition(
+        name="choice", steps=(de.StepDefinition("parse", agent="a"), STEP_2), inputs={}
     ),
 )
 

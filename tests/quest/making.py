@@ -4,6 +4,7 @@ from typing import Any
 
 from questd.actors.quest import commands as cmd
 from questd.actors.quest import core
+from questd.actors.quest import owed as dues
 from questd.actors.quest import state as st
 from questd.messages import events as ev
 from questd.messages.definition import (
@@ -43,30 +44,33 @@ class Owed:
         self.runs: dict[str, int] = {}
         self.recalls: dict[str, int] = {}
         self.renders: dict[str, None] = {}
+        self.decides: dict[str, None] = {}
         self.output = False
 
-    def take(self, due: list[st.Due]) -> None:
+    def take(self, due: list[dues.Due]) -> None:
         for each in due:
             match each:
-                case st.WantPlace(task):
+                case dues.WantPlace(task):
                     assert task not in self.wants, f"{task} asks twice"
                     self.wants[task] = None
-                case st.DropWant(task):
+                case dues.DropWant(task):
                     del self.wants[task]
-                case st.RunAttempt(task, attempt):
+                case dues.RunAttempt(task, attempt):
                     del self.wants[task]
                     assert task not in self.runs, f"{task} runs twice"
                     self.runs[task] = attempt.epoch
-                case st.RecallAttempt(task, epoch):
+                case dues.RecallAttempt(task, epoch):
                     assert self.runs[task] == epoch
                     self.recalls[task] = epoch
-                case st.DropAttempt(task, epoch):
+                case dues.DropAttempt(task, epoch):
                     if self.runs.get(task) == epoch:
                         del self.runs[task]
                         self.recalls.pop(task, None)
-                case st.RenderInput(task):
+                case dues.RenderInput(task):
                     self.renders[task] = None
-                case st.RenderOutput():
+                case dues.Decide(task):
+                    self.decides[task] = None
+                case dues.RenderOutput():
                     self.output = True
 
     def settle(self, state: st.QuestState) -> None:
@@ -74,6 +78,9 @@ class Owed:
         for task in list(self.renders):
             if state.phase != "active" or not isinstance(state.at(task).state, st.Settling):
                 del self.renders[task]
+        for task in list(self.decides):
+            if state.phase != "active" or not isinstance(state.at(task).state, st.Deciding):
+                del self.decides[task]
         self.output = self.output and state.phase == "active"
 
     def __eq__(self, other: object) -> bool:
@@ -90,7 +97,7 @@ def owed_by(state: st.QuestState) -> Owed:
     """The same from scratch."""
     owed = Owed()
     for due in core.outstanding(state):
-        if isinstance(due, st.RunAttempt):
+        if isinstance(due, dues.RunAttempt):
             owed.runs[due.task] = due.attempt.epoch
         else:
             owed.take([due])
@@ -117,9 +124,10 @@ class Life:
         made = list(decided)
         for event in decided:
             self._fold(event)
-        for event in core.conclude(self.state):
-            made.append(event)
-            self._fold(event)
+        while following := core.conclude(self.state):
+            for event in following:
+                made.append(event)
+                self._fold(event)
         self._settle()
         return made
 
@@ -198,6 +206,9 @@ class Life:
         """Each task runs to its end."""
         for task in tasks:
             assert isinstance(self.complete(self.start(task)), list)
+
+    def decide(self, task: str, *, holds: bool) -> list[ev.Event] | cmd.Rejected:
+        return self.when(cmd.DecideTask(task, holds))
 
     def finish(self, output: bytes = b"1") -> list[ev.Event] | cmd.Rejected:
         return self.when(cmd.FinishQuest(output))

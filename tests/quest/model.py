@@ -7,9 +7,9 @@ from typing import Any
 
 MAX_LOSSES = 5
 GRACE_MS = 10_000
-ENDS = ("completed", "failed", "cancelled")
+ENDS = ("completed", "failed", "skipped", "cancelled")
 Step = dict[str, Any]
-"""needs, on_error, parallel, idempotent, priority, total_ms, and of its retries: attempts, delay_ms, backoff, cap_ms."""
+"""needs, when (has it a condition?), allow_skipped, on_error, parallel, idempotent, priority, total_ms, and of its retries: attempts, delay_ms, backoff, cap_ms."""
 
 
 class Model:
@@ -85,13 +85,24 @@ class Model:
         self._release()
 
     def _release(self) -> None:
-        over = {t for t in self.places if self.phase[t] == "completed" or t in self.continued}
-        for task in self.places if self.quest == "active" else ():
-            if self.phase[task] == "pending" and over.issuperset(self.steps[task]["needs"]):
-                self.phase[task], self.since[task] = "ready", self.now
-                if self.steps[task]["total_ms"] is not None:
-                    self.step_expires_at[task] = self.now + self.steps[task]["total_ms"]
+        while self.quest == "active" and any(self._come_up(task) for task in self.places):
+            pass  # what was skipped just now may let others come up
         self._ask()
+
+    def _come_up(self, task: str) -> bool:
+        step = self.steps[task]
+        if self.phase[task] != "pending" or not all(map(self._over, step["needs"])):
+            return False
+        if not step["allow_skipped"] and any(self.phase[t] == "skipped" for t in step["needs"]):
+            self.phase[task] = "skipped"
+            return True
+        self.phase[task], self.since[task] = "deciding" if step["when"] else "ready", self.now
+        if step["total_ms"] is not None:
+            self.step_expires_at[task] = self.now + step["total_ms"]
+        return True
+
+    def _over(self, task: str) -> bool:
+        return self.phase[task] in ("completed", "skipped") or task in self.continued
 
     def _give_up(self, task: str, *, tried: bool) -> None:
         on_error = self.steps[task]["on_error"] if self.quest == "active" else "none"
@@ -157,6 +168,9 @@ class Model:
         elif not idempotent:
             self.move(task, "waiting")
 
+    def decide(self, task: str, *, holds: bool) -> None:
+        self.move(task, "ready" if holds else "skipped")
+
     def resolve(self, task: str, choice: str) -> None:
         self.move(task, "ready")
         if choice == "complete":
@@ -199,17 +213,20 @@ class Model:
     # -- what it owes --------------------------------------------------------------------------
 
     def ended(self) -> bool:
-        return all(self.phase[t] == "completed" or t in self.continued for t in self.places)
+        return all(map(self._over, self.places))
 
     def owed(self) -> dict[str, Any]:
         runs = {t: self.counts[t] for t in self.running()}
-        settling = {t for t in self.places if self.phase[t] == "settling"}
+        active = self.quest == "active"
+        settling = {t for t in self.places if self.phase[t] == "settling" and active}
+        deciding = {t for t in self.places if self.phase[t] == "deciding" and active}
         return {
             "wants": set(self.asking),
             "runs": runs,
             "recalls": runs if self.quest == "stopping" else {},
-            "renders": settling if self.quest == "active" else set(),
-            "output": self.quest == "active" and self.ended(),
+            "renders": settling,
+            "decides": deciding,
+            "output": active and self.ended(),
         }
 
     def wakes_at(self) -> int | None:

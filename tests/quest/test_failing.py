@@ -3,7 +3,7 @@
 import pytest
 
 from questd.actors.quest import commands as cmd
-from questd.actors.quest import core
+from questd.actors.quest import core, owed
 from questd.actors.quest import state as st
 from questd.messages import events as ev
 from questd.messages.definition import StepDefinition
@@ -213,4 +213,4 @@ def test_an_attempt_that_timed_out_is_called_back() -> None:
     life = quest(step("a", retry=ONCE, on_error="continue"))
     epoch = life.start("a")
     core.evolve(life.state, ev.AttemptFailed("a", epoch, failure("timeout")), life.now_us)
-    assert [type(each) for each in life.state.take_due()] == [st.RecallAttempt, st.DropAttempt]
+    assert [type(each) for each in life.state.take_due()] == [owed.RecallAttempt, owed.DropAttempt]

@@ -20,6 +20,8 @@ from tests.quest.model import Model, Step
 
 KEYS = ("a", "b", "c", "d", "e", "f", "g", "h")
 FIELDS: dict[str, tuple[Any, ...]] = {
+    "when": (False, False, False, True),
+    "allow_skipped": (False, False, True),
     "on_error": ("stop", "continue", "continue", "continue_with_input", "continue_with_input"),
     "parallel": (True, True, False),
     "idempotent": (True, False),
@@ -70,6 +72,8 @@ def defined(key: str, of: Step) -> StepDefinition:
         key,
         agent="worker",
         dependencies=tuple(of["needs"]),
+        when="true" if of["when"] else None,
+        allow_skipped=of["allow_skipped"],
         parallel=of["parallel"],
         on_error=of["on_error"],
         idempotent=of["idempotent"],
@@ -224,6 +228,14 @@ class QuestMachine(RuleBasedStateMachine):
             model.go_on(task)
             model.conclude()
 
+    @rule(n=s.integers(0, 63), holds=s.booleans())
+    def a_condition_is_looked_at(self, n: int, holds: bool) -> None:
+        model, task = self.model, self.one_that_is("deciding", n)
+        able = model.quest == "active" and model.phase[task] == "deciding"
+        assert isinstance(self.life.decide(task, holds=holds), list) is able
+        if able:
+            model.decide(task, holds=holds)
+
     @rule(fails=s.sampled_from([False, False, True]))
     def an_output_is_rendered(self, fails: bool) -> None:
         able = self.model.quest == "active" and self.model.ended()
@@ -238,7 +250,13 @@ class QuestMachine(RuleBasedStateMachine):
             return
         model, task = self.model, self.key(n)
         able = model.quest == "active"
-        able = able and model.phase[task] in ("ready", "due", "retrying", "waiting")
+        able = able and model.phase[task] in (
+            "deciding",
+            "ready",
+            "due",
+            "retrying",
+            "waiting",
+        )
         outcome = self.life.when(cmd.FailTask(task, failure("validation", retryable=False)))
         assert isinstance(outcome, list) is able
         if able:
@@ -292,6 +310,7 @@ class QuestMachine(RuleBasedStateMachine):
             "runs": owed.runs,
             "recalls": owed.recalls,
             "renders": set(owed.renders),
+            "decides": set(owed.decides),
             "output": owed.output,
         }
         wake_us, wakes_at = core.next_wake_us(self.life.state), self.model.wakes_at()
@@ -327,7 +346,7 @@ TestQuestCoreAgainstItsModel = QuestMachine.TestCase
 def act(machine: QuestMachine, random: Random) -> None:
     """Something happens; what moves a quest on more often than what ends it."""
     n = random.randint(0, 63)
-    match random.choices(range(11), (6, 24, 12, 8, 10, 4, 2, 5, 3, 1, 8))[0]:
+    match random.choices(range(12), (6, 24, 12, 8, 10, 4, 2, 5, 3, 1, 8, 9))[0]:
         case 0:
             machine.a_place_comes(n, random.random() < 0.5)
         case 1 if machine.model.asking:
@@ -349,6 +368,8 @@ def act(machine: QuestMachine, random: Random) -> None:
             machine.an_output_is_rendered(random.random() < 0.2)
         case 9:
             machine.a_task_turns_out_impossible(n % 30)
+        case 10:
+            machine.a_condition_is_looked_at(n, random.random() < 0.7)
         case _:
             machine.time_passes(random.choice(PAUSES_MS))
 

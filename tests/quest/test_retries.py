@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as s
 
 from questd.actors.quest import state as st
-from questd.actors.quest.decide import WISH_MAX_MS, retry_delay_us
+from questd.actors.quest.retrying import WISH_MAX_MS, retry_delay_us
 from questd.messages import events as ev
 from questd.messages.definition import RetryPolicy
 from questd.messages.failure import FAILURE_KINDS

@@ -1,0 +1,42 @@
+"""Conditions of simulated steps, each with what it must come to: said by the journal alone, without the production expressions.
+
+Of things that never change once the dependencies have ended: they must be answered alike after a restart.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from questd.simulation.accounts import Account
+from questd.simulation.chance import Chance
+
+ALONE: Final[dict[str, bool]] = {"true": True, "1 > 2": False}
+
+
+def _was_tried_once(account: Account, key: str) -> bool:
+    latest = account.latest.get(key)
+    return latest is None or latest.event.attempt < 2
+
+
+ABOUT: Final[dict[str, Callable[[Account, str], bool]]] = {
+    "{}.status == 'completed'": lambda account, key: key in account.completed,
+    "{}.attempts < 2": _was_tried_once,
+    "not {}.error": lambda account, key: key not in account.failed,
+    "{}.status != 'skipped'": lambda account, key: key not in account.skipped,
+}
+
+
+def draw_condition(chance: Chance, dependencies: tuple[str, ...]) -> str:
+    """About the first of the dependencies, if there are any."""
+    if not dependencies or chance.maybe(0.2):
+        return chance.pick(tuple(ALONE))
+    return chance.pick(tuple(ABOUT)).format(dependencies[0])
+
+
+def holds(account: Account, condition: str, dependencies: tuple[str, ...]) -> bool:
+    """What it must come to."""
+    if condition in ALONE:
+        return ALONE[condition]
+    first = dependencies[0]
+    return next(said for text, said in ABOUT.items() if text.format(first) == condition)(
+        account, first
+    )
