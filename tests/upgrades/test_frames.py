@@ -123,12 +123,12 @@ REVIEW = samples.DEFINITIONS[1]
 @pytest.mark.parametrize(
     ("place", "path"),
     [
-        ((), "when"),
-        (("steps", 1), "steps[1].when"),
-        (("steps", 1, "retry"), "steps[1].retry.when"),
-        (("limits",), "limits.when"),
-        (("default_retry",), "default_retry.when"),
-        (("inputs", "repo"), "inputs.repo.when"),
+        ((), "telepathy"),
+        (("steps", 1), "steps[1].telepathy"),
+        (("steps", 1, "retry"), "steps[1].retry.telepathy"),
+        (("limits",), "limits.telepathy"),
+        (("default_retry",), "default_retry.telepathy"),
+        (("inputs", "repo"), "inputs.repo.telepathy"),
     ],
 )
 def test_a_field_of_a_definition_that_is_not_known_is_found(
@@ -138,7 +138,7 @@ def test_a_field_of_a_definition_that_is_not_known_is_found(
     inner = plain
     for each in place:
         inner = inner[each]
-    inner["when"] = "{{ inputs.repo }}"
+    inner["telepathy"] = "{{ inputs.repo }}"
     data = encode(plain)
     assert unknown_fields(data, decode_definition(data)) == [path]
 

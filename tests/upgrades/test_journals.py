@@ -38,6 +38,10 @@ def test_no_golden_journal_was_changed() -> None:
     assert sums() == {name: digest_of(JOURNALS / name) for name in kept}
 
 
+LATER = {"v1": {"task.allowed", "task.skipped"}}
+"""Kinds of events that there were not when the journal was made."""
+
+
 @goldens
 def test_a_golden_journal_holds_what_a_journal_can_hold(golden: Path, tmp_path: Path) -> None:
     with SqliteReader(copy_of(golden, tmp_path)) as reader:
@@ -47,8 +51,8 @@ def test_a_golden_journal_holds_what_a_journal_can_hold(golden: Path, tmp_path: 
     assert any(head.key for head in heads)
     assert any(head.labels for head in heads)
     assert any(head.wants for head in heads)
-    if golden.name == "v1":
-        assert kinds == {each.__struct_config__.tag for each in ev.Event.__args__}
+    every = {each.__struct_config__.tag for each in ev.Event.__args__}
+    assert kinds == every - LATER[golden.name]
 
 
 @goldens

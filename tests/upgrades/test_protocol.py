@@ -161,11 +161,11 @@ def test_a_request_of_tomorrow_is_answered_with_the_daemons_version(today: Tomor
 
 
 def test_a_definition_that_asks_for_more_than_is_known_is_refused(today: Tomorrow) -> None:
-    body = definition({"key": "a", "agent": "raw", "when": "{{ false }}"}, notify="ann")
+    body = definition({"key": "a", "agent": "raw", "telepathy": "{{ false }}"}, notify="ann")
     with Control(today.addresses["control"]) as control:
         reply = control.ask({"type": "submit", "definition": body})
         assert (reply["type"], reply["kind"]) == ("error", "invalid")
-        assert [each.split(" ", 1)[0] for each in reply["details"]] == ["steps[0].when", "notify"]
+        assert [each.split(" ", 1)[0] for each in reply["details"]] == ["steps[0].telepathy", "notify"]
         assert "older than the client" in reply["details"][0]
         assert control.ask({"type": "submit", "definition": ONE_STEP})["type"] == "submitted"
 
