@@ -168,7 +168,7 @@ def _step_values(
 
 
 def _step_value(facts: StepFacts, texts: Texts) -> dict[str, Any]:
-    result = decode_json(text_of(facts.result, texts))
+    result = _value(facts.result, texts, f"the result of `{facts.key}`")
     error = facts.error
     return {
         "result": result,
@@ -181,11 +181,19 @@ def _step_value(facts: StepFacts, texts: Texts) -> dict[str, Any]:
     }
 
 
+def _value(payload: Payload, texts: Texts, what: str) -> Any:
+    """BadExpression where no value can stand for the text: 1e999 is JSON too, and an agent may say it."""
+    try:
+        return decode_json(text_of(payload, texts))
+    except (ValueError, RecursionError) as error:
+        raise BadExpression(f"{what} cannot be read as a value: {error}") from None
+
+
 def _inputs(names: Iterable[str], material: Material, texts: Texts) -> dict[str, Any]:
     names = tuple(names)
     if not names:
         return {}
-    values = decode_json(text_of(material.inputs, texts))
+    values = _value(material.inputs, texts, "the quest's inputs")
     return {name: values[name] for name in names}
 
 

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from questd.actors.agent import core
 from questd.actors.agent.edge import checked_lines, checked_progress
+from questd.actors.agent.shown import tool_view
 from questd.actors.house import VERSION, Answers, House
 from questd.actors.mail import (
     Acknowledge,
@@ -32,7 +33,7 @@ from questd.actors.mail import (
     NeverSeen,
     ToQuest,
 )
-from questd.messages.control import InstanceView, ToolView
+from questd.messages.control import InstanceView
 from questd.messages.exchange import (
     FRAME_MAX_BYTES,
     AttemptId,
@@ -49,7 +50,6 @@ from questd.messages.exchange import (
     encode_frame,
 )
 from questd.messages.failure import TOO_LARGE, Failure
-from questd.messages.payload import decode_json
 from questd.runtime.actor import Actor, Ref
 from questd.runtime.clock import Timer
 
@@ -161,6 +161,10 @@ class AgentActor(Actor):
             self._house.exchange.tell(message)
         elif isinstance(message, Look):
             message.address.tell(Described(message.job, self._view()))
+        elif isinstance(message, Arrived):
+            # With nothing: when it asks again it hears that the session is gone.
+            counter = 0 if isinstance(message.frame, Goodbye) else message.frame.counter
+            message.door.send(message.route, encode_frame(Work(counter)))
 
     # -- frames ----------------------------------------------------------------------------------
 
@@ -177,9 +181,9 @@ class AgentActor(Actor):
                 self._stop()
 
     def _on_hello(self, door: Answers, route: Any, hello: Hello) -> None:
+        self._release()
         self._door, self._route = door, route
         self._closed_at = None
-        self._waiting = None
         self._hello = hello
         never_seen = self._session.restart(hello, set(self._steps))
         house = self._house
@@ -276,6 +280,12 @@ class AgentActor(Actor):
         counter, self._waiting = self._waiting, None
         self._send(self._route, self._session.answer(counter))
 
+    def _release(self) -> None:
+        """Answer the exchange that waits with nothing: what comes now is said elsewhere, or not at all."""
+        if self._waiting is not None:
+            counter, self._waiting = self._waiting, None
+            self._send(self._route, Work(counter))
+
     def _send(self, route: Any, work: Work) -> None:
         assert self._door is not None
         self._door.send(route, encode_frame(work))
@@ -351,6 +361,7 @@ class AgentActor(Actor):
     def _leave(self, reason: str, *, begun: bool = True) -> None:
         if self._beat is not None:
             self._beat.cancel()
+        self._release()
         self._house.router.tell(InstanceLeft(self.name))
         for attempt, step in self._steps.items():
             step.tell(AttemptVanished(attempt[1], reason, begun))
@@ -379,17 +390,5 @@ class AgentActor(Actor):
             heard_us=self._house.clock.now_us() - silent_us,
             completed=self._completed,
             failed=self._failed,
-            tools=tuple(_tool_view(tool) for tool in hello.tools),
+            tools=tuple(tool_view(tool) for tool in hello.tools),
         )
-
-
-def _tool_view(tool: Any) -> ToolView:
-    return ToolView(
-        tool.name,
-        tool.capabilities,
-        tool.timeout_ms,
-        tool.idempotent,
-        decode_json(tool.input_schema),
-        decode_json(tool.output_schema),
-        tool.description,
-    )

@@ -12,7 +12,7 @@ from msgspec import Raw, json, structs
 from questd.messages.events import LogLine
 from questd.messages.exchange import Cancelled, Completed, Failed, Hello, Outcome, Progress
 from questd.messages.failure import EXCEPTION, UNSERIALISABLE, Failure
-from questd.messages.payload import EMPTY_OBJECT, PAYLOAD_MAX_BYTES, is_json
+from questd.messages.payload import EMPTY_OBJECT, PAYLOAD_MAX_BYTES, decode_json, is_json
 
 NUMBER_MAX: Final = 2**53 - 1
 COST_MAX: Final = 1e12
@@ -142,11 +142,20 @@ def _fault_of_tools(hello: Hello) -> str | None:
     for tool in hello.tools:
         if not _is_name(tool.name):
             return f"a tool's name has 1 to {WORD_MAX} printable characters"
-        if not (is_json(tool.input_schema) and is_json(tool.output_schema)):
+        if not (_is_value(tool.input_schema) and _is_value(tool.output_schema)):
             return f"the schemas of tool {tool.name!r} are not JSON"
         if tool.timeout_ms is not None and not 1 <= tool.timeout_ms <= NUMBER_MAX:
             return f"the timeout of tool {tool.name!r} is 1 to {NUMBER_MAX} ms"
     return None
+
+
+def _is_value(text: bytes) -> bool:
+    """JSON text that can be read as a value, as whoever looks at the agents does: 1e999 cannot."""
+    try:
+        decode_json(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _is_name(word: str) -> bool:

@@ -4,12 +4,14 @@ The exchange and the control door take frames on nng's receiving threads, decode
 frame are answered at once with what is wrong with them; they never reach an actor.
 """
 
+from typing import Any
+
 import msgspec
 
 from questd.actors.control.actor import RequestArrived
 from questd.actors.exchange.actor import DoorPipeClosed, FrameArrived
 from questd.actors.exchange.protocols import unspoken
-from questd.actors.house import VERSION, House
+from questd.actors.house import VERSION, Answers, House
 from questd.messages.any_version import protocol_of, tag_of
 from questd.messages.control import REQUEST_TAGS, Error, decode_request, encode_control
 from questd.messages.exchange import (
@@ -30,12 +32,7 @@ def open_exchange(house: House, *, token: str | None, name: str) -> Door:
     """A door for agents. ``token``: what they must show; None where the socket's folder is the guard."""
 
     def receive(route: Route, body: bytes) -> None:
-        try:
-            frame = decode_agent_frame(body)
-        except Undecodable as error:
-            door.send(route, encode_frame(_denied(body, error)))
-            return
-        house.exchange.tell(FrameArrived(door, route, frame, token))
+        take_frame(house, door, route, body, token)
 
     def closed(pipe: int) -> None:
         house.exchange.tell(DoorPipeClosed(door, pipe))
@@ -50,15 +47,30 @@ def open_control(house: House) -> Door:
     """The door for clients on this machine."""
 
     def receive(route: Route, body: bytes) -> None:
-        try:
-            request = decode_request(body)
-        except Undecodable as error:
-            door.send(route, encode_control(_refused(body, error)))
-            return
-        house.control.tell(RequestArrived(door, route, request))
+        take_request(house, door, route, body)
 
     door = Door(receive, frame_max=FRAME_MAX_BYTES, name="control", credit=CLIENT_CREDIT)
     return door
+
+
+def take_frame(house: House, door: Answers, route: Any, body: bytes, token: str | None) -> None:
+    """Bytes that came in at the exchange, whatever kind of door they came by."""
+    try:
+        frame = decode_agent_frame(body)
+    except Undecodable as error:
+        door.send(route, encode_frame(_denied(body, error)))
+        return
+    house.exchange.tell(FrameArrived(door, route, frame, token))
+
+
+def take_request(house: House, door: Answers, route: Any, body: bytes) -> None:
+    """Bytes that came in at the control door, whatever kind of door they came by."""
+    try:
+        request = decode_request(body)
+    except Undecodable as error:
+        door.send(route, encode_control(_refused(body, error)))
+        return
+    house.control.tell(RequestArrived(door, route, request))
 
 
 def _denied(body: bytes, error: Exception) -> Denied:
