@@ -1,0 +1,1 @@
+"""Systems that do comparable work, measured beside questd in one run: ``make bench-peers``."""
