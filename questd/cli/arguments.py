@@ -256,6 +256,15 @@ def backup(parser: ArgumentParser) -> None:
     )
 
 
+def doctor(parser: ArgumentParser) -> None:
+    """``quest doctor``."""
+    parser.add_argument(
+        "--repair",
+        action="store_true",
+        help="mend the journal; what was there is kept, what is lost is named",
+    )
+
+
 def completion(parser: ArgumentParser) -> None:
     """``quest completion``."""
     parser.add_argument("shell", choices=("bash", "zsh", "fish"))

@@ -1,4 +1,7 @@
-"""``doctor``: looks at everything, changes nothing, and says of each fault what to do."""
+"""``doctor``: looks at everything, and says of each fault what is wrong, where, and what to do.
+
+Without ``--repair`` it changes nothing of the journal; a damaged history is set aside and built anew by whoever opens it.
+"""
 
 import argparse
 import os
@@ -21,7 +24,23 @@ from questd.messages.control import DaemonInfo, Ping
 from questd.runtime.errors import QuestdError
 
 DISK_LOW_BYTES = 1024 * 1024 * 1024
-FILES_LOW = 1_024
+FINDINGS_SHOWN = 20
+SET_ASIDE = {".damaged", ".foreign", ".newer", ".older"}
+REPAIR = (
+    "stop the daemon and restore a backup, or run `quest doctor --repair`: it keeps what is here, builds the journal "
+    "anew from all that can be proven, and says what is lost"
+)
+JOURNAL_ADVICE = {
+    "open": REPAIR,
+    "foreign": "nothing is lost yet: see to which journal belongs here before anything else",
+    "side_file": "bring back what belongs here, or run `quest doctor --repair` to go on without what is lost",
+    "no_side_file": "nothing is lost: the next daemon, or `quest doctor --repair`, writes it anew",
+    "page": f"some of what is stored cannot be read. {REPAIR}",
+    "chain": f"this event and those of its quest after it cannot be trusted. {REPAIR}",
+    "head": f"nothing is lost: the events tell what it must be. {REPAIR}",
+    "orphan": f"nothing is lost: the events tell what it must be. {REPAIR}",
+    "content": f"what refers to it cannot go on. {REPAIR}",
+}
 
 
 class Finding(Struct, frozen=True):
@@ -34,8 +53,9 @@ class Finding(Struct, frozen=True):
 
 
 def doctor(options: argparse.Namespace, out: Out) -> int:
-    """0 when nothing is broken, else 1."""
+    """0 when nothing is broken (any more), else 1."""
     with_home = home_of(options)
+    done = _repaired(with_home, out) if options.repair else {}
     findings: list[Finding] = []
     for look in (_program, _settings, _directory, _daemon, _journal, _history, _agents):
         found = list(_looked(look, with_home))
@@ -48,8 +68,14 @@ def doctor(options: argparse.Namespace, out: Out) -> int:
     with_home.close()
     healthy = all(one.status != "broken" for one in findings)
     if out.as_json:
-        out.document({"healthy": healthy, "findings": findings})
+        out.document({"healthy": healthy, **done, "findings": findings})
     return DONE if healthy else FAILED
+
+
+def _repaired(home: Home, out: Out) -> dict[str, object]:
+    from questd.cli.mending import mend  # noqa: PLC0415
+
+    return {"repair": mend(home, out)}
 
 
 def _looked(look: Callable[[Home], Iterator[Finding]], home: Home) -> Iterator[Finding]:
@@ -156,20 +182,31 @@ def _sockets(address: DaemonAddress) -> Iterator[Finding]:
 
 
 def _journal(home: Home) -> Iterator[Finding]:
+    from questd.runtime.journal.head_file import HEAD_NAME  # noqa: PLC0415
     from questd.runtime.journal.reader import DATABASE_NAME  # noqa: PLC0415
     from questd.runtime.journal.verify import verify  # noqa: PLC0415
+    from questd.views.heads import head_told  # noqa: PLC0415
 
     data = home.settings.data
     if not (data / DATABASE_NAME).exists():
-        yield Finding("journal", "ok", "none yet")
+        if (data / HEAD_NAME).exists():
+            message = f"{data / DATABASE_NAME} is gone; {HEAD_NAME} says that it was here"
+            advice = f"restore a backup; to begin anew, delete {data / HEAD_NAME}"
+            yield Finding("journal", "broken", message, advice)
+        else:
+            yield Finding("journal", "ok", "none yet")
         return
-    found = verify(data)
+    found = verify(data, head_told)
     if not found:
-        yield Finding("journal", "ok", "every page, chain and reference is whole")
-    for one in found:
+        yield Finding("journal", "ok", "every page, chain, head and reference is whole")
+    for one in found[:FINDINGS_SHOWN]:
         where = f" ({one.quest}{f', event {one.n}' if one.n else ''})" if one.quest else ""
-        advice = "stop the daemon and restore a backup of the data directory"
-        yield Finding("journal", "broken", f"{one.message}{where}", advice)
+        said, advice = f"{one.message}{where}", JOURNAL_ADVICE[one.what]
+        harmless = one.what == "no_side_file"
+        yield Finding("journal", "warning" if harmless else "broken", said, advice)
+    if len(found) > FINDINGS_SHOWN:
+        more = f"and {len(found) - FINDINGS_SHOWN} more of the kind"
+        yield Finding("journal", "broken", more, REPAIR)
 
 
 def _history(home: Home) -> Iterator[Finding]:
@@ -178,7 +215,12 @@ def _history(home: Home) -> Iterator[Finding]:
 
     if not (home.settings.data / DATABASE_NAME).exists():
         return
+    before = set(home.settings.data.glob("history.duckdb.*"))
     found = History(home=home).sql("select count(*) from quests")
+    for path in sorted(set(home.settings.data.glob("history.duckdb.*")) - before):
+        if path.suffix in SET_ASIDE:
+            message = "it could not be used, and was built anew from the journal"
+            yield Finding("history", "warning", message, f"the old one is {path}: delete it")
     said = f"{found.rows[0][0]} quests"
     if found.lag:
         advice = "look into logs/historian.log"

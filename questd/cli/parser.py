@@ -68,7 +68,7 @@ GROUPS: Final[dict[str, tuple[Verb | Noun, ...]]] = {
     ),
     "House": (
         Verb("serve", "run the daemon", "questd.cli.house:serve"),
-        Verb("doctor", "look whether all is well", "questd.cli.doctor:doctor"),
+        Verb("doctor", "look whether all is well", "questd.cli.doctor:doctor", add.doctor),
         Verb("backup", "copy the journal, while it runs too", "questd.cli.backup:backup", add.backup),
         Verb("completion", "completion for a shell", "questd.cli.completion:completion", add.completion),
     ),

@@ -112,7 +112,7 @@ class _Mending:
 
     def mend(self, findings: Sequence[Finding]) -> Repair:
         claimed = self._claimed()
-        if findings and all(one.what == "side_file" for one in findings) and claimed is None:
+        if findings and all("side_file" in one.what for one in findings) and claimed is None:
             return self._write_side_file()
         shutil.rmtree(self._workshop, ignore_errors=True)
         fresh = self._workshop / "fresh"

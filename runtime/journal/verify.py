@@ -11,7 +11,7 @@ from msgspec import Struct, structs
 
 from questd.messages.events import Record
 from questd.messages.heads import Head
-from questd.runtime.errors import BrokenChain, JournalError, JournalForeign
+from questd.runtime.errors import BrokenChain, JournalBroken, JournalError, JournalForeign
 from questd.runtime.journal.head_file import HEAD_NAME, read_durable_head
 from questd.runtime.journal.opening import durable_head, refuse_other
 from questd.runtime.journal.reader import SqliteReader
@@ -20,7 +20,7 @@ _EVENTS = 10_000
 
 
 class Finding(Struct, frozen=True):
-    """One thing that is wrong. ``what``: open, foreign, side_file, page, chain, head, orphan or content."""
+    """One thing that is wrong. ``what``: open, foreign, side_file, no_side_file, page, chain, head, orphan or content."""
 
     what: str
     message: str
@@ -68,7 +68,9 @@ def _side_file(reader: SqliteReader) -> Iterator[Finding]:
         claimed = read_durable_head(reader.directory)
         if claimed is None:
             path = reader.directory / HEAD_NAME
-            yield Finding("side_file", f"{path} is missing: an older copy could not be told apart")
+            yield Finding(
+                "no_side_file", f"{path} is missing: an older copy could not be told apart"
+            )
         else:
             refuse_other(reader, durable_head(reader), claimed)
     except JournalError as error:
@@ -76,7 +78,11 @@ def _side_file(reader: SqliteReader) -> Iterator[Finding]:
 
 
 def _pages(reader: SqliteReader) -> Iterator[Finding]:
-    for (text,) in reader.ask("pragma integrity_check"):
+    try:
+        said = [text for (text,) in reader.ask("pragma integrity_check")]
+    except JournalBroken as error:
+        said = [str(error)]
+    for text in said:
         if text != "ok":
             yield Finding("page", f"{reader.path}: {text}")
 
