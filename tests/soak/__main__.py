@@ -1,0 +1,66 @@
+"""``python -m tests.soak [chaos|keys|overload|all] --minutes N``: hours of bad luck in N minutes; exit 1 when anything is wrong.
+
+``chaos``: everything is killed and frozen while quests run. ``keys``: many clients, one idempotency key at a time, over kills. ``all``: both.
+``overload``: ten times what the agents can take.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.soak import chaos, keys, overload
+from tests.soak.house import say
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit code: 0 when everything is right."""
+    parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
+    parser.add_argument("what", choices=("chaos", "keys", "overload", "all"), nargs="?")
+    parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--quests", type=int, default=5_000, help="of the chaos")
+    parser.add_argument("--seed", type=int, default=1, help="of the chaos")
+    parser.add_argument("--keys", type=int, default=1_000)
+    parser.add_argument("--clients", type=int, default=100, help="with the same key")
+    parser.add_argument("--kills", type=int, default=50, help="while keys are submitted")
+    parser.set_defaults(what="all")
+    given = parser.parse_args(arguments)
+    os.nice(5)
+    right = [part(given) for name, part in PARTS.items() if name in ORDER[given.what]]
+    return 0 if all(right) else 1
+
+
+def run_chaos(given: argparse.Namespace) -> bool:
+    plan = chaos.Plan(seconds=given.minutes * 60, quests=given.quests)
+    with tempfile.TemporaryDirectory(prefix="soak-") as folder:
+        say(f"chaos: {plan.quests} quests, {given.minutes:g} minutes, seed {given.seed}")
+        outcome = chaos.run(Path(folder), plan, given.seed)
+    sys.stdout.write(chaos.report(outcome) + "\n")
+    return not outcome.wrong
+
+
+def run_keys(given: argparse.Namespace) -> bool:
+    with tempfile.TemporaryDirectory(prefix="soak-") as folder:
+        say(f"keys: {given.clients} clients, {given.keys} keys, {given.kills} kills")
+        sizes = {"keys": given.keys, "clients": given.clients, "kills": given.kills}
+        outcome = keys.run(Path(folder), **sizes)
+    sys.stdout.write(keys.report(outcome) + "\n")
+    return not outcome.wrong
+
+
+def run_overload(given: argparse.Namespace) -> bool:
+    with tempfile.TemporaryDirectory(prefix="soak-") as folder:
+        say(f"overload: {given.minutes:g} minutes")
+        outcome = overload.run(Path(folder), overload.Plan(given.minutes * 60))
+    sys.stdout.write(overload.report(outcome) + "\n")
+    return not outcome.wrong
+
+
+Part = Callable[[argparse.Namespace], bool]
+PARTS: dict[str, Part] = {"chaos": run_chaos, "keys": run_keys, "overload": run_overload}
+ORDER = {"all": ("chaos", "keys"), **{name: (name,) for name in PARTS}}
+
+if __name__ == "__main__":
+    sys.exit(main())
