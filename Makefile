@@ -9,8 +9,9 @@ DIFF ?= examples/code_review/change.diff
 SEEDS ?= 2000
 JOBS ?= 3
 POINTS ?= 10000
+MINUTES ?= 10
 
-.PHONY: run test check bench bench-peers sim help
+.PHONY: run test check bench bench-peers sim crash soak help
 
 help:            ## what can be made
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -43,3 +44,9 @@ bench-peers: $(READY)  ## beside DBOS, LangGraph, Celery, Prefect (installs them
 sim: $(READY)    ## the deterministic simulation: make sim SEEDS=n POINTS=n (runs by seed; deaths of the daemon at appends)
 	@$(BIN)/python -m questd.simulation --seeds $(SEEDS)
 	@$(BIN)/python -m questd.simulation --crash-points $(POINTS)
+
+crash: $(READY)  ## kill -9 of real daemons at every point of every commit of the reference runs
+	@CRASH_POINTS=all $(BIN)/python -m pytest -rA tests/crash
+
+soak: $(READY)   ## everything is killed while quests run: make soak MINUTES=n
+	@$(BIN)/python -m tests.soak all --minutes $(MINUTES)
