@@ -36,6 +36,7 @@ class Limits(Struct, frozen=True):
     submits_in_flight: int = 4_096
     requests_in_flight: int = 20_000
     journal_queue: int = 20_000
+    open_quests: int = 1_000_000
 
 
 class Answers(Protocol):

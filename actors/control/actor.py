@@ -10,8 +10,20 @@ from typing import Any
 from msgspec import Struct
 
 from questd.actors.agent.edge import fault_of_result
-from questd.actors.control.questions import list_quests, read_blobs, read_quest, whole_id
-from questd.actors.control.submitting import checked_inputs, refusal_of
+from questd.actors.control.admission import Admission
+from questd.actors.control.fitting import encode_fitting, refusal_of_blobs, refusal_of_list
+from questd.actors.control.questions import (
+    READ_BYTES_MAX,
+    bounded,
+    count_open,
+    last_of,
+    lean,
+    list_quests,
+    read_blobs,
+    read_quest,
+    whole_id,
+)
+from questd.actors.control.submitting import checked_inputs, merged_labels, refusal_of
 from questd.actors.control.watching import Watches
 from questd.actors.graph import parse_deadline
 from questd.actors.house import VERSION, Answers, House
@@ -31,7 +43,7 @@ from questd.actors.mail import (
 from questd.actors.quest import commands as cmd
 from questd.actors.quest.plans import BadDefinition, ReadyPlan
 from questd.messages import control as ctl
-from questd.messages.control import Error, Reply, Request, encode_control
+from questd.messages.control import Error, Reply, Request
 from questd.messages.definition import definition_digest
 from questd.messages.events import Record
 from questd.messages.heads import TERMINAL, Head
@@ -41,7 +53,6 @@ from questd.runtime.journal.store import JournalStore
 
 QUEST_ID_LENGTH = 20
 READ_EVENTS_MAX = 10_000
-LIST_MAX = 1_000
 WAIT_MAX_MS = 60_000
 
 
@@ -91,7 +102,7 @@ class ControlActor(Actor):
         self._facts = facts
         self._open: dict[int, tuple[Answers, Any]] = {}
         self._jobs = 0
-        self._submits: dict[int, None] = {}
+        self._admission = Admission(house.limits)
         self._watches = Watches()
         self._loaded = False
 
@@ -113,6 +124,7 @@ class ControlActor(Actor):
                 self._wait_over(job)
             case QuestsLoaded(quests, folded):
                 self._loaded = True
+                self._admission.counted(quests)
                 self._facts.ready(quests, folded)
             case _:
                 raise AssertionError(f"the control actor got {message!r}")
@@ -130,18 +142,19 @@ class ControlActor(Actor):
         self._jobs += 1
         job = self._jobs
         self._open[job] = (door, route)
-        limit = self._house.limits.requests_in_flight
-        if len(self._open) > limit:
-            self._reply(job, Error("busy", f"{limit} requests are open", retry_after_ms=200))
+        busy = self._admission.request(len(self._open))
+        if busy is not None:
+            self._reply(job, busy)
         else:
             self._dispatch(job, request)
 
     def _reply(self, job: int, reply: Reply) -> None:
-        self._submits.pop(job, None)
+        self._admission.done(job)
+        self._watches.end_read(job)
         self._forget_watch(job)
         opened = self._open.pop(job, None)
         if opened is not None:
-            opened[0].send(opened[1], encode_control(reply))
+            opened[0].send(opened[1], encode_fitting(reply))
 
     def _dispatch(self, job: int, request: Request) -> None:
         reply = ReplyTo(self.ref, job)
@@ -158,8 +171,8 @@ class ControlActor(Actor):
                 self._resolve(job, request)
             case ctl.ListQuests():
                 self._list(job, request)
-            case ctl.ReadBlobs(digests):
-                self._read(job, lambda store: read_blobs(store, digests), self._reply)
+            case ctl.ReadBlobs():
+                self._read_blobs(job, request)
             case ctl.ListAgents(name):
                 house.exchange.tell(LookAtAgents(name, reply))
             case ctl.DrainAgent(name, instance):
@@ -219,23 +232,40 @@ class ControlActor(Actor):
     # -- submit ----------------------------------------------------------------------------------
 
     def _submit(self, job: int, submit: ctl.Submit) -> None:
-        limits = self._house.limits
-        if len(self._submits) >= limits.submits_in_flight:
-            self._reply(job, Error("busy", "too many submits at once", retry_after_ms=200))
-            return
-        if self._facts.gauges().get("journal_queue", 0) > limits.journal_queue:
-            self._reply(job, Error("busy", "the journal is behind", retry_after_ms=500))
-            return
-        refused = refusal_of(submit)
+        queued = self._facts.gauges().get("journal_queue", 0)
+        refused = self._admission.submit(job, queued) or refusal_of(submit)
         if refused is not None:
             self._reply(job, refused)
-            return
-        self._submits[job] = None
-        ready = self._house.plans.get(definition_digest(submit.definition))
+        elif self._admission.full:
+            self._count_quests(job, submit)
+        else:
+            self._compile(job, submit)
+
+    def _count_quests(self, job: int, submit: ctl.Submit) -> None:
+        """Quests end without telling us: only when there seem to be too many they are counted anew."""
+
+        def counted(job: int, quests: int) -> None:
+            self._admission.counted(quests)
+            if self._admission.full:
+                self._reply(job, self._admission.too_many())
+            else:
+                self._compile(job, submit)
+
+        if self._admission.recount(self._house.clock.monotonic_s()):
+            self._read(job, count_open, counted)
+        else:
+            self._reply(job, self._admission.too_many())
+
+    def _compile(self, job: int, submit: ctl.Submit) -> None:
+        plans, data = self._house.plans, submit.definition
+        ready = plans.get(definition_digest(data))
         if ready is not None:
             self._start(job, submit, ready)
             return
-        plans, data = self._house.plans, submit.definition
+        busy = self._admission.compile(job, len(data))
+        if busy is not None:
+            self._reply(job, busy)
+            return
 
         def compiled(_: JournalStore) -> ReadyPlan | Error:
             try:
@@ -248,11 +278,16 @@ class ControlActor(Actor):
         self._read(job, compiled, lambda job, ready: self._start(job, submit, ready))
 
     def _start(self, job: int, submit: ctl.Submit, ready: ReadyPlan) -> None:
-        checked = checked_inputs(submit.inputs, ready)
-        if isinstance(checked, Error):
-            self._reply(job, checked)
-            return
+        self._admission.compiled(job)
         definition = ready.plan.definition
+        checked = checked_inputs(submit.inputs, ready)
+        labels = merged_labels(definition, submit)
+        for refused in (checked, labels):
+            if isinstance(refused, Error):
+                self._reply(job, refused)
+                return
+        assert isinstance(checked, bytes)
+        assert isinstance(labels, dict)
         now_us = self._house.clock.now_us()
         deadline_us = submit.deadline_us
         if deadline_us is None and definition.deadline is not None:
@@ -260,13 +295,14 @@ class ControlActor(Actor):
         command = cmd.SubmitQuest(
             inputs=checked,
             project=submit.project or definition.project,
-            labels={**definition.labels, **submit.labels},
+            labels=labels,
             priority=submit.priority or definition.priority,
             deadline_us=deadline_us,
             total_timeout_ms=submit.total_timeout_ms or definition.total_timeout_ms,
             key=submit.key,
         )
         start = StartQuest(ready, ready.data, command, ReplyTo(self.ref, job))
+        self._admission.began()
         self._house.directory.tell(start)
 
     def _resolve(self, job: int, request: ctl.ResolveTask) -> None:
@@ -296,9 +332,12 @@ class ControlActor(Actor):
         self._read_quest(job, whole)
 
     def _read_quest(self, job: int, request: ctl.ReadQuest) -> None:
-        self._read(job, lambda store: read_quest(store, request), self._on_quest_read)
+        """One question a job at a time: a tool that tells its progress all the time must not fill the reader's queue."""
+        if self._watches.begin_read(job):
+            self._read(job, lambda store: read_quest(store, request), self._on_quest_read)
 
     def _on_quest_read(self, job: int, found: ctl.QuestRecords) -> None:
+        again = self._watches.end_read(job)
         found = self._watches.with_progress(found)
         request = self._watches.request(job)
         news = found.records or found.definition is not None
@@ -306,6 +345,8 @@ class ControlActor(Actor):
         if request is not None and not over and (request.until_end or not news):
             if found.progress_version > request.seen_progress and not request.until_end:
                 self._reply(job, found)
+            elif again:
+                self._read_quest(job, request)
             return
         self._reply(job, found)
 
@@ -316,11 +357,12 @@ class ControlActor(Actor):
             if request.until_end and not over:
                 continue
             if request.until_end and records:
-                self._reply(job, ctl.QuestRecords(head, records))
+                self._reply(job, ctl.QuestRecords(lean(head), last_of(records)))
             elif records and records[0].n <= request.after + 1:
-                fresh = tuple(record for record in records if record.n > request.after)
+                fresh = [record for record in records if record.n > request.after]
                 if fresh:
-                    found = ctl.QuestRecords(head, fresh)
+                    page = bounded(fresh[: request.limit], READ_BYTES_MAX)
+                    found = ctl.QuestRecords(lean(head), page, page[-1].n < head.version)
                     self._reply(job, self._watches.with_progress(found))
             elif head.version > request.after:
                 self._read_quest(job, request)
@@ -336,9 +378,16 @@ class ControlActor(Actor):
         if quest is not None:
             self._house.directory.tell(WatchQuest(quest, on=False))
 
+    def _read_blobs(self, job: int, request: ctl.ReadBlobs) -> None:
+        refused = refusal_of_blobs(request)
+        if refused is not None:
+            self._reply(job, refused)
+            return
+        self._read(job, lambda store: read_blobs(store, request.digests), self._reply)
+
     def _list(self, job: int, request: ctl.ListQuests) -> None:
-        wanted = request.wanted
-        if not 1 <= wanted.limit <= LIST_MAX:
-            self._reply(job, Error("invalid", f"--limit is 1 to {LIST_MAX}"))
+        refused = refusal_of_list(request)
+        if refused is not None:
+            self._reply(job, refused)
             return
         self._read(job, lambda store: list_quests(store, request), self._reply)

@@ -1,5 +1,9 @@
 """Questions to the journal: asked on its reader thread, or by a client that reads a directory without a daemon. Pure reading."""
 
+from collections.abc import Sequence
+
+from msgspec import msgpack, structs
+
 from questd.messages import control as ctl
 from questd.messages.control import Error
 from questd.messages.events import Record
@@ -7,8 +11,6 @@ from questd.messages.heads import TERMINAL, Head
 from questd.runtime.journal.store import JournalStore
 
 READ_BYTES_MAX = 2 * 1024 * 1024
-HEAD_BYTES = 2_048
-"""About what a head takes in a frame, long names and labels included."""
 END_KINDS = frozenset({"quest.completed", "quest.failed", "quest.cancelled"})
 
 
@@ -29,18 +31,30 @@ def read_quest(store: JournalStore, request: ctl.ReadQuest) -> ctl.QuestRecords 
         return Error("not_found", f"there is no quest {request.quest}")
     definition = store.definition(head.definition) if request.definition else None
     room = READ_BYTES_MAX - (0 if definition is None else len(definition))
-    records = bounded(store.events(request.quest, request.after, request.limit), room)
+    found = store.events(request.quest, request.after, request.limit)
+    # A definition of the largest size leaves no room for an event of the largest size.
+    records = bounded(found, room) if room > 0 else ()
     last = records[-1].n if records else request.after
-    return ctl.QuestRecords(head, records, last < head.version, definition)
+    return ctl.QuestRecords(lean(head), records, last < head.version, definition)
 
 
-def bounded(records: list[Record], room: int) -> tuple[Record, ...]:
+def lean(head: Head) -> Head:
+    """Without what only the daemon needs: the wants of a quest can be as large as its definition."""
+    return structs.replace(head, wants=()) if head.wants else head
+
+
+def bounded(records: Sequence[Record], room: int) -> tuple[Record, ...]:
     """The first of them, at least one, up to that many bytes of bodies."""
     for count, record in enumerate(records):
         room -= len(record.body)
         if room < 0 and count:
             return tuple(records[:count])
     return tuple(records)
+
+
+def last_of(records: Sequence[Record]) -> tuple[Record, ...]:
+    """As ``bounded``, from the end."""
+    return bounded(records[::-1], READ_BYTES_MAX)[::-1]
 
 
 def read_blobs(store: JournalStore, digests: tuple[str, ...]) -> ctl.Blobs:
@@ -70,7 +84,9 @@ def list_quests(store: JournalStore, request: ctl.ListQuests) -> ctl.Heads:
         if not begun:
             continue  # retention took it between the two questions
         ended = last_event(store, head)
-        room -= len(begun[0].body) + (0 if ended is None else len(ended.body)) + HEAD_BYTES
+        head = lean(head)  # noqa: PLW2901
+        room -= len(begun[0].body) + (0 if ended is None else len(ended.body))
+        room -= len(msgpack.encode(head))
         if room < 0 and heads:
             break
         heads.append(head)
@@ -79,6 +95,11 @@ def list_quests(store: JournalStore, request: ctl.ListQuests) -> ctl.Heads:
     cut = len(heads) < len(selected) or len(heads) == request.wanted.limit
     after = heads[-1].quest if heads and cut else None
     return ctl.Heads(tuple(heads), tuple(first), tuple(last), after)
+
+
+def count_open(store: JournalStore) -> int:
+    """How many quests are open."""
+    return sum(1 for _ in store.heads(open_only=True))
 
 
 def last_event(store: JournalStore, head: Head) -> Record | None:

@@ -7,6 +7,7 @@ from questd.actors.graph.checks import LABELS_MAX, NAME_MAX, PRIORITIES
 from questd.actors.graph.plain import text_fault
 from questd.actors.quest.plans import ReadyPlan
 from questd.messages.control import Error, Submit
+from questd.messages.definition import QuestDefinition
 from questd.messages.payload import PAYLOAD_MAX_BYTES, decode_json, encode_json
 
 KEY_MAX: Final = 500
@@ -53,6 +54,17 @@ def _faults_of_numbers(submit: Submit) -> list[str]:
         longest = format_duration(DURATION_MAX_MS)
         faults.append(f"total_timeout: must be longer than 0s and not longer than {longest}")
     return faults
+
+
+def merged_labels(definition: QuestDefinition, submit: Submit) -> dict[str, str] | Error:
+    """The document's labels, and those of the submit in their place or beside them: together as many as a quest may have."""
+    labels = {**definition.labels, **submit.labels}
+    if len(labels) <= LABELS_MAX:
+        return labels
+    message = (
+        f"labels: has {len(labels)} labels with those of the document; {LABELS_MAX} are allowed"
+    )
+    return Error("invalid", message)
 
 
 def _fits(name: str, most: int) -> bool:

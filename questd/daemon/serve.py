@@ -45,6 +45,7 @@ def plan_of(settings: Settings) -> DaemonPlan:
             submits_in_flight=limits.submits_in_flight,
             requests_in_flight=limits.requests_in_flight,
             journal_queue=limits.journal_queue,
+            open_quests=limits.open_quests,
         ),
         listeners=listeners_of(settings.listen),
         agents=settings.agents,

@@ -60,6 +60,7 @@ class _Limits(Struct, frozen=True, forbid_unknown_fields=True):
     submits_in_flight: int = 4_096
     requests_in_flight: int = 20_000
     journal_queue: int = 20_000
+    open_quests: int = 1_000_000
 
 
 class _Retention(Struct, frozen=True, forbid_unknown_fields=True):
@@ -282,6 +283,7 @@ def _limits(limits: _Limits) -> LimitSettings:
         submits_in_flight=_least(f"{field}.submits_in_flight", limits.submits_in_flight, 1),
         requests_in_flight=_least(f"{field}.requests_in_flight", limits.requests_in_flight, 1),
         journal_queue=_least(f"{field}.journal_queue", limits.journal_queue, 1),
+        open_quests=_least(f"{field}.open_quests", limits.open_quests, 1),
     )
 
 

@@ -66,7 +66,9 @@ def _house(world: World) -> None:
     life = world.life
     control = _inside(world, "control")
     _demand(not control["_open"], f"the control actor has {control['_open']} open")
-    _demand(not control["_submits"], "the control actor still counts submits")
+    _demand(
+        not insides(control["_admission"])["_submits"], "the control actor still counts submits"
+    )
     router = _inside(world, "router")["_state"]
     _demand(not router.held, f"places are held by nobody: {router.held}")
     kept = {i.id: list(i.held) for i in router.instances.values() if i.held}
