@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from msgspec import Struct
 
@@ -23,6 +24,7 @@ from questd.runtime.journal.store import Append, Appended, NewEvent
 from questd.runtime.journal.verify import verify
 from questd.views.heads import head_told
 from tests.journal.wal import wal_end
+from tests.upgrades.golden import copy_of
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "journals" / "v1"
 FILES = ("journal.db", "journal.db-wal", "journal.head")
@@ -106,8 +108,7 @@ def appends(reader: SqliteReader) -> Iterator[Append]:
 
 
 def commits() -> list[list[Append]]:
-    golden = SqliteReader(GOLDEN)
-    with closing(golden):
+    with TemporaryDirectory() as folder, SqliteReader(copy_of(GOLDEN, Path(folder))) as golden:
         items = list(appends(golden))
     return [items[at : at + EVENTS_A_COMMIT] for at in range(0, len(items), EVENTS_A_COMMIT)]
 
