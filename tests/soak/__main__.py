@@ -5,11 +5,14 @@
 """
 
 import argparse
+import json
 import os
 import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+
+from msgspec import structs
 
 from tests.soak import chaos, keys, overload
 from tests.soak.house import say
@@ -25,6 +28,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--keys", type=int, default=1_000)
     parser.add_argument("--clients", type=int, default=100, help="with the same key")
     parser.add_argument("--kills", type=int, default=50, help="while keys are submitted")
+    limits = 'of the overloaded daemon, as JSON: {"submits_in_flight": 64}'
+    parser.add_argument("--limits", type=json.loads, default={}, help=limits)
     parser.set_defaults(what="all")
     given = parser.parse_args(arguments)
     os.nice(5)
@@ -53,7 +58,9 @@ def run_keys(given: argparse.Namespace) -> bool:
 def run_overload(given: argparse.Namespace) -> bool:
     with tempfile.TemporaryDirectory(prefix="soak-") as folder:
         say(f"overload: {given.minutes:g} minutes")
-        outcome = overload.run(Path(folder), overload.Plan(given.minutes * 60))
+        plan = overload.Plan(given.minutes * 60)
+        plan = structs.replace(plan, limits={**plan.limits, **given.limits})
+        outcome = overload.run(Path(folder), plan)
     sys.stdout.write(overload.report(outcome) + "\n")
     return not outcome.wrong
 

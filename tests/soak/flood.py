@@ -1,7 +1,7 @@
 """Clients that submit as fast as they can, in a process of their own: ``python -m tests.soak.flood CONTROL PLAN`` (PLAN is JSON).
 
 ``clients`` threads with a link each and one submit under way; ``rate``: submits a second of all together (0: no pause); ``patient``: whether
-``busy`` is waited out as it asks. Prints one line a second: how many were accepted, busy, and how long the accepted ones took (µs). Each
+``busy`` is waited out as it asks; ``nice``: of its priority. Prints one line a second: how many were accepted, busy, and how long the accepted ones took (µs). Each
 quest that was accepted is written into ``accepted`` at once. Ends with its input.
 """
 
@@ -107,8 +107,10 @@ class Flood:
 
 
 def main() -> None:
-    control, plan = sys.argv[1:]
-    flood = Flood(control, json.loads(plan))
+    control, text = sys.argv[1:]
+    plan = json.loads(text)
+    os.nice(plan.get("nice", 0))
+    flood = Flood(control, plan)
 
     def watch() -> None:
         while os.read(0, 1024):

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.soak import chaos, keys
+from tests.soak import chaos, keys, overload
 from tests.soak.samples import Sample, trend
 
 
@@ -29,6 +29,17 @@ def test_one_key_from_many_clients_over_kills_is_one_quest(tmp_path: Path) -> No
     outcome = keys.run(tmp_path, keys=30, clients=20, kills=3, quiet=True)
     assert not outcome.wrong, keys.report(outcome)
     assert (outcome.quests, outcome.submits) == (30, 600)
+
+
+def test_a_flood_is_told_busy_and_nothing_that_was_accepted_is_lost(tmp_path: Path) -> None:
+    limits = {"open_quests": 400, "submits_in_flight": 16}
+    plan = overload.Plan(
+        seconds=4.0, normal_s=1.5, floods=1, limits=limits, sample_s=0.2, settle_s=1.0, quiet=True
+    )
+    outcome = overload.run(tmp_path, plan)
+    assert not outcome.wrong, overload.report(outcome)
+    assert outcome.rude.busy
+    assert outcome.accepted == outcome.ended
 
 
 def life(*memory_mb: float) -> list[Sample]:
