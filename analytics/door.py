@@ -29,14 +29,19 @@ from questd.messages.history import (
     decode_history_request,
     encode_history,
 )
+from questd.runtime.descriptors import raise_limit, share
 from questd.runtime.errors import Busy, JournalError
-from questd.runtime.nng import Door, Route
+from questd.runtime.nng import UNANSWERED_MAX_BYTES, Door, Route
 
 ENVELOPE_BYTES: Final = 128 * 1024
 """Left in a frame for column names, types and the rest of the answer."""
 TIME_LIMIT_MAX_MS: Final = 600_000
 WAIT_MAX_MS: Final = 60_000
+ASKERS: Final = 4
+"""Questions that run at once; as many again may wait."""
 STATUSES_WAITING: Final = 64
+QUESTIONS_CREDIT: Final = 100
+"""Questions on one connection without an answer; more than wait at all are answered busy long before."""
 
 log = logging.getLogger("questd.history")
 REST_S: Final = 1.0
@@ -51,6 +56,7 @@ class _Desk:
     """Requests of one kind: ``places`` bounds those that run or wait."""
 
     def __init__(self, places: int) -> None:
+        self.limit = places
         self.places = threading.BoundedSemaphore(places)
         self.jobs: SimpleQueue[Job | None] = SimpleQueue()
 
@@ -83,7 +89,7 @@ class HistoryDoor:
         hurry: Callable[[], None],
         path: str,
         pid: int,
-        askers: int = 4,
+        askers: int = ASKERS,
     ) -> None:
         self._parent = archive.cursor()
         self._rebuilt = archive.rebuilt
@@ -100,7 +106,15 @@ class HistoryDoor:
         self._statuses = _Desk(STATUSES_WAITING)
         self._workers = [self._worker(self._questions, f"history-asker-{n}") for n in range(askers)]
         self._workers.append(self._worker(self._statuses, "history-status"))
-        self._door = Door(self._receive, frame_max=FRAME_MAX_BYTES, name="history")
+        busy = HistoryError("busy", f"{UNANSWERED_MAX_BYTES} bytes of questions wait: try again")
+        self._door = Door(
+            self._receive,
+            frame_max=FRAME_MAX_BYTES,
+            name="history",
+            credit=QUESTIONS_CREDIT,
+            connections=share(raise_limit(), 1),
+            busy=encode_history(busy),
+        )
 
     def listen(self, url: str) -> str:
         """Take questions at this address; the answer is the bound URL."""
@@ -148,7 +162,8 @@ class HistoryDoor:
         elif desk.places.acquire(blocking=False):
             desk.jobs.put((route, request))
         else:
-            self._answer(route, HistoryError("busy", "too many questions at once: try again"))
+            said = f"{desk.limit} questions run or wait: try again in a second"
+            self._answer(route, HistoryError("busy", said))
 
     def _answer(self, route: Route, reply: HistoryReply) -> None:
         body = encode_history(reply)

@@ -20,15 +20,18 @@ from questd.messages.exchange import (
     decode_agent_frame,
     encode_frame,
 )
-from questd.runtime.nng import Door, Route
+from questd.runtime.nng import CONNECTIONS_MAX, UNANSWERED_MAX_BYTES, Door, Route
 
 AGENT_CREDIT = 32
 """Frames an instance may send without waiting for answers: an honest one has four open."""
 CLIENT_CREDIT = 1_000
+OVERFLOW = f"UNANSWERED_MAX_BYTES: {UNANSWERED_MAX_BYTES} bytes wait for their answers: try again"
 Undecodable = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
-def open_exchange(house: House, *, token: str | None, name: str) -> Door:
+def open_exchange(
+    house: House, *, token: str | None, name: str, connections: int = CONNECTIONS_MAX
+) -> Door:
     """A door for agents. ``token``: what they must show; None where the socket's folder is the guard."""
 
     def receive(route: Route, body: bytes) -> None:
@@ -38,18 +41,31 @@ def open_exchange(house: House, *, token: str | None, name: str) -> Door:
         house.exchange.tell(DoorPipeClosed(door, pipe))
 
     door = Door(
-        receive, pipe_closed=closed, frame_max=FRAME_MAX_BYTES, name=name, credit=AGENT_CREDIT
+        receive,
+        pipe_closed=closed,
+        frame_max=FRAME_MAX_BYTES,
+        name=name,
+        credit=AGENT_CREDIT,
+        connections=connections,
+        busy=encode_frame(Denied("busy", OVERFLOW, fatal=False)),
     )
     return door
 
 
-def open_control(house: House) -> Door:
+def open_control(house: House, *, connections: int = CONNECTIONS_MAX) -> Door:
     """The door for clients on this machine."""
 
     def receive(route: Route, body: bytes) -> None:
         take_request(house, door, route, body)
 
-    door = Door(receive, frame_max=FRAME_MAX_BYTES, name="control", credit=CLIENT_CREDIT)
+    door = Door(
+        receive,
+        frame_max=FRAME_MAX_BYTES,
+        name="control",
+        credit=CLIENT_CREDIT,
+        connections=connections,
+        busy=encode_control(Error("busy", OVERFLOW, retry_after_ms=500)),
+    )
     return door
 
 

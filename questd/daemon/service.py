@@ -27,6 +27,7 @@ from questd.daemon.ids import quest_ids
 from questd.daemon.retention import Retention
 from questd.runtime.actor import Ref
 from questd.runtime.clock import SystemClock, ThreadTimers
+from questd.runtime.descriptors import raise_limit, share
 from questd.runtime.dispatch import PooledDispatcher
 from questd.runtime.errors import JournalError
 from questd.runtime.journal.lock import DirectoryLock
@@ -160,14 +161,20 @@ class Daemon:
     def _open_doors(self, house: House) -> None:
         folder = socket_folder(self._plan.data)
         self._folder = folder
-        control = open_control(house)
+        connections = share(raise_limit(), 2 + len(self._plan.listeners))
+        control = open_control(house, connections=connections)
         self._doors.append(control)
         self.addresses["control"] = control.listen(f"ipc://{folder}/c")
-        exchange = open_exchange(house, token=None, name="exchange")
+        exchange = open_exchange(house, token=None, name="exchange", connections=connections)
         self._doors.append(exchange)
         self.addresses["exchange"] = exchange.listen(f"ipc://{folder}/e")
         for number, listener in enumerate(self._plan.listeners):
-            door = open_exchange(house, token=listener.token, name=f"exchange-tcp-{number}")
+            door = open_exchange(
+                house,
+                token=listener.token,
+                name=f"exchange-tcp-{number}",
+                connections=connections,
+            )
             self._doors.append(door)
             bound = door.listen(listener.url, tls=listener.tls)
             self.addresses[f"exchange_tcp_{number}"] = bound

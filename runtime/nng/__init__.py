@@ -2,6 +2,13 @@
 
 from questd.runtime.nng.address import TLSSettings
 from questd.runtime.nng.caller import Caller
-from questd.runtime.nng.door import Door, Route
+from questd.runtime.nng.door import CONNECTIONS_MAX, UNANSWERED_MAX_BYTES, Door, Route
 
-__all__ = ["Caller", "Door", "Route", "TLSSettings"]
+__all__ = [
+    "CONNECTIONS_MAX",
+    "UNANSWERED_MAX_BYTES",
+    "Caller",
+    "Door",
+    "Route",
+    "TLSSettings",
+]

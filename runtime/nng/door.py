@@ -45,6 +45,9 @@ RECEIVE_TIMEOUT_MS = 100
 """How long ``stop`` waits at most for the receiving thread to look up."""
 LEAVE_S = 5.0
 UNANSWERED_MAX = 1_000
+UNANSWERED_MAX_BYTES = 256 * 1024 * 1024
+"""Of all connections together: what has come in and waits for its answer is memory."""
+CONNECTIONS_MAX = 4_096
 SEND_TRIES = 50
 SEND_PAUSE_S = 0.0005
 """nng moves answers from the socket's buffer to the pipes and drops rather than waits there, so a full buffer is
@@ -69,7 +72,10 @@ class Door:
 
     A pipe's last requests may be received after its ``pipe_closed``. Bodies longer than ``frame_max`` bytes close
     their pipe unread; so does asking
-    ``credit`` times without waiting for an answer.
+    ``credit`` times without waiting for an answer. Beyond ``connections`` further ones are hung up on.
+
+    While ``UNANSWERED_MAX_BYTES`` have come in without an answer, what comes is answered ``busy`` and not handed on; without ``busy``
+    it is not answered.
     """
 
     def __init__(
@@ -80,12 +86,22 @@ class Door:
         frame_max: int,
         name: str,
         credit: int = UNANSWERED_MAX,
+        connections: int = CONNECTIONS_MAX,
+        busy: bytes | None = None,
     ) -> None:
         self.name = name
         self.hung_up = 0
         """How many pipes were closed because they asked more than ``credit`` times without waiting for answers."""
+        self.turned_away = 0
+        """How many connections were refused because there were enough."""
+        self.overflowed = 0
+        """How many requests were answered ``busy`` because too many bytes waited."""
         self._credit = credit
-        self._unanswered: dict[int, int] = {}
+        self._connections = min(connections, CONNECTIONS_MAX)
+        self._busy = busy
+        self._pipes: set[int] = set()
+        self._unanswered: dict[int, dict[bytes, int]] = {}
+        self._waiting_bytes = 0
         self._counting = threading.Lock()
         self.failures = 0
         """How often a callback raised."""
@@ -104,6 +120,7 @@ class Door:
             recv_timeout=RECEIVE_TIMEOUT_MS,
         )
         self._handle: Any = self._socket.socket
+        self._socket.add_pre_pipe_connect_cb(self._on_pipe_opening)
         self._socket.add_post_pipe_remove_cb(self._on_pipe_closed)
         close_at_exit(self, Door.stop)
 
@@ -146,10 +163,10 @@ class Door:
         """Answer one request, once, from any thread. Nothing happens when its pipe is dead or the door stopped."""
         with self._counting:
             open_requests = self._unanswered.get(route.pipe)
-            if open_requests == 1:
-                del self._unanswered[route.pipe]
-            elif open_requests:
-                self._unanswered[route.pipe] = open_requests - 1
+            if open_requests is not None:
+                self._waiting_bytes -= open_requests.pop(route.header, 0)
+                if not open_requests:
+                    del self._unanswered[route.pipe]
         reply = message(body, route.header)
         for _ in range(SEND_TRIES):
             code = lib.nng_sendmsg(self._handle, reply, lib.NNG_FLAG_NONBLOCK)
@@ -183,7 +200,7 @@ class Door:
         route = Route(pipe_of(received), header_of(received))
         body = body_of(received)
         lib.nng_msg_free(received)
-        if not self._grant(route.pipe):
+        if not self._grant(route, len(body)):
             return
         try:
             self._receive(route, body)
@@ -191,21 +208,43 @@ class Door:
             self.failures += 1
             log.exception("door.receive_failed", extra={"door": self.name, "pipe": route.pipe})
 
-    def _grant(self, pipe: int) -> bool:
+    def _grant(self, route: Route, size: int) -> bool:
         """Has the peer credit for one more request? One that floods is hung up on: what waits for actors stays bounded."""
         with self._counting:
-            open_requests = self._unanswered.get(pipe, 0) + 1
-            self._unanswered[pipe] = open_requests
-        if open_requests <= self._credit:
-            return True
-        if open_requests == self._credit + 1:
-            self.hung_up += 1
-            self.close_pipe(pipe)
-        return False
+            if route.pipe not in self._pipes:
+                return True  # it came before its pipe closed: nobody waits for the answer
+            requests = self._unanswered.setdefault(route.pipe, {})
+            full = self._waiting_bytes + size > UNANSWERED_MAX_BYTES
+            before = requests.get(route.header, 0)
+            requests[route.header] = 0 if full else size
+            self._waiting_bytes += requests[route.header] - before
+            open_requests = len(requests)
+        if open_requests > self._credit:
+            if open_requests == self._credit + 1:
+                self.hung_up += 1
+                self.close_pipe(route.pipe)
+            return False
+        if full:
+            self.overflowed += 1
+            if self._busy is not None:
+                self.send(route, self._busy)
+        return not full
+
+    def _on_pipe_opening(self, pipe: Any) -> None:
+        """Closing it here keeps it from ever being one."""
+        with self._counting:
+            room = len(self._pipes) < self._connections
+            if room:
+                self._pipes.add(int(pipe.id))
+            else:
+                self.turned_away += 1
+        if not room:
+            pipe.close()
 
     def _on_pipe_closed(self, pipe: Any) -> None:
         with self._counting:
-            self._unanswered.pop(int(pipe.id), None)
+            self._pipes.discard(int(pipe.id))
+            self._waiting_bytes -= sum(self._unanswered.pop(int(pipe.id), {}).values())
         try:
             self._pipe_closed(int(pipe.id))
         except Exception:

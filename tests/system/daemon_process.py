@@ -44,6 +44,8 @@ def main() -> int:
     if "file_bytes" in given:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (given["file_bytes"],) * 2)
+    if "descriptors" in given:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (given["descriptors"],) * 2)
     daemon = Daemon(plan_of(data, given), note)
     signal.signal(signal.SIGTERM, lambda _number, _frame: daemon.request_stop())
     try:
