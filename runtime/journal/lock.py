@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
-from questd.runtime.errors import JournalLocked
+from questd.runtime.errors import JournalError, JournalLocked
 
 LOCK_NAME = "lock"
 
@@ -30,9 +30,17 @@ class DirectoryLock:
         return self._file is not None
 
     def acquire(self) -> None:
-        """Take it, or raise JournalLocked naming the holder. Taking it twice is fine."""
+        """Take it, or raise JournalLocked naming the holder, JournalError when the disk fails. Taking it twice is fine."""
         if self._file is not None:
             return
+        try:
+            self._acquire()
+        except OSError as error:
+            raise JournalError(
+                f"{self.path} cannot be locked: {error}. See to the disk (space, health, rights)"
+            ) from error
+
+    def _acquire(self) -> None:
         file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

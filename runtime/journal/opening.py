@@ -26,7 +26,7 @@ from questd.runtime.journal.reader import (
     is_busy,
     open_connection,
 )
-from questd.runtime.journal.upkeep import prepare, reserve_wal
+from questd.runtime.journal.upkeep import close_as_it_is, prepare, reserve_wal, rewrite_wal
 
 CACHE_KIB = 32 * 1024
 
@@ -55,7 +55,9 @@ def open_journal(
 def _exists(directory: Path) -> bool:
     """Whether a journal was ever finished here: a crash while making one leaves a file without tables."""
     path = directory / DATABASE_NAME
-    if not path.exists():
+    if (
+        not path.exists() or not path.stat().st_size
+    ):  # SQLite would delete the WAL beside an empty one
         return False
     connection = open_connection(path)
     try:
@@ -69,6 +71,12 @@ def _exists(directory: Path) -> bool:
 
 
 def _refuse_loss(directory: Path, claimed: DurableHead | None) -> None:
+    wal = directory / f"{DATABASE_NAME}-wal"
+    if claimed is None and wal.exists() and wal.stat().st_size:
+        raise JournalForeign(
+            f"{directory / DATABASE_NAME} is gone or empty, but its WAL is here. Restore the journal from a backup; "
+            f"to begin a new one, delete {wal}"
+        )
     if claimed is not None:
         raise JournalForeign(
             f"{directory / DATABASE_NAME} is gone or empty, but {HEAD_NAME} says that journal {claimed.journal} "
@@ -78,8 +86,12 @@ def _refuse_loss(directory: Path, claimed: DurableHead | None) -> None:
 
 
 def create_journal(directory: Path, created_us: int, journal_id: str) -> None:
-    """Make an empty journal. sqlite3.Error or OSError when the disk will not have it."""
-    path = directory / DATABASE_NAME
+    """Make an empty journal. sqlite3.Error or OSError when the disk will not have it.
+
+    Beside, then renamed: cut off at any moment, it leaves no file that is neither nothing nor a journal.
+    """
+    path = directory / f"{DATABASE_NAME}.new"
+    _remove(path)
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     connection = open_connection(path, writing=True)
     try:
@@ -94,7 +106,14 @@ def create_journal(directory: Path, created_us: int, journal_id: str) -> None:
         connection.execute("commit")
     finally:
         connection.close()
+    _remove(directory / DATABASE_NAME)
+    path.replace(directory / DATABASE_NAME)
     sync_directory(directory)
+
+
+def _remove(path: Path) -> None:
+    for suffix in ("-wal", "-shm", "-journal", ""):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
 def _open(directory: Path, claimed: DurableHead | None) -> tuple[sqlite3.Connection, DurableHead]:
@@ -104,6 +123,7 @@ def _open(directory: Path, claimed: DurableHead | None) -> tuple[sqlite3.Connect
         durable = durable_head(reader)
         if claimed is not None:
             refuse_other(reader, durable, claimed)
+    rewrite_wal(directory / f"{DATABASE_NAME}-wal")
     writer = open_connection(directory / DATABASE_NAME, writing=True)
     try:
         prepare(writer)
@@ -112,7 +132,7 @@ def _open(directory: Path, claimed: DurableHead | None) -> tuple[sqlite3.Connect
         reserve_wal(writer, directory / f"{DATABASE_NAME}-wal")
         write_durable_head(directory, durable)
     except BaseException:
-        writer.close()
+        close_as_it_is(writer, directory / DATABASE_NAME)
         raise
     return writer, durable
 

@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
 
-import msgspec
-
 from questd.messages.events import EVENT_SCHEMA_VERSION, Record
 from questd.messages.heads import Head, ListFilter
 from questd.runtime.errors import (
@@ -69,6 +67,10 @@ class SqliteReader:
             raise JournalError(
                 f"there is no journal in {directory}: start a daemon there (`quest serve`), "
                 "or name another directory with --data"
+            )
+        if not self.path.stat().st_size:  # SQLite would delete the WAL beside it
+            raise JournalForeign(
+                f"{self.path} is empty: restore it from a backup, or name another directory with --data"
             )
         try:
             self._id = self._identify()
@@ -228,7 +230,7 @@ class SqliteReader:
     def _heads(self, sql: str, parameters: Sequence[Any]) -> list[Head]:
         try:
             return [head_of(row) for row in self.ask(sql, parameters)]
-        except (msgspec.DecodeError, TypeError) as error:
+        except (ValueError, TypeError) as error:
             raise JournalBroken(
                 f"a head in {self.path} is damaged ({error}): run `quest doctor`"
             ) from error

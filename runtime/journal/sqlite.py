@@ -30,7 +30,7 @@ from questd.runtime.journal.rows import (
 )
 from questd.runtime.journal.selection import TOMBSTONE_US
 from questd.runtime.journal.store import Append, Appended, Refusal
-from questd.runtime.journal.upkeep import Upkeep, restart_wal
+from questd.runtime.journal.upkeep import Upkeep, close_as_it_is, restart_wal
 
 KNOWN_STANDS = 100_000
 PAGE_BYTES = 4096
@@ -286,15 +286,22 @@ class SqliteStore(SqliteReader):
         )
 
     def close(self) -> None:
-        """Write the side file, give everything back; the last to close leaves no WAL. Closing twice is fine."""
+        """Write the side file, give everything back; the last to close leaves no WAL. Closing twice is fine.
+
+        After a failure nothing is written any more, not even what is in the WAL into the database.
+        """
         self._upkeep.stop()
         with self._write_lock:
-            if not self._closed:
-                super().close()
+            if self._closed:
+                return
+            super().close()
+            if self._failed is None:
                 with suppress(sqlite3.Error, OSError):
                     self._write_side_file()
                 self._writer.close()
-                self._release()
+            else:
+                close_as_it_is(self._writer, self.path)
+            self._release()
 
     def _release(self) -> None:
         if self._own_lock is not None:

@@ -17,6 +17,7 @@ from typing import Protocol
 from questd.runtime.journal.reader import BUSY_S, open_connection
 
 WAL_ROOM_BYTES = 16 * 1024 * 1024
+COPY_BYTES = 1024 * 1024
 WAL_MAX_BYTES = 64 * 1024 * 1024
 """What a slow reader let it grow beyond is given back when it begins again."""
 
@@ -86,8 +87,13 @@ def reserve_wal(writer: sqlite3.Connection, wal: Path) -> None:
     cache = writer.execute("pragma cache_size").fetchone()[0]
     writer.execute("pragma cache_size = 10")
     writer.execute("begin immediate")
-    with suppress(sqlite3.OperationalError):  # the first commit that finds no room will say so
+    try:
         writer.execute("insert into blobs values ('', zeroblob(?))", (WAL_ROOM_BYTES,))
+    except sqlite3.OperationalError as error:
+        if (
+            error.sqlite_errorcode != sqlite3.SQLITE_FULL
+        ):  # of that the first commit that finds no room will speak
+            raise
     if writer.in_transaction:
         writer.execute("rollback")
     writer.execute(f"pragma cache_size = {cache}")
@@ -96,6 +102,38 @@ def reserve_wal(writer: sqlite3.Connection, wal: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def rewrite_wal(wal: Path) -> None:
+    """Write what a WAL holds once more, and sync: after a failed sync the kernel calls pages clean that are not on disk.
+
+    Whoever found that sync failed has ended; the next one reads those pages from the kernel's memory, takes them for durable and
+    begins to write them into the database, which a power cut then leaves half written, without a WAL to mend it.
+    """
+    with suppress(FileNotFoundError):
+        descriptor = os.open(wal, os.O_RDWR)
+        try:
+            at = 0
+            while chunk := os.pread(descriptor, COPY_BYTES, at):
+                at += os.pwrite(descriptor, chunk, at)
+            if at:
+                os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def close_as_it_is(writer: sqlite3.Connection, path: Path) -> None:
+    """Close the last connection after a failure: no checkpoint, which would sync again as if nothing had failed.
+
+    SQLite leaves the WAL alone while another connection is open; one that only reads never touches it.
+    """
+    guard = open_connection(path)
+    try:
+        with suppress(sqlite3.Error, UnicodeDecodeError):
+            guard.execute("select count(*) from sqlite_master").fetchone()
+        writer.close()
+    finally:
+        guard.close()
 
 
 def restart_wal(writer: sqlite3.Connection) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from questd.runtime.errors import JournalBroken, Refused
+from questd.runtime.errors import JournalBroken, JournalForeign, Refused
 from questd.runtime.journal.head_file import DurableHead, read_durable_head, write_durable_head
 from questd.runtime.journal.lock import DirectoryLock
 from questd.runtime.journal.reader import SqliteReader
@@ -266,3 +266,13 @@ def test_a_repair_that_was_cut_off_is_done_again(
     assert not done.lost
     check(story, place, done, {})
     assert {name: (aside / name).read_bytes() for name in given} == given
+
+
+def test_an_empty_database_does_not_cost_its_wal(stories: Stories, place: Path) -> None:
+    story = stories("killed")
+    story.put(place, db=b"")
+    assert {one.what for one in verify(place, head_told)} == {"foreign"}
+    (place / "journal.head").unlink()
+    with pytest.raises(JournalForeign, match="its WAL is here"):
+        open_store(place)
+    assert (place / "journal.db-wal").read_bytes() == story.files["journal.db-wal"]
