@@ -7,7 +7,7 @@ lease.
 
 from typing import Any, Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from questd.actors.agent import core
 from questd.actors.agent.edge import checked_lines, checked_progress
@@ -98,7 +98,7 @@ class AgentActor(Actor):
     def __init__(self, house: House, hello: Hello, parent: Ref) -> None:
         super().__init__(parent=parent, name=hello.incarnation)
         self._house = house
-        self._hello = hello
+        self._hello = _offer_of(hello)
         self._session = core.Session(hello)
         self._steps: dict[AttemptId, Ref] = {}
         self._door: Answers | None = None
@@ -184,7 +184,7 @@ class AgentActor(Actor):
         self._release()
         self._door, self._route = door, route
         self._closed_at = None
-        self._hello = hello
+        self._hello = _offer_of(hello)
         never_seen = self._session.restart(hello, set(self._steps))
         house = self._house
         if hello.started_by not in (None, house.boot):
@@ -392,3 +392,8 @@ class AgentActor(Actor):
             failed=self._failed,
             tools=tuple(tool_view(tool) for tool in hello.tools),
         )
+
+
+def _offer_of(hello: Hello) -> Hello:
+    """What is kept of it: outcomes can fill a frame."""
+    return structs.replace(hello, held=(), outcomes=()) if hello.held or hello.outcomes else hello

@@ -20,6 +20,7 @@ from questd.actors.agent.edge import check_outcome
 from questd.messages.exchange import (
     AttemptId,
     Cancellation,
+    Completed,
     Exchange,
     Hello,
     Invocation,
@@ -34,6 +35,9 @@ FRAME_RESERVE_BYTES: Final = 64 * 1024
 ITEMS_PER_FRAME: Final = 1_000
 ACKS_PER_FRAME: Final = 1_000
 OPEN_LOOKED_AT: Final = 64
+DELIVERED_MAX: Final = 5_000
+DELIVERED_MAX_BYTES: Final = 64 * 1024 * 1024
+"""Outcomes that are not on disk yet. Further ones are not taken: an instance says again what nobody acknowledges."""
 ACKS_MAX: Final = 200_000
 """More than an instance can hold unacknowledged; one that never takes them does not fill our memory."""
 
@@ -61,6 +65,7 @@ class Session:
         self.acks: deque[AttemptId] = deque(maxlen=ACKS_MAX)
         self.held: dict[AttemptId, None] = dict.fromkeys(hello.held)
         self.delivered: dict[AttemptId, Outcome] = {}
+        self._delivered_bytes = 0
         self.frame_max = hello.frame_max
         self.drain_asked = False
 
@@ -106,7 +111,9 @@ class Session:
 
     def acknowledge(self, attempt: AttemptId) -> None:
         """The outcome is on disk."""
-        self.delivered.pop(attempt, None)
+        outcome = self.delivered.pop(attempt, None)
+        if isinstance(outcome, Completed):
+            self._delivered_bytes -= len(outcome.result)
         self.acks.append(attempt)
 
     @property
@@ -143,12 +150,27 @@ class Session:
 
     def arrived(self, outcomes: tuple[Outcome, ...]) -> list[Outcome]:
         """The outcomes, checked. One that is said again is handed on again: its quest may have died with it, and knows it else."""
+        taken: list[Outcome] = []
         for outcome in outcomes:
             attempt = attempt_of(outcome)
+            if self._full and attempt not in self.delivered:
+                continue
             self.held.pop(attempt, None)
             self._take_back(attempt)
-            self.delivered[attempt] = check_outcome(outcome)
-        return [self.delivered[attempt_of(outcome)] for outcome in outcomes]
+            if attempt not in self.delivered:
+                self._keep(attempt, check_outcome(outcome))
+            taken.append(self.delivered[attempt])
+        return taken
+
+    @property
+    def _full(self) -> bool:
+        """Is there no room for one more outcome?"""
+        return len(self.delivered) >= DELIVERED_MAX or self._delivered_bytes >= DELIVERED_MAX_BYTES
+
+    def _keep(self, attempt: AttemptId, outcome: Outcome) -> None:
+        self.delivered[attempt] = outcome
+        if isinstance(outcome, Completed):
+            self._delivered_bytes += len(outcome.result)
 
     def _acknowledged(self, ack: int) -> None:
         """Numbers are unacknowledged in rising order, except for those that are sent again."""

@@ -10,7 +10,15 @@ from typing import Final
 from msgspec import Raw, json, structs
 
 from questd.messages.events import LogLine
-from questd.messages.exchange import Cancelled, Completed, Failed, Hello, Outcome, Progress
+from questd.messages.exchange import (
+    Cancelled,
+    Completed,
+    Failed,
+    Hello,
+    Outcome,
+    Progress,
+    ToolSpec,
+)
 from questd.messages.failure import EXCEPTION, UNSERIALISABLE, Failure
 from questd.messages.payload import EMPTY_OBJECT, PAYLOAD_MAX_BYTES, decode_json, is_json
 
@@ -23,8 +31,16 @@ PROGRESS_TEXT_MAX: Final = 500
 LINES_A_FRAME: Final = 10_000
 LINE_MAX: Final = 8_192
 LINES_MAX_BYTES: Final = 512 * 1024
+ATTEMPT_LINES_MAX: Final = 5_000
+ATTEMPT_LINES_MAX_BYTES: Final = 1024 * 1024
+"""Several times what our SDK sends of one attempt, since lines may come twice when a link broke."""
 MAX_TOOLS: Final = 1_000
+TOOLS_MAX_BYTES: Final = 1024 * 1024
+PARAMETERS_MAX: Final = 256
+WORDS_MAX: Final = 64
+HOST_MAX: Final = 255
 MAX_CAPACITY: Final = 100_000
+HELD_MAX: Final = 2 * MAX_CAPACITY
 FRAME_MIN_BYTES: Final = 128 * 1024
 
 _fields = json.Decoder(dict[str, Raw])
@@ -104,11 +120,44 @@ def checked_lines(lines: tuple[LogLine, ...]) -> tuple[LogLine, ...]:
     for line in lines[:LINES_A_FRAME]:
         fields = line.fields if _is_object(line.fields) else EMPTY_OBJECT
         text = line.text[:LINE_MAX]
-        room -= len(text) + len(fields)
+        room -= _bytes_of(text) + len(fields)
         if room < 0:
             break
         kept.append(LogLine(_number(line.at_us), text, fields))
     return tuple(kept)
+
+
+def _bytes_of(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
+
+
+class Lines:
+    """What one attempt may still write into its quest's journal."""
+
+    __slots__ = ("_bytes", "_count", "_full")
+
+    def __init__(self) -> None:
+        self._count = ATTEMPT_LINES_MAX
+        self._bytes = ATTEMPT_LINES_MAX_BYTES
+        self._full = False
+
+    def admit(self, lines: tuple[LogLine, ...]) -> tuple[LogLine, ...]:
+        """Those that there is room for; where it ends a line says so, once."""
+        if self._full:
+            return ()
+        for count, line in enumerate(lines):
+            self._count -= 1
+            self._bytes -= _bytes_of(line.text) + len(line.fields)
+            if min(self._count, self._bytes) < 0:
+                self._full = True
+                return (*lines[:count], LogLine(line.at_us, NO_MORE_LINES))
+        return lines
+
+
+NO_MORE_LINES: Final = (
+    f"further lines are dropped: an attempt may write {ATTEMPT_LINES_MAX} lines"
+    f" of {ATTEMPT_LINES_MAX_BYTES} bytes together"
+)
 
 
 def _is_object(text: bytes) -> bool:
@@ -133,12 +182,46 @@ def fault_of(hello: Hello) -> str | None:
         return f"capacity is 1 to {MAX_CAPACITY}, prefetch 0 to {MAX_CAPACITY}"
     if hello.frame_max < FRAME_MIN_BYTES:
         return f"frame_max is at least {FRAME_MIN_BYTES} bytes"
-    return _fault_of_tools(hello)
+    if len(hello.held) > HELD_MAX:
+        return f"an instance may hold {HELD_MAX} attempts, not {len(hello.held)}"
+    return _fault_of_words(hello) or _fault_of_tools(hello)
+
+
+def _fault_of_words(hello: Hello) -> str | None:
+    for what, word in (("host", hello.host), ("sdk", hello.sdk), ("started_by", hello.started_by)):
+        if word is not None and len(word) > HOST_MAX:
+            return f"{what} has at most {HOST_MAX} characters"
+    if len(hello.labels) > WORDS_MAX:
+        return f"an agent may have {WORDS_MAX} labels, not {len(hello.labels)}"
+    for name, value in hello.labels.items():
+        if not _is_name(name) or (isinstance(value, str) and len(value) > WORD_MAX):
+            return f"a label's name has 1 to {WORD_MAX} printable characters, a text at most {WORD_MAX}"
+        if isinstance(value, float) and not isfinite(value):
+            return f"the label {name!r} is no number that JSON can say"
+    return _fault_of_capabilities(hello.capabilities)
+
+
+def _fault_of_capabilities(capabilities: tuple[str, ...]) -> str | None:
+    if len(capabilities) > WORDS_MAX:
+        return f"an agent or tool may have {WORDS_MAX} capabilities, not {len(capabilities)}"
+    if not all(_is_name(word) for word in capabilities):
+        return f"a capability has 1 to {WORD_MAX} printable characters"
+    return None
+
+
+def size_of_tools(hello: Hello) -> int:
+    """Bytes of what they say of themselves: kept as long as the instance is connected."""
+    return sum(
+        len(tool.input_schema) + len(tool.output_schema) + len(tool.description)
+        for tool in hello.tools
+    )
 
 
 def _fault_of_tools(hello: Hello) -> str | None:
     if len(hello.tools) > MAX_TOOLS:
         return f"an agent may offer {MAX_TOOLS} tools, not {len(hello.tools)}"
+    if (size := size_of_tools(hello)) > TOOLS_MAX_BYTES:
+        return f"schemas and descriptions of its tools have {size} bytes; {TOOLS_MAX_BYTES} are allowed"
     for tool in hello.tools:
         if not _is_name(tool.name):
             return f"a tool's name has 1 to {WORD_MAX} printable characters"
@@ -146,6 +229,17 @@ def _fault_of_tools(hello: Hello) -> str | None:
             return f"the schemas of tool {tool.name!r} are not JSON"
         if tool.timeout_ms is not None and not 1 <= tool.timeout_ms <= NUMBER_MAX:
             return f"the timeout of tool {tool.name!r} is 1 to {NUMBER_MAX} ms"
+        fault = _fault_of_parameters(tool) or _fault_of_capabilities(tool.capabilities)
+        if fault is not None:
+            return f"tool {tool.name!r}: {fault}"
+    return None
+
+
+def _fault_of_parameters(tool: ToolSpec) -> str | None:
+    if len(tool.parameters) > PARAMETERS_MAX:
+        return f"it may have {PARAMETERS_MAX} parameters, not {len(tool.parameters)}"
+    if not all(_is_name(parameter.name) for parameter in tool.parameters):
+        return f"a parameter's name has 1 to {WORD_MAX} printable characters"
     return None
 
 

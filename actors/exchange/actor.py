@@ -20,7 +20,7 @@ from questd.actors.agent.actor import (
     Look,
     PipeClosed,
 )
-from questd.actors.agent.edge import WORD_MAX, fault_of
+from questd.actors.agent.edge import WORD_MAX, fault_of, size_of_tools
 from questd.actors.exchange.protocols import unspoken
 from questd.actors.house import Answers, House
 from questd.actors.mail import (
@@ -48,6 +48,8 @@ from questd.runtime.actor import Actor, ChildFailed, ChildStopped, Ref, stop
 
 MAX_INSTANCES: Final = 2_000
 REMEMBERED_INSTANCES: Final = 2 * MAX_INSTANCES
+OFFERS_MAX_BYTES: Final = 256 * 1024 * 1024
+"""Schemas and descriptions of the tools of all instances together."""
 
 
 class FrameArrived(Struct, frozen=True):
@@ -91,6 +93,8 @@ class ExchangeActor(Actor):
         self._house = house
         self._agents: dict[str, Ref] = {}
         self._names: dict[str, str] = {}
+        self._offers: dict[str, int] = {}
+        self._offered_bytes = 0
         self._pipe_of: dict[str, tuple[int, int]] = {}
         self._instance_on: dict[tuple[int, int], str] = {}
         self._awaited: dict[str, list[Attach]] = {}
@@ -162,6 +166,7 @@ class ExchangeActor(Actor):
         self._unbind(incarnation)
         self._pipe_of[incarnation] = pipe
         self._names[incarnation] = hello.agent
+        self._note_offer(incarnation, size_of_tools(hello))
         self._instance_on[pipe] = incarnation
         agent = self._agents.get(incarnation)
         arrived = Arrived(door, route, hello)
@@ -200,7 +205,16 @@ class ExchangeActor(Actor):
             return Denied(VALIDATION, fault)
         if hello.incarnation not in self._agents and len(self._agents) >= MAX_INSTANCES:
             return Denied("busy", f"{MAX_INSTANCES} instances are connected already", fatal=False)
+        before = self._offers.get(hello.incarnation, 0)
+        if self._offered_bytes - before + size_of_tools(hello) > OFFERS_MAX_BYTES:
+            message = f"the tools of all agents may have {OFFERS_MAX_BYTES} bytes of schemas"
+            return Denied("busy", message, fatal=False)
         return None
+
+    def _note_offer(self, incarnation: str, size: int) -> None:
+        self._offered_bytes += size - self._offers.pop(incarnation, 0)
+        if size:
+            self._offers[incarnation] = size
 
     def _unbind(self, incarnation: str) -> None:
         old = self._pipe_of.pop(incarnation, None)
@@ -219,6 +233,7 @@ class ExchangeActor(Actor):
         if self._agents.get(incarnation) is ref:
             del self._agents[incarnation]
             del self._names[incarnation]
+            self._note_offer(incarnation, 0)
             self._unbind(incarnation)
             self._house.router.tell(InstanceLeft(incarnation))
 

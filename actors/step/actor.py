@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from questd.actors.agent.edge import Lines
 from questd.actors.graph import CompiledStep
 from questd.actors.house import House
 from questd.actors.mail import (
@@ -41,6 +42,7 @@ from questd.actors.rendering import (
     rendering_failure,
 )
 from questd.messages.control import TaskProgress
+from questd.messages.events import LogLine
 from questd.messages.exchange import Cancelled, Failed, Invocation, ToolSpec
 from questd.messages.failure import INTERNAL, TIMEOUT, TOO_LARGE, Failure
 from questd.messages.payload import PAYLOAD_MAX_BYTES
@@ -83,6 +85,7 @@ class StepActor(Actor):
         self._timeout: Timer | None = None
         self._heartbeat: Timer | None = None
         self._said = False
+        self._lines = Lines()
         self._delivered = False
         self._recalled: str | None = None
 
@@ -102,8 +105,8 @@ class StepActor(Actor):
         match message:
             case AttemptEnded() | AttemptVanished():
                 self._finish(message)
-            case AttemptWrote():
-                self._tell_quest(message)
+            case AttemptWrote(epoch, lines):
+                self._on_wrote(epoch, lines)
             case EndStep(cancel):
                 if cancel and self._delivered:
                     self._cancel_work("the quest needs it no more")
@@ -230,6 +233,11 @@ class StepActor(Actor):
         order = self._order
         progress = TaskProgress(order.task, fraction, text, self._house.clock.now_us())
         self._house.control.tell(ProgressMade(order.quest, progress, order.task))
+
+    def _on_wrote(self, epoch: int, lines: tuple[LogLine, ...]) -> None:
+        admitted = self._lines.admit(lines)
+        if admitted:
+            self._tell_quest(AttemptWrote(epoch, admitted))
 
     def _recall(self, reason: str) -> None:
         """What has not gone out yet will not; the quest hears so when that is known."""

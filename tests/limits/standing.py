@@ -131,6 +131,11 @@ class Standing:
         """The directory, to look at."""
         return self.house.directory.actor_inbox.owner
 
+    @property
+    def exchange(self) -> Any:
+        """The exchange, to look at."""
+        return self.house.exchange.actor_inbox.owner
+
     # -- time ----------------------------------------------------------------------------------------
 
     def turns(self) -> None:
