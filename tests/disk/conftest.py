@@ -11,6 +11,7 @@ import pytest
 
 from questd.runtime.journal import upkeep
 from tests.disk.ground import Story, tell_story
+from tests.disk.shim import Shim, compile_shim
 
 MEMORY = Path("/dev/shm")
 ALL = os.environ.get("QUESTD_DISK") == "all"
@@ -55,3 +56,8 @@ def place(tmp_path: Path) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(dir=MEMORY, prefix="questd-") as folder:
         yield Path(folder) / "data"
+
+
+@pytest.fixture(scope="session")
+def shim(tmp_path_factory: pytest.TempPathFactory) -> Shim:
+    return compile_shim(tmp_path_factory.mktemp("shim"))

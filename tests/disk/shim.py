@@ -37,7 +37,7 @@ class Shim(Struct, frozen=True):
         durable: Path | None = None,
         eager: str | None = None,
     ) -> dict[str, str]:
-        """What the process must have in its environment."""
+        """What the process must have in its environment; the words are explained in faulty.c."""
         env = {"LD_PRELOAD": str(self.library), "FAULT_LOG": str(log)}
         if faults:
             env["FAULT_PLAN"] = ",".join(map(str, faults))

@@ -21,7 +21,7 @@ from tests.disk.damage import (
 from tests.disk.ground import Story, judge, with_claim
 
 Stories = Callable[[str], Story]
-SOME = 240
+SOME = 120
 
 
 def damages(data: bytes, offsets: Sequence[int], chance: random.Random) -> Iterable[Damage]:

@@ -19,7 +19,7 @@ from tests.disk.damage import PAGE, Damage, database_offsets, some_damage, wal_o
 from tests.disk.ground import Story, change, held, judge, open_store
 
 Stories = Callable[[str], Story]
-SOME = 2_000 if ALL else 24
+SOME = 2_000 if ALL else 12
 
 
 class Ticking:
