@@ -11,7 +11,7 @@ JOBS ?= 3
 POINTS ?= 10000
 MINUTES ?= 10
 
-.PHONY: run test check bench bench-peers sim crash soak help
+.PHONY: run test check bench bench-peers sim crash soak disk help
 
 help:            ## what can be made
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -50,3 +50,6 @@ crash: $(READY)  ## kill -9 of real daemons at every point of every commit of th
 
 soak: $(READY)   ## everything is killed while quests run: make soak MINUTES=n
 	@$(BIN)/python -m tests.soak all --minutes $(MINUTES)
+
+disk: $(READY)   ## every byte, call and sync of the journal's and history's files fails (an hour)
+	@QUESTD_DISK=all $(BIN)/python -m pytest -rA tests/disk
