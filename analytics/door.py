@@ -153,7 +153,7 @@ class HistoryDoor:
     def _receive(self, route: Route, body: bytes) -> None:
         try:
             request = decode_history_request(body)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             self._answer(route, HistoryError("sql", f"this is no request to the history: {error}"))
             return
         desk = self._questions if isinstance(request, Query) else self._statuses

@@ -254,10 +254,10 @@ def encode_control(message: Request | Reply) -> bytes:
 
 
 def decode_request(data: bytes) -> Request:
-    """msgspec.DecodeError or ValidationError when the bytes are no request."""
+    """msgspec.DecodeError or UnicodeDecodeError when the bytes are no request."""
     return _request_decoder.decode(data)
 
 
 def decode_reply(data: bytes) -> Reply:
-    """msgspec.DecodeError or ValidationError when the bytes are no reply."""
+    """msgspec.DecodeError or UnicodeDecodeError when the bytes are no reply."""
     return _reply_decoder.decode(data)

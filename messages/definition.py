@@ -109,7 +109,7 @@ def encode_definition(definition: QuestDefinition) -> bytes:
 
 
 def decode_definition(data: bytes) -> QuestDefinition:
-    """msgspec.ValidationError names the first field that does not fit."""
+    """msgspec.ValidationError names the first field that does not fit; another DecodeError, or UnicodeDecodeError, when it is no msgpack."""
     return _decoder.decode(data)
 
 

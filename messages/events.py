@@ -243,7 +243,7 @@ def encode_event(event: Event) -> bytes:
 
 
 def decode_event(body: bytes) -> Event:
-    """msgspec.ValidationError when the bytes are no event of this or an earlier version."""
+    """msgspec.DecodeError or UnicodeDecodeError when the bytes are no event of this or an earlier version."""
     return _decoder.decode(body)
 
 

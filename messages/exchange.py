@@ -220,10 +220,10 @@ def encode_frame(frame: AgentFrame | DaemonFrame) -> bytes:
 
 
 def decode_agent_frame(data: bytes) -> AgentFrame:
-    """msgspec.DecodeError or ValidationError when the bytes are no frame of an agent."""
+    """msgspec.DecodeError or UnicodeDecodeError when the bytes are no frame of an agent."""
     return _agent_decoder.decode(data)
 
 
 def decode_daemon_frame(data: bytes) -> DaemonFrame:
-    """msgspec.DecodeError or ValidationError when the bytes are no frame of a daemon."""
+    """msgspec.DecodeError or UnicodeDecodeError when the bytes are no frame of a daemon."""
     return _daemon_decoder.decode(data)

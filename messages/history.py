@@ -67,10 +67,10 @@ def encode_history(message: HistoryRequest | HistoryReply) -> bytes:
 
 
 def decode_history_request(data: bytes) -> HistoryRequest:
-    """msgspec.DecodeError or ValidationError when the bytes are no request."""
+    """msgspec.DecodeError or UnicodeDecodeError when the bytes are no request."""
     return _request_decoder.decode(data)
 
 
 def decode_history_reply(data: bytes) -> HistoryReply:
-    """msgspec.DecodeError or ValidationError when the bytes are no reply."""
+    """msgspec.DecodeError or UnicodeDecodeError when the bytes are no reply."""
     return _reply_decoder.decode(data)

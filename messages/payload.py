@@ -40,7 +40,7 @@ def encode_json(value: object) -> bytes:
 
 
 def decode_json(text: bytes) -> Any:
-    """The value of a JSON text. msgspec.DecodeError when it is not JSON."""
+    """The value of a JSON text. ValueError (msgspec.DecodeError, UnicodeDecodeError) when it is not JSON, or a number of it is no number of ours."""
     return _decoder.decode(text)
 
 

@@ -28,7 +28,7 @@ class NewerEvent(msgspec.ValidationError):
 
 
 def event_of(record: Record, upcasters: Upcasters = UPCASTERS) -> Event:
-    """The record's event as this version knows it. NewerEvent, or another msgspec.DecodeError when it is none."""
+    """The record's event as this version knows it. NewerEvent, or another msgspec.DecodeError (UnicodeDecodeError of its texts) when it is none."""
     if record.schema == EVENT_SCHEMA_VERSION:
         return decode_event(record.body)
     if record.schema > EVENT_SCHEMA_VERSION:

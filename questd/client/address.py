@@ -29,7 +29,7 @@ def find_daemon(data: Path) -> DaemonAddress | None:
     """The address of the daemon that lives there; None when there is none, or only what a dead one left."""
     try:
         found = msgspec.json.decode((data / FILE_NAME).read_bytes(), type=DaemonAddress)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return None
     return found if _lives(found.pid) and answers(found.control) else None
 

@@ -87,7 +87,7 @@ def _ask_remote(caller: Any, query: Query) -> Rows:
     while True:
         try:
             reply = decode_history_reply(caller.request(body, timeout_s))
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise BadFrame(f"the historian's answer is no reply of this version: {error}") from None
         except Unreachable as error:
             if time.monotonic() > until_s:

@@ -5,13 +5,12 @@ Pure. ``quest doctor`` compares rows with it, and writes it where a row was lost
 
 from collections.abc import Callable, Sequence
 
-import msgspec
-
 from questd.actors.quest.told import head_of
 from questd.messages import events as ev
 from questd.messages.events import Record
 from questd.messages.heads import Head
 from questd.messages.upcasting import event_of
+from questd.runtime.errors import BadFrame
 from questd.runtime.journal.verify import Untold
 from questd.views.quests import QuestFold
 
@@ -32,6 +31,6 @@ def head_told(
             raise Untold(f"its definition {first.definition} is gone")
         fold = QuestFold(records[0].quest, definition, first.definition)
         fold.apply(records)
-    except (msgspec.MsgspecError, LookupError, AssertionError) as error:
+    except (ValueError, BadFrame, LookupError, AssertionError) as error:
         raise Untold(f"its events make no quest ({error!r})") from error
     return head_of(fold.state, resting=resting)

@@ -6,8 +6,6 @@ Pure: payloads that are kept elsewhere are asked of a callable. Must not know wh
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
-import msgspec
-
 from questd.actors.quest.core import evolve, waits_of
 from questd.actors.quest.state import (
     TERMINAL_PHASES,
@@ -63,7 +61,7 @@ def payload_value(payload: Payload | None, text_of: TextOf) -> Any:
     text = payload if isinstance(payload, bytes) else text_of(payload)
     try:
         return decode_json(text)
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return text.decode(errors="replace")
 
 

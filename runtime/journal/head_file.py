@@ -48,7 +48,7 @@ def read_durable_head(directory: Path) -> DurableHead | None:
                 "it was written by a newer questd. Install that version"
             )
         return msgspec.json.decode(text, type=DurableHead)
-    except msgspec.DecodeError as error:
+    except ValueError as error:  # msgspec's, or of text that is no UTF-8
         raise JournalForeign(
             f"{path} is damaged ({error}). Run `quest doctor`; if the journal beside it is whole, delete "
             f"this file and start again: it is written anew."

@@ -12,7 +12,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
 from msgspec import Struct, structs
 
 from questd.messages.events import Record
@@ -134,7 +133,7 @@ def _head_rows(source: Source) -> Iterator[Sequence[Any]]:
     for *columns, seq, crc in source.rows("heads", f"{HEAD_COLUMNS}, seq, crc"):
         try:
             head = head_of(columns)
-        except (msgspec.DecodeError, TypeError):
+        except (ValueError, TypeError):
             continue
         if isinstance(seq, int) and isinstance(crc, int):
             yield head_row(head, None, seq, crc)

@@ -120,7 +120,7 @@ def head_row(head: Head, key: str | None, seq: int, crc: int) -> tuple[Any, ...]
 
 
 def head_of(row: Sequence[Any]) -> Head:
-    """Make the head of a row of HEAD_COLUMNS. msgspec.DecodeError when its bytes are damaged, TypeError when its columns are."""
+    """Make the head of a row of HEAD_COLUMNS. ValueError (msgspec's, or of text) when its bytes are damaged, TypeError when its columns are."""
     values = list(row)
     values[7] = {} if values[7] is None else _labels.decode(values[7])
     values[13] = () if values[13] is None else _wants.decode(values[13])

@@ -27,7 +27,6 @@ from tests.fuzz.doors import (
     HONEST,
     SECOND,
     Client,
-    Fault,
     Ground,
     HonestAgent,
     Route,
@@ -37,6 +36,7 @@ from tests.fuzz.doors import (
     quest_id,
     restarts,
 )
+from tests.fuzz.place import Fault
 from tests.fuzz.script import LINES, Hang, Say, Step, Wait, read, write
 
 NAME: Final = "control"

@@ -29,6 +29,7 @@ from questd.simulation.historian import whole
 from questd.simulation.journal import SimulatedJournal
 from questd.views import QuestFold, event_view, list_row, log_views, quest_view
 from questd.views.decoding import shown_event
+from tests.fuzz.place import Fault
 
 BOOT = "boot"
 START_US = 1_750_000_000_000_000
@@ -42,10 +43,6 @@ HONEST = "honest" + "7f3a" * 8
 BUGS = frozenset(
     {"quest.crashed", "step.failed", "session.failed", "actor.restarted", "tree.escalated"}
 )
-
-
-class Fault(AssertionError):
-    """Strangers made the house do what it must not."""
 
 
 class Route(Struct, frozen=True):

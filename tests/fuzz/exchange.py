@@ -4,7 +4,6 @@ Two quests are under way when they come: one with the honest agent, whose result
 are the strangers' to answer, so that what they give flows through expressions, journal, history and views.
 """
 
-from collections.abc import Callable
 from typing import Final
 
 from questd.messages import control as ctl
@@ -14,13 +13,13 @@ from questd.messages.events import LogLine
 from questd.messages.failure import Failure
 from questd.messages.heads import TERMINAL
 from questd.simulation.chance import Chance
+from tests.fuzz.changing import changed_script
 from tests.fuzz.doors import (
     BOOT,
     HONEST,
     SECOND,
     SILENCE_S,
     Client,
-    Fault,
     Ground,
     HonestAgent,
     all_answered,
@@ -30,6 +29,7 @@ from tests.fuzz.doors import (
     quest_id,
     restarts,
 )
+from tests.fuzz.place import Fault
 from tests.fuzz.script import LINES, Hang, Say, Step, Wait, read, write
 
 NAME: Final = "exchange"
@@ -60,6 +60,11 @@ TAINTED = QuestDefinition(
     ),
     output={"a": "{{ a.result }}", "c": "{{ c.result }}", "status": "{{ b.status }} {{ d.status }}"},
 )  # fmt: skip
+
+
+def change(data: bytes, chance: Chance, words: tuple[bytes, ...]) -> bytes:
+    """A script like this one."""
+    return changed_script(data, chance, words)
 
 
 def one(data: bytes) -> None:
@@ -208,5 +213,3 @@ WORDS: Final = (
     b"stranger", b"honest", OWN.encode(), THEIRS.encode(), b"work", b"a", b"b", b"code", b'{"n":1}', b"1e999", b"validation",
     b"timeout", b"\xc0", b"\x91", b"\xdd\xff\xff\xff\xff", b"\xcf\xff\xff\xff\xff\xff\xff\xff\xff", b"\xcb\x7f\xf8\0\0\0\0\0\0",
 )  # fmt: skip
-
-Change = Callable[[bytes, Chance, tuple[bytes, ...]], bytes]

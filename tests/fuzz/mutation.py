@@ -131,3 +131,10 @@ def changed_frame(data: bytes, chance: Chance, words: Sequence[bytes]) -> bytes:
             except (ValueError, TypeError, RecursionError, OverflowError, msgspec.MsgspecError):
                 continue
     return chance.pick(JSONS) if chance.maybe(0.2) else changed_bytes(data, chance, words)
+
+
+def changed_text(data: bytes, chance: Chance, words: Sequence[bytes]) -> bytes:
+    """A text with a few small changes, mostly words put in or exchanged."""
+    for _ in range(chance.skewed(1, 6)):
+        data = changed_bytes(data, chance, words)
+    return data

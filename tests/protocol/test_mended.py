@@ -95,3 +95,11 @@ def test_what_was_never_begun_is_no_loss(daemon: DaemonProcess, control: Control
             item = next(iter(agent.poll()[2]), None)
         assert item is not None, "given away at once, since nothing was begun"
         agent.finish(["completed", quest, item[3], b"1"])
+
+
+@pytest.mark.parametrize("door", ["control", "exchange", "history"])
+def test_a_request_that_nests_without_end_is_answered(daemon: DaemonProcess, door: str) -> None:
+    nested = b"\x91" * 100_000
+    with Dialer(daemon.addresses[door]) as link:
+        assert link.ask_bytes(b"\x82\xa4type\xa6status\xa1x" + nested)
+        assert link.ask_bytes(nested)
