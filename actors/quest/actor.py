@@ -363,7 +363,7 @@ class QuestSupervisor(Actor):
         return not self._busy(state) and self._writing.idle and self.mailbox.empty()
 
     def _busy(self, state: QuestState) -> bool:
-        return bool(state.running or self._steps or self._renderings or self._asking.awaiting)
+        return bool(state.running or self._steps or self._renderings or self._asking.busy)
 
     def _rests_with_this(self, state: QuestState) -> bool:
         """What is about to be written leaves it waiting for agents that are not there: its head can say so at once."""

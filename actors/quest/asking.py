@@ -35,6 +35,11 @@ class Asking:
         self._places: dict[str, Place] = {}
         self.awaiting = False
 
+    @property
+    def busy(self) -> bool:
+        """Is an answer awaited, or something gathered that is said when the turn ends?"""
+        return self.awaiting or bool(self._wants or self._drops or self._releases)
+
     def want(self, task: str) -> None:
         """The task could run now."""
         self._drops.pop(task, None)
