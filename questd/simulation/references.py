@@ -36,6 +36,7 @@ class Shape(Struct, frozen=True):
     errands: Callable[[], list[Errand]]
     faults: Faults = Faults()
     steady: bool = True
+    chaos_us: int = 2 * SECOND
 
 
 def _step(number: int, *dependencies: str, tool: str = "work", agent: str = "") -> StepDefinition:
@@ -80,6 +81,15 @@ def _waits() -> list[Errand]:
     return [_errand(0, _step(0), paid, _step(2, "s1")), _errand(1, _step(0, tool="pay"))]
 
 
+def _rests() -> list[Errand]:
+    """Retries that come due just when a quest that has nothing to do rests: slow commits and slow workers let both meet."""
+    often = RetryPolicy(attempts=40, delay_ms=210, backoff=1.0, no_retry_on=())
+    return [
+        _errand(number, structs.replace(_step(number), retry=often, on_error="continue"))
+        for number in range(3)
+    ]
+
+
 def _cancel() -> list[Errand]:
     row = [_step(0), _step(1, "s0"), _step(2, "s1"), _step(3)]
     return [
@@ -95,13 +105,15 @@ SHAPES: Final = {
     "waits": Shape(
         _waits, Faults(absent_agents=0.7, agent_crashes=3, tool_fails=0.1), steady=False
     ),
+    "rests": Shape(_rests, Faults(tool_fails=0.7, slow_commit=0.4, lag=0.6), False, 12 * SECOND),
     "cancel": Shape(_cancel, steady=False),
 }
 
 
 def scene_of(name: str) -> Scene:
     """The size of that reference run."""
-    return Scene(len(SHAPES[name].errands()), 3, 2 * SECOND, LIMITS, reference=name)
+    shape = SHAPES[name]
+    return Scene(len(shape.errands()), 3, shape.chaos_us, LIMITS, reference=name)
 
 
 def faults_of(name: str, seed: int) -> Faults:
@@ -117,6 +129,6 @@ def faults_of(name: str, seed: int) -> Faults:
         late_us=chance.pick((100 * MILLISECOND, SECOND)),
         reply_lost=0.1 * chance.random() if seed % 3 == 2 else 0.0,
         request_lost=0.1 * chance.random() if seed % 3 == 2 else 0.0,
-        slow_commit=0.2 * chance.random(),
-        lag=0.1 * chance.random(),
+        slow_commit=max(faults.slow_commit, 0.2 * chance.random()),
+        lag=max(faults.lag, 0.1 * chance.random()),
     )
