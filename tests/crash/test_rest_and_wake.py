@@ -1,5 +1,7 @@
 """A retry that comes due while its quest is writing down that it rests: both messages in one turn, and the quest goes on all the same."""
 
+# pyright: reportPrivateUsage=false
+
 import msgspec
 
 from questd.actors.quest.actor import QuestSupervisor
@@ -35,13 +37,13 @@ def run_slowly(world: World) -> int:
     """No actor gets a turn while a quest's resting head is being written; how often a wake came first."""
     met = 0
     world.begin()
-    while world._now() < LIMIT_US and not ended(world):
+    while world.clock.monotonic_us < LIMIT_US and not ended(world):
         boxes = [waiting(actor) for actor in resting(world)]
         met += sum(box[:2] == ["Wake", "Appended"] for box in boxes)
         lag = 0.0 if all(ANSWERS & set(box) for box in boxes) else 1.0
         world.faults = msgspec.structs.replace(FAULTS, lag=lag)
-        if not world.step(world._now() + SECOND):
-            world.clock.advance(world._now() + SECOND)
+        if not world.step(world.clock.monotonic_us + SECOND):
+            world.clock.advance(world.clock.monotonic_us + SECOND)
     return met
 
 

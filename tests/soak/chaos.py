@@ -7,9 +7,11 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from questd.messages.control import Heads, ListQuests
+from questd.client.link import DaemonLink
+from questd.messages import events as ev
+from questd.messages.control import Heads, ListQuests, QuestRecords, ReadQuest
 from questd.messages.definition import encode_definition
-from questd.messages.heads import ListFilter
+from questd.messages.heads import Head, ListFilter
 from tests.soak.house import House, insist, say, submit
 from tests.soak.mischief import Mischief
 from tests.soak.samples import Sample, Sampler, last_life, measure, table, trend
@@ -159,10 +161,20 @@ def await_ends(house: House, plan: Plan) -> None:
             heads: Heads = insist(link, asked, Heads)
             if not heads.heads:
                 return
-            assert time.monotonic() < end_s, f"still open: {heads.heads[:5]}"
+            if time.monotonic() > end_s:
+                raise AssertionError(f"still open: {stories(link, heads.heads[:5])}")
             time.sleep(0.2)
     finally:
         link.close()
+
+
+def stories(link: DaemonLink, heads: Sequence[Head]) -> str:
+    """Everything that is known of these quests."""
+    told: list[str] = []
+    for head in heads:
+        found: QuestRecords = insist(link, ReadQuest(head.quest), QuestRecords)
+        told += [str(head), *(f"  {each.n} {ev.decode_event(each.body)}" for each in found.records)]
+    return "\n".join(told)
 
 
 def _judge(
