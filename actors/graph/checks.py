@@ -8,6 +8,7 @@ later check stumbles over it.
 
 import re
 from collections.abc import Collection, Sequence
+from typing import Any
 
 from questd.actors.graph.compiled import CompiledQuest, CompiledStep, compile_reporting
 from questd.actors.graph.durations import DURATION_MAX_MS, format_duration, parse_deadline
@@ -33,6 +34,12 @@ LABELS_MAX = 64
 ATTEMPTS_MAX = 1_000
 BACKOFF_MAX = 100.0
 PARALLEL_MAX = 100_000
+CAPABILITIES_MAX = 64
+KINDS_MAX = 64
+DEMANDS_MAX = 1_000
+"""Kinds of agent, capabilities and tool that its steps ask for: each is a queue of its own in the router."""
+EXPRESSIONS_OF_ALL_MAX = 50_000
+"""In all its texts: they are compiled where the journal is read, and take 80 µs each."""
 PRIORITIES = range(1, 11)
 
 _KEY = re.compile(STEP_KEY_PATTERN)
@@ -53,6 +60,10 @@ def check(definition: QuestDefinition, *, settled: Collection[At] = ()) -> list[
     for number, step in enumerate(definition.steps):
         _check_step(number, step, problems)
     _check_keys(definition, problems)
+    _check_demands(definition, problems)
+    if _count_expressions(definition) > EXPRESSIONS_OF_ALL_MAX:
+        problems.add((), f"holds more than {EXPRESSIONS_OF_ALL_MAX} expressions", "split the quest")
+        return problems.found()
     _check_expressions(definition, problems)
     if not problems.found():
         _check_size(definition, problems)
@@ -133,8 +144,7 @@ def _check_step(number: int, step: StepDefinition, problems: Problems) -> None:
     for field in ("agent", "tool"):
         if (name := getattr(step, field)) is not None:
             _check_name((*at, field), name, problems)
-    for capability in step.capabilities:
-        _check_name((*at, "capability"), capability, problems)
+    _check_capabilities((*at, "capability"), step.capabilities, problems)
     for field in ("prompt", "when"):
         if (text := getattr(step, field)) is not None:
             _check_text((*at, field), text, problems)
@@ -145,6 +155,31 @@ def _check_step(number: int, step: StepDefinition, problems: Problems) -> None:
     _check_retry((*at, "retry"), step.retry, problems)
     if step.priority is not None:
         _check_priority((*at, "priority"), step.priority, problems)
+
+
+def _check_capabilities(at: At, capabilities: Sequence[str], problems: Problems) -> None:
+    if len(capabilities) > CAPABILITIES_MAX:
+        problems.add(at, f"has {len(capabilities)} capabilities; {CAPABILITIES_MAX} are allowed")
+    for capability in capabilities:
+        _check_name(at, capability, problems)
+
+
+def _check_demands(definition: QuestDefinition, problems: Problems) -> None:
+    demands = {(step.agent, step.capabilities, step.tool) for step in definition.steps}
+    if len(demands) > DEMANDS_MAX:
+        message = (
+            f"ask for {len(demands)} kinds of agent, capability and tool; {DEMANDS_MAX} are allowed"
+        )
+        problems.add(("steps",), message)
+
+
+def _count_expressions(definition: QuestDefinition) -> int:
+    texts: list[Any] = [definition.output]
+    for step in definition.steps:
+        texts += [step.prompt, step.arguments]
+    return sum(
+        text.count("{{") for value in texts for _, text in walk(value, ()) if isinstance(text, str)
+    )
 
 
 def _check_keys(definition: QuestDefinition, problems: Problems) -> None:
@@ -294,6 +329,9 @@ def _check_retry(at: At, retry: RetryPolicy | None, problems: Problems) -> None:
     elif not 0 <= retry.delay_ms <= retry.max_delay_ms:
         longest = format_duration(retry.max_delay_ms)
         problems.add((*at, "delay"), f"is not between 0s and max_delay ({longest})")
+    if len(retry.no_retry_on) > KINDS_MAX:
+        message = f"has {len(retry.no_retry_on)} kinds; {KINDS_MAX} are allowed"
+        problems.add((*at, "no_retry_on"), message)
     for kind in retry.no_retry_on:
         _check_name((*at, "no_retry_on"), kind, problems)
 

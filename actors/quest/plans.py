@@ -16,6 +16,8 @@ from questd.messages.definition import (
 )
 
 CACHED_PLANS: Final = 256
+CACHED_PLANS_MAX_BYTES: Final = 16 * 1024 * 1024
+"""Of canonical definitions; compiled they take some twenty times as much. The newest is kept whatever its size."""
 NEWER_SHOWN: Final = 20
 
 
@@ -42,6 +44,7 @@ class PlanCache:
         self._size = size
         self._lock = threading.Lock()
         self._plans: OrderedDict[str, ReadyPlan] = OrderedDict()
+        self._bytes = 0
 
     def get(self, digest: str) -> ReadyPlan | None:
         """The plan, if it is at hand."""
@@ -63,9 +66,14 @@ class PlanCache:
             _refuse_bad(definition)
         ready = ReadyPlan(Plan(definition, digest), compile_steps(definition), data)
         with self._lock:
+            if digest not in self._plans:
+                self._bytes += len(data)
             self._plans[digest] = ready
-            while len(self._plans) > self._size:
-                self._plans.popitem(last=False)
+            while len(self._plans) > self._size or self._bytes > CACHED_PLANS_MAX_BYTES:
+                if len(self._plans) == 1:
+                    break
+                _, gone = self._plans.popitem(last=False)
+                self._bytes -= len(gone.data)
         return ready
 
 

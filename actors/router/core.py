@@ -22,6 +22,9 @@ from questd.messages.heads import Want
 PATIENCE_US: Final = 10_000_000
 """A place may stay with its quest while nobody has waited for it for longer than this."""
 NEEDS_LOOKED_AT: Final = 16
+NEEDS_KEPT_MAX: Final = 64
+"""Of one instance. Those that nobody waits in are kept, for they come again; beyond this they are forgotten, for each costs time
+whenever a place gets free."""
 
 
 class Unroutable(Struct, frozen=True):
@@ -54,6 +57,8 @@ class RouterState:
     def __init__(self, *, parallel: int | None = None) -> None:
         self.instances: dict[str, Instance] = {}
         self.queues: dict[Need, Queue] = {}
+        self.idle: dict[Need, None] = {}
+        self.crowded: dict[str, None] = {}
         self.wanted: dict[Holder, Want] = {}
         self.held: dict[Holder, str] = {}
         self.parallel = parallel
@@ -84,12 +89,13 @@ def join(state: RouterState, instance: Instance) -> tuple[list[Grant], list[Unro
             instance.held[holder] = None
     state.instances[instance.id] = instance
     unroutable: list[Unroutable] = []
-    for need, queue in state.queues.items():
+    for need, queue in tuple(state.queues.items()):
         tool = instance.tool_for(need)
         if isinstance(tool, ToolSpec):
             _connect(instance, need, tool, queue)
         elif need[0] == instance.agent and not queue.able:
             unroutable += _refuse_all(state, queue, tool)
+            _tidy(state, need, queue)
     return serve(state, instance.needs), unroutable
 
 
@@ -158,6 +164,8 @@ def want(state: RouterState, wants: Iterable[Want]) -> tuple[list[Need], list[Un
         entry = (-each.priority, each.ready_us, state.arrival(), each)
         heapq.heappush(queue.entries, entry)
         needs[need] = None
+        state.idle.pop(need, None)
+    _forget_idle(state)
     return list(needs), unroutable
 
 
@@ -233,6 +241,8 @@ def _may_keep(state: RouterState, instance: Instance, want: Want, now_us: int) -
 
 def _give(state: RouterState, want: Want, instance: Instance) -> Grant:
     take(state, (want.quest, want.task), instance.id)
+    if len(instance.needs) > NEEDS_KEPT_MAX:
+        state.crowded[instance.id] = None
     tool = instance.needs[need_of(want)]
     return want, Place(instance.agent, instance.id, tool, instance.address)
 
@@ -250,6 +260,7 @@ def serve(state: RouterState, needs: Iterable[Need]) -> list[Grant]:
         queue.waiting -= 1
         each = heapq.heappop(queue.entries)[3]
         del state.wanted[each.quest, each.task]
+        _tidy(state, need, queue)
         grants.append(_give(state, each, instance))
     return grants
 
@@ -337,9 +348,26 @@ def _unwant(state: RouterState, holder: Holder, *, keep: Queue | None = None) ->
 
 
 def _tidy(state: RouterState, need: Need, queue: Queue) -> None:
-    """Keep no queue that nobody waits in and nobody serves."""
-    if not queue.able and not queue.waiting:
+    """Keep no queue that nobody waits in and nobody serves; note those that only nobody waits in."""
+    if queue.waiting:
+        return
+    state.idle.pop(need, None)
+    if queue.able:
+        state.idle[need] = None
+    else:
         del state.queues[need]
+
+
+def _forget_idle(state: RouterState) -> None:
+    """Of an instance with too many needs the oldest go that nobody waits in."""
+    while state.crowded:
+        instance = state.instances.get(state.crowded.popitem()[0])
+        needs = () if instance is None else tuple(instance.needs)
+        idle = [need for need in needs if need in state.idle]
+        for need in idle[: max(0, len(needs) - NEEDS_KEPT_MAX)]:
+            del state.idle[need]
+            for able in state.queues.pop(need).able.values():
+                del able.needs[need]
 
 
 def missing(state: RouterState) -> list[tuple[Need, int, int]]:
