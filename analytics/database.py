@@ -79,6 +79,10 @@ class Database:
         self.watermark = batch.last
         batch.release()
 
+    def condemn(self) -> None:
+        """It has been found damaged: whoever opens it next sets it aside and builds it anew. Any thread."""
+        _suspect(self.path).write_text(str(SUSPECT_AFTER))
+
     def _start_afresh(self) -> None:
         """A rollback can fail for want of memory too; the transaction of a closed connection is gone for certain."""
         self._connection.close()
@@ -168,7 +172,7 @@ def _open_existing(
     path: Path, journal_id: str, journal_seq: int, config: dict[str, str]
 ) -> duckdb.DuckDBPyConnection:
     if _suspicion(path) >= SUSPECT_AFTER:
-        raise UnusableFile("damaged", f"{path.name} could not be written {SUSPECT_AFTER} times")
+        raise UnusableFile("damaged", f"{path.name} was found damaged, or could not be written")
     connection = _connect(path, config)
     try:
         _check(path, connection, journal_id, journal_seq)

@@ -16,7 +16,7 @@ import msgspec
 
 from questd.analytics.guard import BadQuery
 from questd.analytics.progress import Progress
-from questd.analytics.query import Deadline, LimitReached, Limits, ask
+from questd.analytics.query import DamagedHistory, Deadline, LimitReached, Limits, ask
 from questd.messages.exchange import FRAME_MAX_BYTES
 from questd.messages.history import (
     HistoryError,
@@ -77,7 +77,8 @@ class Archive(Protocol):
 class HistoryDoor:
     """Answers ``messages/history.py`` at the addresses it listens on.
 
-    ``journal_seq`` is asked on other threads than the one that writes; ``hurry`` tells that one that somebody waits for it.
+    ``journal_seq`` is asked on other threads than the one that writes; ``hurry`` tells that one that somebody waits for it;
+    ``damaged`` that the file is: who asks is told to ask again.
     """
 
     def __init__(
@@ -90,12 +91,14 @@ class HistoryDoor:
         path: str,
         pid: int,
         askers: int = ASKERS,
+        damaged: Callable[[DamagedHistory], None] = lambda _: None,
     ) -> None:
         self._parent = archive.cursor()
         self._rebuilt = archive.rebuilt
         self._progress = progress
         self._journal_seq = journal_seq
         self._hurry = hurry
+        self._damaged = damaged
         self._path = path
         self._pid = pid
         self._lock = threading.Lock()
@@ -191,6 +194,9 @@ class HistoryDoor:
         except LimitReached as error:
             return HistoryError("limit", str(error))
         except Busy as error:
+            return HistoryError("busy", str(error))
+        except DamagedHistory as error:
+            self._damaged(error)
             return HistoryError("busy", str(error))
         except JournalError as error:
             return HistoryError("internal", str(error))

@@ -33,6 +33,7 @@ from questd.analytics.database import (
 from questd.analytics.door import HistoryDoor
 from questd.analytics.ingest import Ingest, Source
 from questd.analytics.progress import Progress
+from questd.analytics.query import DamagedHistory
 from questd.runtime.errors import QuestdError
 from questd.runtime.journal.sqlite import SqliteStore
 
@@ -76,6 +77,7 @@ class Historian:
 
     def __init__(self, settings: HistorianSettings, source: Source, database: Database) -> None:
         self._stopped = False
+        self._damage: DamagedHistory | None = None
         self._wake = threading.Event()
         self._database = database
         self._progress = Progress(database.watermark)
@@ -87,6 +89,7 @@ class Historian:
             path=str(settings.database),
             pid=os.getpid(),
             askers=settings.askers,
+            damaged=self._condemn,
         )
         self._ingest = Ingest(source, database, make_room=self._door.make_room)
 
@@ -97,12 +100,20 @@ class Historian:
         return bound
 
     def run(self) -> None:
-        """Write until told to stop."""
+        """Write until told to stop. HistoryWriteFailed when the file turned out to be damaged."""
         while not self._stopped:
             self._ingest.step()
             self._progress.advance(self._ingest.watermark, self._ingest.level_s)
             self._wake.wait(self._ingest.pause_s)
             self._wake.clear()
+        if self._damage is not None:
+            raise HistoryWriteFailed(str(self._damage))
+
+    def _condemn(self, damage: DamagedHistory) -> None:
+        """Let ``run`` end: the next historian builds the file anew."""
+        self._database.condemn()
+        self._damage = damage
+        self.stop()
 
     def stop(self) -> None:
         """Let ``run`` return after the batch at hand."""

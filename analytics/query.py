@@ -16,15 +16,21 @@ from msgspec import Struct
 
 from questd.analytics.guard import BadQuery, check_parameters, check_sql
 from questd.analytics.values import converter, encode_row
-from questd.runtime.errors import CallerError
+from questd.runtime.errors import CallerError, MachineError
 
 CHUNK_ROWS: Final = 512
 INTERRUPT_AGAIN_S: Final = 0.05
+DAMAGED: Final = "Corrupt database file"
+"""DuckDB's words for a block whose checksum differs."""
 ZONED: Final = " WITH TIME ZONE"
 
 
 class LimitReached(CallerError):
     """The question took too long, too much memory, or its smallest answer is too large."""
+
+
+class DamagedHistory(MachineError):
+    """A block of the file is not what was written: whoever holds the file should condemn it, to have it built anew."""
 
 
 class Limits(Struct, frozen=True):
@@ -90,7 +96,7 @@ def ask(
     limits: Limits = Limits(),  # noqa: B008 - frozen
     deadline: Deadline | None = None,
 ) -> Answer:
-    """The answer as "json" rows or as an "arrow" stream. BadQuery or LimitReached.
+    """The answer as "json" rows or as an "arrow" stream. BadQuery, LimitReached or DamagedHistory.
 
     ``parameters`` is a JSON array of values for ?, or $1, $2 … ``deadline`` is the caller's, if it wants to end it early.
     """
@@ -110,6 +116,10 @@ def ask(
                 f"the question needs too much memory: {_first_line(error)}"
             ) from None
         except (duckdb.Error, OverflowError, ValueError) as error:
+            if isinstance(error, duckdb.FatalException) or DAMAGED in str(error):
+                raise DamagedHistory(
+                    f"the history is damaged ({_first_line(error)}) and is built anew from the journal: ask again"
+                ) from None
             if clock.passed:
                 raise LimitReached(clock.reason) from None
             raise BadQuery(str(error)) from None

@@ -9,8 +9,9 @@ import shutil
 import stat
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
@@ -21,7 +22,10 @@ from questd.cli.version import VERSION
 from questd.client.address import FILE_NAME, DaemonAddress, find_daemon
 from questd.client.home import Home
 from questd.messages.control import DaemonInfo, Ping
-from questd.runtime.errors import QuestdError
+from questd.runtime.errors import MachineError, QuestdError
+
+if TYPE_CHECKING:
+    from questd.client.questions import History
 
 DISK_LOW_BYTES = 1024 * 1024 * 1024
 FINDINGS_SHOWN = 20
@@ -216,7 +220,10 @@ def _history(home: Home) -> Iterator[Finding]:
     if not (home.settings.data / DATABASE_NAME).exists():
         return
     before = set(home.settings.data.glob("history.duckdb.*"))
-    found = History(home=home).sql("select count(*) from quests")
+    history = History(home=home)
+    with suppress(MachineError):
+        _read_all(history)  # what is damaged is built anew, at the latest for the next question
+    found = history.sql("select count(*) from quests")
     for path in sorted(set(home.settings.data.glob("history.duckdb.*")) - before):
         if path.suffix in SET_ASIDE:
             message = "it could not be used, and was built anew from the journal"
@@ -227,6 +234,14 @@ def _history(home: Home) -> Iterator[Finding]:
         yield Finding("history", "warning", f"{said}; {found.lag} events behind", advice)
     else:
         yield Finding("history", "ok", f"{said}, level with the journal")
+
+
+def _read_all(history: "History") -> None:
+    """A damaged block is found when it is read: so every column of every row is."""
+    from questd.analytics.tables import TABLES  # noqa: PLC0415
+
+    for table in TABLES:
+        history.sql(f"select max(hash(t)) from {table.name} t", timeout_ms=600_000)  # noqa: S608
 
 
 def _agents(home: Home) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from msgspec import Struct
@@ -24,6 +24,9 @@ from questd.messages.history import (
 )
 from questd.messages.payload import decode_json, encode_json
 from questd.runtime.errors import BadFrame, JournalLocked, QuestdError, Refused, Unreachable
+
+if TYPE_CHECKING:
+    from questd.analytics.database import Database
 
 FILE_NAME: Final = "history.duckdb"
 PATIENCE_S: Final = 10.0
@@ -137,7 +140,7 @@ def local_history(data: Path, memory: str | None = None) -> Generator[Ask, None,
                 ingest = Ingest(source, database)
                 while ingest.step():
                     continue
-                yield lambda query: _ask_local(database.cursor(), query)
+                yield lambda query: _ask_local(database, query)
             finally:
                 database.close()
     finally:
@@ -164,17 +167,21 @@ def _lock(data: Path) -> Generator[None, None, None]:
         lock.release()
 
 
-def _ask_local(cursor: Any, query: Query) -> Rows:
+def _ask_local(database: "Database", query: Query) -> Rows:
     from questd.analytics.guard import BadQuery  # noqa: PLC0415
-    from questd.analytics.query import LimitReached, Limits, ask  # noqa: PLC0415
+    from questd.analytics.query import DamagedHistory, LimitReached, Limits, ask  # noqa: PLC0415
 
     limits = Limits(rows=query.row_limit, time_ms=query.time_limit_ms)
+    cursor = database.cursor()
     try:
         answer = ask(cursor, query.sql, query.parameters, limits=limits)
     except BadQuery as error:
         raise InvalidInput(str(error)) from None
     except LimitReached as error:
         raise Refused(str(error), kind="limit") from None
+    except DamagedHistory:
+        database.condemn()
+        raise
     finally:
         cursor.close()
     return Rows(answer.columns, answer.types, answer.data, answer.rows, answer.truncated, 0)
