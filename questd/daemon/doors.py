@@ -32,7 +32,10 @@ Undecodable = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 def open_exchange(
     house: House, *, token: str | None, name: str, connections: int = CONNECTIONS_MAX
 ) -> Door:
-    """A door for agents. ``token``: what they must show; None where the socket's folder is the guard."""
+    """A door for agents. ``token``: what they must show; None where the socket's folder is the guard.
+
+    A connection that is silent for a lease is closed: its instance is lost by then, or there is none.
+    """
 
     def receive(route: Route, body: bytes) -> None:
         take_frame(house, door, route, body, token)
@@ -48,6 +51,7 @@ def open_exchange(
         credit=AGENT_CREDIT,
         connections=connections,
         busy=encode_frame(Denied("busy", OVERFLOW, fatal=False)),
+        silence_s=house.limits.lease_s,
     )
     return door
 

@@ -14,7 +14,7 @@ first, and then the socket is closed.
 import logging
 import threading
 from collections.abc import Callable
-from time import sleep
+from time import monotonic, sleep
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -28,6 +28,7 @@ from questd.runtime.nng.library import (
     HEADER_SLACK_BYTES,
     NngError,
     body_of,
+    bytes_sent,
     check,
     ffi,
     header_of,
@@ -38,6 +39,7 @@ from questd.runtime.nng.library import (
     pipe_text,
     pynng,
 )
+from questd.runtime.nng.peers import Silence, Unread
 
 RECEIVE_BUFFER = 1024
 SEND_BUFFER = 1024
@@ -48,6 +50,8 @@ UNANSWERED_MAX = 1_000
 UNANSWERED_MAX_BYTES = 256 * 1024 * 1024
 """Of all connections together: what has come in and waits for its answer is memory."""
 CONNECTIONS_MAX = 4_096
+LOOK_EVERY_S = 0.25
+"""How often a door looks for silent connections."""
 SEND_TRIES = 50
 SEND_PAUSE_S = 0.0005
 """nng moves answers from the socket's buffer to the pipes and drops rather than waits there, so a full buffer is
@@ -75,7 +79,8 @@ class Door:
     ``credit`` times without waiting for an answer. Beyond ``connections`` further ones are hung up on.
 
     While ``UNANSWERED_MAX_BYTES`` have come in without an answer, what comes is answered ``busy`` and not handed on; without ``busy``
-    it is not answered.
+    it is not answered. Who does not read its answers is hung up on when too many bytes of them wait (``UNREAD_MAX_BYTES``), and so
+    is who has said nothing for ``silence_s``: a link that is broken without a word would stay for hours.
     """
 
     def __init__(
@@ -88,6 +93,7 @@ class Door:
         credit: int = UNANSWERED_MAX,
         connections: int = CONNECTIONS_MAX,
         busy: bytes | None = None,
+        silence_s: float | None = None,
     ) -> None:
         self.name = name
         self.hung_up = 0
@@ -96,12 +102,18 @@ class Door:
         """How many connections were refused because there were enough."""
         self.overflowed = 0
         """How many requests were answered ``busy`` because too many bytes waited."""
+        self.unread = 0
+        """How many pipes were closed because their peers did not read what they were answered."""
+        self.silent = 0
+        """How many pipes were closed because nothing came by them."""
         self._credit = credit
         self._connections = min(connections, CONNECTIONS_MAX)
         self._busy = busy
         self._pipes: set[int] = set()
         self._unanswered: dict[int, dict[bytes, int]] = {}
         self._waiting_bytes = 0
+        self._unread = Unread()
+        self._silence = None if silence_s is None else Silence(silence_s, monotonic())
         self._counting = threading.Lock()
         self.failures = 0
         """How often a callback raised."""
@@ -109,6 +121,7 @@ class Door:
         """Answers that nng did not take; those it drops itself are not known."""
         self._receive = receive
         self._pipe_closed = pipe_closed
+        self._look_s = 0.0
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._stopped = False
@@ -167,7 +180,12 @@ class Door:
                 self._waiting_bytes -= open_requests.pop(route.header, 0)
                 if not open_requests:
                     del self._unanswered[route.pipe]
-        reply = message(body, route.header)
+            many = route.pipe in self._pipes and self._unread.give(route.pipe, len(body))
+        self._send(message(body, route.header))
+        if many:
+            self._hang_up_on_the_slow()
+
+    def _send(self, reply: Any) -> None:
         for _ in range(SEND_TRIES):
             code = lib.nng_sendmsg(self._handle, reply, lib.NNG_FLAG_NONBLOCK)
             if not code:
@@ -177,6 +195,14 @@ class Door:
             sleep(SEND_PAUSE_S)
         lib.nng_msg_free(reply)
         self.unsent += 1
+
+    def _hang_up_on_the_slow(self) -> None:
+        sent = bytes_sent(lib.nng_socket_id(self._handle))
+        with self._counting:
+            slow = self._unread.settle(sent)
+        self.unread += len(slow)
+        for pipe in slow:
+            self.close_pipe(pipe)
 
     def close_pipe(self, pipe: int) -> None:
         """Hang up on one peer; it may dial again."""
@@ -195,6 +221,19 @@ class Door:
                 return
             if not code:
                 self._take(slot[0])
+            if self._silence is not None:
+                self._hang_up_on_the_silent(self._silence)
+
+    def _hang_up_on_the_silent(self, silence: Silence) -> None:
+        now_s = monotonic()
+        if now_s < self._look_s:
+            return
+        self._look_s = now_s + LOOK_EVERY_S
+        with self._counting:
+            silent = silence.look(now_s)
+        self.silent += len(silent)
+        for pipe in silent:
+            self.close_pipe(pipe)
 
     def _take(self, received: Any) -> None:
         route = Route(pipe_of(received), header_of(received))
@@ -213,6 +252,8 @@ class Door:
         with self._counting:
             if route.pipe not in self._pipes:
                 return True  # it came before its pipe closed: nobody waits for the answer
+            if self._silence is not None:
+                self._silence.hear(route.pipe, monotonic())
             requests = self._unanswered.setdefault(route.pipe, {})
             full = self._waiting_bytes + size > UNANSWERED_MAX_BYTES
             before = requests.get(route.header, 0)
@@ -236,6 +277,8 @@ class Door:
             room = len(self._pipes) < self._connections
             if room:
                 self._pipes.add(int(pipe.id))
+                if self._silence is not None:
+                    self._silence.hear(int(pipe.id), monotonic())
             else:
                 self.turned_away += 1
         if not room:
@@ -244,6 +287,9 @@ class Door:
     def _on_pipe_closed(self, pipe: Any) -> None:
         with self._counting:
             self._pipes.discard(int(pipe.id))
+            self._unread.forget(int(pipe.id))
+            if self._silence is not None:
+                self._silence.forget(int(pipe.id))
             self._waiting_bytes -= sum(self._unanswered.pop(int(pipe.id), {}).values())
         try:
             self._pipe_closed(int(pipe.id))

@@ -80,3 +80,28 @@ def pipe_text(pipe: int, option: bytes) -> str | None:
     text = ffi.string(slot[0]).decode("utf-8", "replace")
     lib.nng_strfree(slot[0])
     return str(text)
+
+
+def bytes_sent(socket: int) -> dict[int, int]:
+    """How many bytes of messages each living pipe of a socket has passed on to the system, by pipe: nng's own count."""
+    slot = ffi.new("nng_stat **")
+    check(lib.nng_stats_get(slot))
+    found: dict[int, int] = {}
+    scope = lib.nng_stat_child(slot[0])
+    while scope != ffi.NULL:
+        if ffi.string(lib.nng_stat_name(scope)) == b"pipe":
+            values = _values(scope)
+            if values.get(b"socket") == socket:
+                found[values[b"id"]] = values.get(b"tx_bytes", 0)
+        scope = lib.nng_stat_next(scope)
+    lib.nng_stats_free(slot[0])
+    return found
+
+
+def _values(scope: Any) -> dict[bytes, int]:
+    values: dict[bytes, int] = {}
+    each = lib.nng_stat_child(scope)
+    while each != ffi.NULL:
+        values[bytes(ffi.string(lib.nng_stat_name(each)))] = int(lib.nng_stat_value(each))
+        each = lib.nng_stat_next(each)
+    return values

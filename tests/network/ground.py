@@ -101,7 +101,7 @@ class Ground(Place):
 
 def descriptors(process: Process) -> int:
     """How many it has open. Linux only."""
-    return len(os.listdir(f"/proc/{process.pid}/fd"))
+    return sum(1 for _ in Path(f"/proc/{process.pid}/fd").iterdir())
 
 
 def resident_bytes(process: Process) -> int:

@@ -25,7 +25,6 @@ from typing import Any
 
 from msgspec import Struct, convert
 
-
 GREETING_BYTES = 8
 CHUNK_BYTES = 4_096
 REMEMBERED = 500
