@@ -6,6 +6,7 @@ every system writes the documents: with ``--only`` figures are printed.
 """
 
 import argparse
+import os
 import signal
 import sys
 import time
@@ -22,7 +23,7 @@ from benchmarks.peers.catalogue import NAMES, OURS, PEERS
 from benchmarks.peers.measured import Record, as_json, recorded
 from benchmarks.peers.plot import svg
 from benchmarks.peers.running import OutOfTime, Runs
-from benchmarks.peers.table import PLOT, Unmarked, block, placed, rows
+from benchmarks.peers.table import PLOT, Unmarked, block, disturbed, placed, rows
 from benchmarks.processes import ROOT
 
 LIMIT_S = 680.0
@@ -90,7 +91,7 @@ def measure(conditions: Conditions, given: argparse.Namespace) -> Record:
         signal.setitimer(signal.ITIMER_REAL, 0)
     # A record is committed: it says what the directory is like, not where somebody keeps it.
     told = replace(conditions, data=folder.name)
-    return Record(told, runs.outcomes(), given.rounds, time.monotonic() - began)
+    return Record(told, runs.outcomes(), given.rounds, time.monotonic() - began, os.nice(0))
 
 
 def again(given: argparse.Namespace) -> int:
@@ -121,7 +122,7 @@ def show(record: Record, given: argparse.Namespace) -> None:
     if given.json:
         sys.stdout.buffer.write(as_json(record))
         return
-    print("\n".join([*record.conditions.lines(), "", *rows(record)]))
+    print("\n".join([*record.conditions.lines(), "", *rows(record), "", *disturbed(record)]))
 
 
 def _on_term(_number: int, _frame: FrameType | None) -> None:

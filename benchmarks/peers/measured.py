@@ -69,12 +69,13 @@ class Outcome(Struct, frozen=True):
 
 
 class Record(Struct, frozen=True):
-    """A whole run: enough to make the table and the plot again."""
+    """A whole run: enough to make the table and the plot again. ``nice``: of every process that took part."""
 
     conditions: Conditions
     outcomes: tuple[Outcome, ...]
     rounds: int
     took_s: float
+    nice: int | None = None
 
     def of(self, name: str) -> Outcome:
         """One system's."""

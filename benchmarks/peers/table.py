@@ -12,6 +12,8 @@ from benchmarks.report import number
 
 BEGIN, END = "<!-- peers -->", "<!-- end of peers -->"
 PLOT = "performance_peers.svg"
+QUIET = 0.15
+"""What others may use of the processors before a comparison is doubtful."""
 
 
 class Unmarked(Exception):
@@ -38,6 +40,7 @@ def block(record: Record) -> str:
             "",
             *rows(record),
             "",
+            *disturbed(record),
             *_reading(),
             "",
             "What is not the same work, and how each was run:",
@@ -104,6 +107,28 @@ def _said(fault: str) -> str:
     return fault.replace("|", "/").replace("\n", " ")
 
 
+def disturbed(record: Record) -> list[str]:
+    """A warning when the systems did not have the machine alike: then a ratio says more of the neighbours than of them."""
+    shares = [share for outcome in record.outcomes for share in outcome.others]
+    untold = [
+        peer.title
+        for peer in PEERS
+        if record.of(peer.name).rounds and not record.of(peer.name).others
+    ]
+    if shares and max(shares) > QUIET:
+        worst = f"{min(shares):.0%} to {max(shares):.0%}"
+        return [
+            f"**Not a quiet machine**: other programs used {worst} of the processors, unlike from round to round. Trust no ratio.",
+            "",
+        ]
+    if untold:
+        return [
+            "**How busy others were was not recorded** in this run. Read the spans in brackets before a ratio.",
+            "",
+        ]
+    return []
+
+
 def _reading() -> list[str]:
     runs = ", ".join(
         sorted({f"{peer.runs:,} ({peer.title})" for peer in PEERS if peer.runs < 1_000})
@@ -139,6 +164,7 @@ def _conditions(record: Record) -> list[str]:
     )
     syncs = f"fdatasync p50 {seen.fdatasync_us[0]:.0f} µs"
     took = f"{record.rounds} rounds, {record.took_s / 60:.0f} minutes in all"
+    took += "" if record.nice is None else f", everything at nice {record.nice}"
     return [
         f"Conditions: {seen.when[:10]}, {where}, {syncs}, {seen.python}, SQLite {seen.sqlite}; {took}: the systems",
         "in turn, each started anew on an empty store. `make bench-peers` makes this table and the plot again.",

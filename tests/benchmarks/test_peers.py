@@ -19,7 +19,7 @@ from benchmarks.peers.measured import (
     recorded,
 )
 from benchmarks.peers.plot import svg
-from benchmarks.peers.table import BEGIN, END, PLOT, Unmarked, block, placed, ratio, rows
+from benchmarks.peers.table import BEGIN, END, PLOT, Unmarked, block, disturbed, placed, ratio, rows
 from tests.benchmarks.test_report import CONDITIONS
 
 PEER = Peer("dbos", "DBOS", durable=True, note="", runs=100, singles=2, fans=1)
@@ -129,6 +129,15 @@ def test_every_system_says_versions_settings_and_what_is_not_the_same_work() -> 
     assert all(
         peer.note and (peer.note in text) == bool(RECORDED.of(peer.name).rounds) for peer in PEERS
     )
+
+
+@pytest.mark.parametrize(
+    ("others", "said"), [((0.01, 0.1), ""), ((0.01, 0.76), "1% to 76%"), ((), "was not recorded")]
+)
+def test_a_run_among_busy_neighbours_says_so(others: tuple[float, ...], said: str) -> None:
+    outcomes = tuple(replace(each, others=others) for each in RECORDED.outcomes)
+    warning = "".join(disturbed(replace(RECORDED, outcomes=outcomes)))
+    assert (said in warning) if said else not warning
 
 
 def test_only_what_is_between_the_marks_changes() -> None:
