@@ -9,20 +9,20 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, Final
 
 from msgspec import Struct
 
 from questd.runtime.actor import Actor, Ref
 from questd.runtime.clock import Clock, Timers
+from questd.runtime.logs import LOG_LOOK_S, is_full, open_log, put_aside
 from questd.runtime.supervision import Intensity, Restart, restarts
 
 RESTART_DELAY_S: Final = 0.25
 KILL_AFTER_S: Final = 5.0
-LOG_MAX_BYTES: Final = 8 * 1024 * 1024
 
 
 class ProcessSpec(Struct, frozen=True):
@@ -60,6 +60,10 @@ class StartAgain(Struct, frozen=True):
     """To itself: the delay is over."""
 
 
+class LookAtLog(Struct, frozen=True):
+    """To itself: has the process written too much?"""
+
+
 class KillNow(Struct, frozen=True):
     """To itself: it had time enough to end."""
 
@@ -68,19 +72,6 @@ class EndProcess(Struct, frozen=True):
     """End the process and do not start it again. ``done`` is called when it is gone."""
 
     done: Callable[[], None]
-
-
-@contextmanager
-def open_log(path: Path | None) -> Generator[IO[bytes] | None]:
-    """The file to append to, kept bounded: a large one is put aside, replacing the one put aside before."""
-    if path is None:
-        yield None
-        return
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if path.exists() and path.stat().st_size > LOG_MAX_BYTES:
-        path.replace(path.with_suffix(".log.1"))
-    with path.open("ab") as output:
-        yield output
 
 
 class ProcessKeeper(Actor):
@@ -104,6 +95,7 @@ class ProcessKeeper(Actor):
         self._process: subprocess.Popen[bytes] | None = None
         self._alive = False
         self._ending: Callable[[], None] | None = None
+        self._watches_log = False
 
     @property
     def pid(self) -> int | None:
@@ -118,6 +110,7 @@ class ProcessKeeper(Actor):
         match message:
             case Started(pid):
                 self._note("process.started", name=self.name, pid=pid)
+                self._watch_log()
                 if self._ending is not None:
                     self._signal(signal.SIGTERM)
             case Ended(code, error):
@@ -125,6 +118,8 @@ class ProcessKeeper(Actor):
             case StartAgain():
                 if self._ending is None:
                     self._spawn()
+            case LookAtLog():
+                self._look_at_log()
             case EndProcess(done):
                 self._end(done)
             case KillNow():
@@ -135,6 +130,20 @@ class ProcessKeeper(Actor):
     def _spawn(self) -> None:
         self._alive = True
         threading.Thread(target=self._live, name=f"process-{self.name}", daemon=True).start()
+
+    def _watch_log(self) -> None:
+        if self._spec.log is not None and not self._watches_log:
+            self._watches_log = True
+            self._timers.after(LOG_LOOK_S, self.ref, LookAtLog())
+
+    def _look_at_log(self) -> None:
+        """Copying blocks, so a thread does it."""
+        path = self._spec.log
+        self._watches_log = False
+        if path is not None and is_full(path):
+            threading.Thread(target=put_aside, args=(path,), name="log", daemon=True).start()
+        if self._alive:
+            self._watch_log()
 
     def _live(self) -> None:
         """On the process's own thread."""

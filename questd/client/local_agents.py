@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
+from questd.runtime.logs import is_full, open_log, put_aside
 from questd.settings import AgentSettings
 
 DRAIN_S: Final = 10.0
@@ -34,7 +35,7 @@ class _Child:
     def start(self) -> None:
         self._since_s = time.monotonic()
         command = [sys.executable, "-m", "questd", "agent", "run", self.agent.python]
-        with self.log.open("ab") as log:
+        with open_log(self.log) as log:
             self.process = subprocess.Popen(  # noqa: S603 - our own command
                 [*command, "--connect", self._exchange],
                 cwd=self.agent.folder,
@@ -48,6 +49,8 @@ class _Child:
     def tend(self) -> str | None:
         """Start it again if it should be; what to tell people when it is given up."""
         code = self.process.poll()
+        if is_full(self.log):
+            put_aside(self.log)
         if code is None or time.monotonic() - self._since_s < PAUSE_S:
             return None
         never = self.agent.restart == "temporary" or (

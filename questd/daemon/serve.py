@@ -21,6 +21,7 @@ from questd.daemon.notes import note_writer
 from questd.daemon.service import Daemon, DaemonPlan, Listener
 from questd.runtime.clock import SystemClock
 from questd.runtime.errors import QuestdError, Unreachable
+from questd.runtime.logs import open_log
 from questd.runtime.nng import TLSSettings
 from questd.settings import ListenSettings, Settings, load_settings, read_token
 
@@ -166,11 +167,10 @@ def embedded(settings: Settings) -> Generator[dict[str, Any]]:
     """
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     log_path = settings.data / "logs" / "daemon.log"
-    log_path.parent.mkdir(mode=0o700, exist_ok=True)
     command = [sys.executable, "-m", "questd", "serve", "--data", str(settings.data)]
     if settings.file is not None:
         command += ["--config", str(settings.file)]
-    with log_path.open("ab") as log:
+    with open_log(log_path) as log:
         child = subprocess.Popen(  # noqa: S603 - our own command
             command,
             stdin=subprocess.DEVNULL,

@@ -26,6 +26,15 @@ from questd.settings.model import (
     read_token,
 )
 
+REPLICAS_MAX: Final = 1_000
+AGENTS_MAX: Final = 1_000
+RETENTION_MAX_DAYS: Final = 36_500
+COUNT_MAX: Final = 10**12
+SECONDS_MAX: Final = 10**9
+HOLD_MIN_S: Final = 0.05
+"""What an agent believes at least: a shorter one only makes it ask more often."""
+HOLD_MAX_S: Final = 300.0
+
 Duration = str | int | float
 Table = TypeVar("Table", bound=Struct)
 
@@ -159,6 +168,8 @@ def _instead(name: str, known: Iterable[str]) -> str:
 
 def _settings(found: _File, file: Path, data: Path | None) -> Settings:
     listen = _listen(found.listen, file.parent)
+    if len(found.agents) > AGENTS_MAX:
+        raise BadSettings(f"agents: {len(found.agents)} are named; {AGENTS_MAX} are allowed")
     return Settings(
         data=data_directory(data, file, found.data),
         file=file,
@@ -166,7 +177,7 @@ def _settings(found: _File, file: Path, data: Path | None) -> Settings:
         listen=listen,
         limits=_limits(found.limits),
         retention=RetentionSettings(
-            days=_least("retention.days", found.retention.days, 1),
+            days=_least("retention.days", found.retention.days, 1, RETENTION_MAX_DAYS),
             quests=_least("retention.quests", found.retention.quests, 0),
         ),
         history=_history(found.history),
@@ -189,7 +200,7 @@ def _agent(name: str, written: object, folder: Path) -> AgentSettings:
         name=name,
         python=agent.python,
         folder=folder,
-        replicas=_least(f"{field}.replicas", agent.replicas, 1, 1_000),
+        replicas=_least(f"{field}.replicas", agent.replicas, 1, REPLICAS_MAX),
         env=agent.env,
         restart=agent.restart,
         most_restarts=_least(f"{field}.restarts", agent.restarts, 0),
@@ -271,13 +282,14 @@ def _warnings(listen: ListenSettings) -> tuple[str, ...]:
 def _limits(limits: _Limits) -> LimitSettings:
     field = "limits"
     parallel = limits.parallel
+    hold_s, lease_s = _hold_and_lease(limits)
     return LimitSettings(
         parallel=None if parallel is None else _least(f"{field}.parallel", parallel, 1),
         rest_after_s=_seconds(f"{field}.rest_after", limits.rest_after),
         rest_in_queue_s=_seconds(f"{field}.rest_in_queue", limits.rest_in_queue),
         awake_quests=_least(f"{field}.awake_quests", limits.awake_quests, 0),
-        hold_s=_seconds(f"{field}.hold", limits.hold),
-        lease_s=_seconds(f"{field}.lease", limits.lease),
+        hold_s=hold_s,
+        lease_s=lease_s,
         closed_pipe_s=_seconds(f"{field}.closed_pipe", limits.closed_pipe),
         reattach_grace_s=_seconds(f"{field}.reattach_grace", limits.reattach_grace),
         submits_in_flight=_least(f"{field}.submits_in_flight", limits.submits_in_flight, 1),
@@ -285,6 +297,21 @@ def _limits(limits: _Limits) -> LimitSettings:
         journal_queue=_least(f"{field}.journal_queue", limits.journal_queue, 1),
         open_quests=_least(f"{field}.open_quests", limits.open_quests, 1),
     )
+
+
+def _hold_and_lease(limits: _Limits) -> tuple[float, float]:
+    """An idle agent is heard of once a hold: a shorter lease would take every one of them for lost."""
+    hold_s = _seconds("limits.hold", limits.hold)
+    lease_s = _seconds("limits.lease", limits.lease)
+    if not HOLD_MIN_S <= hold_s <= HOLD_MAX_S:
+        raise BadSettings(
+            f"limits.hold: {limits.hold!r} is not between {HOLD_MIN_S:g} and {HOLD_MAX_S:g} seconds"
+        )
+    if lease_s <= 2 * hold_s:
+        raise BadSettings(
+            f"limits.lease: {limits.lease!r} is not longer than 2 × limits.hold, which is {hold_s:g} s"
+        )
+    return hold_s, lease_s
 
 
 def _history(history: _History) -> HistorySettings:
@@ -300,7 +327,7 @@ def _history(history: _History) -> HistorySettings:
     )
 
 
-def _least(field: str, value: int, least: int, most: int = 10**12) -> int:
+def _least(field: str, value: int, least: int, most: int = COUNT_MAX) -> int:
     if not least <= value <= most:
         raise BadSettings(f"{field}: {value} is not between {least} and {most}")
     return value
@@ -315,6 +342,6 @@ def _seconds(field: str, value: Duration) -> float:
             return parse_duration(value) / 1_000
         except ValueError as error:
             raise BadSettings(f"{field}: {value!r} {error}") from None
-    if not 0 <= value <= 10**9:
-        raise BadSettings(f"{field}: {value} is no number of seconds")
+    if not 0 <= value <= SECONDS_MAX:
+        raise BadSettings(f"{field}: {value} is not between 0 and {SECONDS_MAX} seconds")
     return float(value)
