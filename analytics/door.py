@@ -8,6 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from queue import SimpleQueue
 from typing import Final, Protocol, assert_never
 
@@ -78,7 +79,7 @@ class HistoryDoor:
     """Answers ``messages/history.py`` at the addresses it listens on.
 
     ``journal_seq`` is asked on other threads than the one that writes; ``hurry`` tells that one that somebody waits for it;
-    ``damaged`` that the file is: who asks is told to ask again.
+    ``stubborn`` is called when a question could not be stopped, and has been answered so; ``damaged`` that the file is: who asks is told to ask again.
     """
 
     def __init__(
@@ -92,6 +93,7 @@ class HistoryDoor:
         pid: int,
         askers: int = ASKERS,
         damaged: Callable[[DamagedHistory], None] = lambda _: None,
+        stubborn: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._parent = archive.cursor()
         self._rebuilt = archive.rebuilt
@@ -99,6 +101,7 @@ class HistoryDoor:
         self._journal_seq = journal_seq
         self._hurry = hurry
         self._damaged = damaged
+        self._stubborn = stubborn
         self._path = path
         self._pid = pid
         self._lock = threading.Lock()
@@ -177,14 +180,14 @@ class HistoryDoor:
     def _work(self, desk: "_Desk") -> None:
         while (job := desk.jobs.get()) is not None:
             route, request = job
-            self._answer(route, self._reply(request))
+            self._answer(route, self._reply(route, request))
             desk.places.release()
 
-    def _reply(self, request: HistoryRequest) -> HistoryReply:
+    def _reply(self, route: Route, request: HistoryRequest) -> HistoryReply:
         try:
             match request:
                 case Query():
-                    return self._ask(request)
+                    return self._ask(route, request)
                 case HistoryStatus():
                     return self._info()
                 case _:
@@ -204,6 +207,12 @@ class HistoryDoor:
             log.exception("history.question_failed")
             return HistoryError("internal", f"{type(error).__name__}: {error}"[:4_096])
 
+    def _give_up(self, route: Route, reason: str) -> None:
+        """A question holds a thread, and perhaps much memory, and does not hear that it shall end."""
+        said = f"{reason} (it could not be stopped: the historian is started anew)"
+        self._answer(route, HistoryError("limit", said))
+        self._stubborn(reason)
+
     def _info(self) -> HistoryInfo:
         journal_seq = self._journal_seq()
         return HistoryInfo(
@@ -215,7 +224,7 @@ class HistoryDoor:
             rebuilt=self._rebuilt,
         )
 
-    def _ask(self, query: Query) -> Rows:
+    def _ask(self, route: Route, query: Query) -> Rows:
         """The history as the journal stood when the question came, if it gets there in time."""
         asked = self._journal_seq()
         if self._progress.seq < asked:
@@ -230,7 +239,8 @@ class HistoryDoor:
             if self._stopping or time.monotonic() < self._rest_until_s:
                 raise Busy(STOPPING if self._stopping else SHORT, retry_after_ms=RETRY_AFTER_MS)
             cursor = self._parent.cursor()
-            deadline = self._running[id(cursor)] = Deadline(cursor, limits.time_ms)
+            deadline = Deadline(cursor, limits.time_ms, partial(self._give_up, route))
+            self._running[id(cursor)] = deadline
         try:
             answer = ask(
                 cursor,

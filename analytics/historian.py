@@ -16,6 +16,7 @@ import signal
 import stat
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
@@ -32,6 +33,7 @@ from questd.analytics.database import (
 )
 from questd.analytics.door import HistoryDoor
 from questd.analytics.ingest import Ingest, Source
+from questd.analytics.memory import bound_memory
 from questd.analytics.progress import Progress
 from questd.analytics.query import DamagedHistory
 from questd.runtime.errors import QuestdError
@@ -42,6 +44,8 @@ UNUSABLE: Final = 3
 TRY_AGAIN: Final = 4
 NICE: Final = 5
 """Where processors are scarce, quests come before questions about them."""
+
+ANSWER_LEAVES_S: Final = 0.2
 
 log = logging.getLogger("questd.history")
 
@@ -90,6 +94,7 @@ class Historian:
             pid=os.getpid(),
             askers=settings.askers,
             damaged=self._condemn,
+            stubborn=_end_at_once,
         )
         self._ingest = Ingest(source, database, make_room=self._door.make_room)
 
@@ -150,6 +155,9 @@ def _serve(settings: HistorianSettings) -> int:
         memory=settings.memory,
         threads=settings.threads,
     )
+    cursor = database.cursor()
+    bound_memory(cursor)
+    cursor.close()
     if database.rebuilt is not None:
         log.warning("history.rebuilt: %s", database.rebuilt)
     historian = Historian(settings, source, database)
@@ -162,6 +170,13 @@ def _serve(settings: HistorianSettings) -> int:
         historian.close()
         source.close()
     return DONE
+
+
+def _end_at_once(reason: str) -> None:
+    """There is no other way to end a question that does not hear: a thread cannot be killed. What is written stays whole."""
+    log.error("history.question_stuck: %s", reason)
+    time.sleep(ANSWER_LEAVES_S)
+    os._exit(TRY_AGAIN)
 
 
 def _end_with(historian: Historian) -> None:

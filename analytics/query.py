@@ -8,7 +8,8 @@ opened locally (``database.open_for_reading``). Knows nothing of sockets.
 import importlib
 import io
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Any, Final, Self, cast
 
 import duckdb
@@ -20,6 +21,8 @@ from questd.runtime.errors import CallerError, MachineError
 
 CHUNK_ROWS: Final = 512
 INTERRUPT_AGAIN_S: Final = 0.05
+STUBBORN_S: Final = 3.0
+"""How long an interrupted question may take to end: DuckDB looks up between rows, not within one function of one row."""
 DAMAGED: Final = "Corrupt database file"
 """DuckDB's words for a block whose checksum differs."""
 ZONED: Final = " WITH TIME ZONE"
@@ -52,14 +55,23 @@ class Answer(Struct, frozen=True):
 
 
 class Deadline:
-    """Interrupts a connection when its time is over, and again until the question has given up."""
+    """Interrupts a connection when its time is over, and again until the question has given up.
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, time_ms: int) -> None:
+    ``stubborn`` is called once, with the reason, when the question has not given up for STUBBORN_S.
+    """
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        time_ms: int,
+        stubborn: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self.passed = False
         self.reason = f"not answered within {time_ms} ms: ask for less, or allow more time"
         self._connection = connection
         self._time_s = max(0, time_ms) / 1_000
         self._wake = threading.Event()
+        self._stubborn = stubborn
         self._done = False
         self._thread = threading.Thread(target=self._watch, name="history-deadline", daemon=True)
 
@@ -81,10 +93,14 @@ class Deadline:
 
     def _watch(self) -> None:
         self._wake.wait(self._time_s)
+        over_s, said = time.monotonic(), False
         while not self._done:
             self.passed = True
             self._connection.interrupt()
             threading.Event().wait(INTERRUPT_AGAIN_S)
+            if not said and time.monotonic() - over_s > STUBBORN_S:
+                said = True
+                self._stubborn(self.reason)
 
 
 def ask(
@@ -111,7 +127,7 @@ def ask(
             return _run(connection, statement, values, fmt, limits)
         except duckdb.InterruptException:
             raise LimitReached(clock.reason) from None
-        except duckdb.OutOfMemoryException as error:
+        except (duckdb.OutOfMemoryException, MemoryError) as error:
             raise LimitReached(
                 f"the question needs too much memory: {_first_line(error)}"
             ) from None
@@ -126,7 +142,7 @@ def ask(
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0]
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def _run(

@@ -334,3 +334,35 @@ def test_wrong_arguments_are_named() -> None:
     )
     assert found.returncode == 2
     assert "--database, --listen" in found.stderr
+
+
+GREEDY = [
+    "SELECT length(repeat('x', 4000000000))",
+    "SELECT list_sum(range(1000000000))",
+    "SELECT length(list_resize([1], 1000000000))",
+]
+"""One value that DuckDB does not count: each took five to twenty times its limit of memory."""
+
+
+@pytest.mark.parametrize("sql", GREEDY)
+@pytest.mark.skipif(sys.platform != "linux", reason="the system bounds no process's memory")
+def test_a_single_value_cannot_be_larger_than_the_process_may_be(
+    historian: Running, sql: str
+) -> None:
+    reply = historian.tell(Query(sql))
+    assert isinstance(reply, HistoryError)
+    assert (reply.kind, "too much memory" in reply.message) == ("limit", True)
+    assert historian.ask("SELECT 1") == [[1]]
+
+
+def test_a_question_that_cannot_be_stopped_is_answered_and_the_process_started_anew(
+    historian: Running,
+) -> None:
+    """DuckDB does not look up within one function of one row: this one would take hours, and hold up the process's end."""
+    endless = "SELECT levenshtein(repeat('a', 1000000), repeat('b', 1000000))"
+    reply = historian.tell(Query(endless, time_limit_ms=100))
+    assert isinstance(reply, HistoryError)
+    assert (reply.kind, "could not be stopped" in reply.message) == ("limit", True)
+    code, said = historian.end()
+    assert code == 4
+    assert "history.question_stuck" in said
