@@ -144,21 +144,22 @@ class ExchangeActor(Actor):
             case Hello():
                 self._on_hello(door, route, frame, token)
             case Exchange(incarnation, boot) | Goodbye(incarnation, boot):
-                self._hear(frame)
                 agent = self._agents.get(incarnation)
                 pipe = (id(door), route.pipe)
                 known = boot == self._house.boot and self._pipe_of.get(incarnation) == pipe
+                if known:  # a stranger's counter would keep the instance out for ever
+                    self._hear(frame)
                 if agent is None or not known or not agent.tell(Arrived(door, route, frame)):
                     door.send(route, encode_frame(_unknown(frame, self._house.boot)))
 
     def _on_hello(self, door: Answers, route: Any, hello: Hello, token: str | None) -> None:
-        if 0 < hello.counter < self._heard.get(hello.incarnation, 0):
-            door.send(route, encode_frame(Work(hello.counter)))
-            return
         denied = self._why_denied(hello, token)
         if denied is not None:
             self._house.note("agent.denied", agent=hello.agent[:WORD_MAX], why=denied.message)
             door.send(route, encode_frame(denied))
+            return
+        if 0 < hello.counter < self._heard.get(hello.incarnation, 0):
+            door.send(route, encode_frame(Work(hello.counter)))
             return
         self._hear(hello)
         incarnation = hello.incarnation

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from questd.actors.house import Limits
+from questd.daemon.notes import note_writer
 from questd.daemon.service import Daemon, DaemonPlan, Listener
+from questd.runtime.clock import SystemClock
 from questd.runtime.errors import QuestdError
 from questd.settings import AgentSettings
 from tests.system.parent import die_with_parent
@@ -21,8 +23,7 @@ EXIT_REFUSED = 7
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def note(event: str, **fields: Any) -> None:
-    sys.stderr.write(json.dumps({"event": event, **fields}, default=str) + "\n")
+note = note_writer(SystemClock(), as_json=True)
 
 
 def plan_of(data: str, given: dict[str, Any]) -> DaemonPlan:
