@@ -179,6 +179,7 @@ class _Compiler:
         for name, each in value.items():
             if not isinstance(name, str) or "{{" in name:
                 raise BadExpression("a name in an object is a text without expressions")
+            _checked(name)
             below = f"{where}.{name[:80]}" if where else name[:80]
             members.append((name, self.nested(each, below, depth)))
         if all(isinstance(part, Fixed) for _, part in members):

@@ -68,7 +68,7 @@ def one(data: bytes) -> None:
 
 
 def _compile(data: bytes) -> Template | None:
-    source = data[1:].decode("utf-8", "surrogatepass" if data[:1] > b"\x7f" else "replace")
+    source = data[1:].decode("utf-8", "surrogateescape")
     match data[:1]:
         case b"e":
             return compile_expression(source, NAMES)

@@ -4,9 +4,12 @@ import msgspec
 import pytest
 
 from questd.messages import exchange as ex
+from questd.runtime.errors import BadExpression
+from questd.runtime.expressions import compile_value
 from tests.fuzz import exchange
 from tests.fuzz.doors import Ground
 from tests.fuzz.exchange import ATTEMPT, HELLO
+from tests.fuzz.expressions import NAMES
 from tests.fuzz.script import Say, write
 
 
@@ -36,6 +39,12 @@ def test_a_schema_that_no_value_stands_for_is_denied_at_hello(schema: bytes, fie
     ground.agent_says(0, ex.encode_frame(msgspec.structs.replace(HELLO, tools=(tool,))))
     ground.run(10_000)
     assert [type(each) for each in heard] == [ex.Denied]
+
+
+def test_a_name_that_is_half_a_surrogate_pair_is_refused_as_a_text_is() -> None:
+    """It was let through, and the value could not be sent."""
+    with pytest.raises(BadExpression, match="surrogate"):
+        compile_value({"a\udc9b": ["{{ n }}"]}, NAMES)
 
 
 @pytest.mark.parametrize("at_once", [False, True])
