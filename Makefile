@@ -11,7 +11,7 @@ JOBS ?= 3
 POINTS ?= 10000
 MINUTES ?= 10
 
-.PHONY: run test check bench bench-peers sim crash soak disk help
+.PHONY: run test check bench bench-peers sim crash soak disk fuzz help
 
 help:            ## what can be made
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -53,3 +53,7 @@ soak: $(READY)   ## everything is killed while quests run: make soak MINUTES=n
 
 disk: $(READY)   ## every byte, call and sync of the journal's and history's files fails (an hour)
 	@QUESTD_DISK=all $(BIN)/python -m pytest -rA tests/disk
+
+fuzz: $(READY)   ## fuzz doors, documents, expressions, SQL, rows: make fuzz MINUTES=n (guided by coverage where atheris has a wheel)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary atheris -e '.[fuzz]' || true
+	@$(BIN)/python -m tests.fuzz --minutes $(MINUTES)

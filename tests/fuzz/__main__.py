@@ -46,15 +46,24 @@ def _fuzz(names: list[str], minutes: float, folder: Path) -> int:
     seconds = max(1, int(minutes * 60 / len(names)))
     how = "guided by coverage" if engine.has_atheris() else "not guided: atheris is not installed"
     print(f"{seconds} s a target, {how}", flush=True)  # noqa: T201
-    failed: list[str] = []
-    for name in names:
-        print(f"== {name}", flush=True)  # noqa: T201
-        command = [sys.executable, "-m", "tests.fuzz.engine", name, str(seconds), str(folder)]
-        if subprocess.run(command, check=False).returncode:
-            failed.append(name)
+    failed = [name for name in names if not _survives(name, seconds, folder)]
     said = f"findings in {folder}/findings: {', '.join(failed)}" if failed else "nothing was found"
     print(said)  # noqa: T201
     return 1 if failed else 0
+
+
+def _survives(name: str, seconds: int, folder: Path) -> bool:
+    command = [sys.executable, "-m", "tests.fuzz.engine", name, str(seconds), str(folder)]
+    folder.mkdir(parents=True, exist_ok=True)
+    log = folder / f"{name}.log"
+    with log.open("wb") as out:
+        code = subprocess.run(command, stdout=out, stderr=out, check=False).returncode
+    lines = log.read_text(errors="replace").splitlines()
+    shown = [line for line in lines if "DONE" in line or line.startswith(f"{name}: ")]
+    print(f"{name}: {shown[-1] if shown else 'found something'}", flush=True)  # noqa: T201
+    if code:
+        print("\n".join(lines[-40:]), f"\nall of it: {log}", flush=True)  # noqa: T201
+    return code == 0
 
 
 sys.exit(main())
