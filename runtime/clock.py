@@ -58,6 +58,10 @@ class Timer:
         armed, self._owner = self.armed, None
         return armed
 
+    def let_go(self) -> None:
+        """It is over. Whoever it would have told may hold it still, or the heap may: it must not keep them in a cycle, or in memory."""
+        del self.ref
+
     def cancel(self) -> None:
         """Do not fire."""
         owner = self._owner
@@ -102,6 +106,7 @@ class TimerHeap:
         """Called by ``Timer.cancel``."""
         with self._lock:
             if timer.disarm():
+                timer.let_go()
                 self._dead += 1
                 if self._dead * 2 > len(self._heap) > REBUILD_ABOVE:
                     self._rebuild()
@@ -139,6 +144,7 @@ def fire(timers: list[Timer]) -> None:
     """Post the message of each."""
     for timer in timers:
         timer.ref.tell(timer.message)
+        timer.let_go()
 
 
 class ThreadTimers:
