@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from questd.runtime.actor import Actor, Ref
 from questd.runtime.clock import Clock, Timers
+from questd.runtime.descriptors import reserved
 from questd.runtime.logs import LOG_LOOK_S, is_full, open_log, put_aside
 from questd.runtime.supervision import Intensity, Restart, restarts
 
@@ -149,7 +150,7 @@ class ProcessKeeper(Actor):
         """On the process's own thread."""
         spec = self._spec
         try:
-            with open_log(spec.log) as output:
+            with reserved(), open_log(spec.log) as output:
                 process = subprocess.Popen(  # noqa: S603 - the command comes from the owner's settings
                     spec.command,
                     env=dict(spec.env),

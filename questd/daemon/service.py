@@ -27,7 +27,7 @@ from questd.daemon.ids import quest_ids
 from questd.daemon.retention import Retention
 from questd.runtime.actor import Ref
 from questd.runtime.clock import SystemClock, ThreadTimers
-from questd.runtime.descriptors import raise_limit, share
+from questd.runtime.descriptors import keep_reserve, raise_limit, share
 from questd.runtime.dispatch import PooledDispatcher
 from questd.runtime.errors import JournalError
 from questd.runtime.journal.lock import DirectoryLock
@@ -161,7 +161,9 @@ class Daemon:
     def _open_doors(self, house: House) -> None:
         folder = socket_folder(self._plan.data)
         self._folder = folder
-        connections = share(raise_limit(), 2 + len(self._plan.listeners))
+        descriptors = raise_limit()
+        keep_reserve(descriptors)
+        connections = share(descriptors, 2 + len(self._plan.listeners))
         control = open_control(house, connections=connections)
         self._doors.append(control)
         self.addresses["control"] = control.listen(f"ipc://{folder}/c")

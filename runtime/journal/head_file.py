@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from questd.runtime.descriptors import reserved
 from questd.runtime.errors import JournalForeign, JournalNewer
 
 HEAD_NAME = "journal.head"
@@ -69,7 +70,8 @@ def write_durable_head(directory: Path, head: DurableHead) -> None:
 
 def sync_directory(directory: Path) -> None:
     """Make names that were added or replaced in a directory durable."""
-    file = os.open(directory, os.O_RDONLY)
+    with reserved():
+        file = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(file)
     finally:
@@ -77,4 +79,5 @@ def sync_directory(directory: Path) -> None:
 
 
 def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
+    with reserved():
+        return os.open(path, flags, 0o600)

@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from questd.messages.events import EVENT_SCHEMA_VERSION, Record
 from questd.messages.heads import Head, ListFilter
+from questd.runtime.descriptors import reserved
 from questd.runtime.errors import (
     BrokenChain,
     JournalBroken,
@@ -127,7 +128,11 @@ class SqliteReader:
         try:
             return self._idle.pop()
         except IndexError:
-            return open_connection(self.path)
+            with reserved():
+                connection = open_connection(self.path)
+                # SQLite opens the WAL when it first reads.
+                connection.execute("select count(*) from sqlite_master").fetchone()
+            return connection
 
     def _give_back(self, connection: sqlite3.Connection) -> None:
         self._idle.append(connection)

@@ -14,11 +14,9 @@ LARGE = 64 * 1024 * 1024
 def dial(url: str, *, receive_bytes: int | None = None) -> socket.socket:
     """A connection, and nothing said. ``receive_bytes``: the system's buffer for what comes in."""
     scheme, _, where = url.partition("://")
-    if scheme == "ipc":
-        made, address = socket.socket(socket.AF_UNIX), where
-    else:
-        host, port = where.split(":")
-        made, address = socket.socket(socket.AF_INET), (host, int(port))
+    host, _, port = where.partition(":")
+    address = where if scheme == "ipc" else (host, int(port))
+    made = socket.socket(socket.AF_UNIX if scheme == "ipc" else socket.AF_INET)
     made.settimeout(TIMEOUT_S)
     if receive_bytes is not None:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
