@@ -101,10 +101,10 @@ def test_what_is_mended_is_true_and_what_was_there_is_kept(
     say(f"{left} {part} mended: {tried}")
 
 
-def test_a_flipped_bit_in_the_wal_loses_nothing(
+def test_a_flipped_bit_in_the_wal_costs_at_most_the_quest_that_it_is_in(
     stories: Stories, place: Path, chance: random.Random
 ) -> None:
-    """SQLite gives up all commits behind it; they are there, and prove themselves."""
+    """SQLite gives up all commits behind it; they are there, and prove themselves, but for an event that the bit is in."""
     story = stories("killed")
     size = len(story.files["journal.db-wal"]) - 4096 - 24
     for _ in range(10):
@@ -112,7 +112,7 @@ def test_a_flipped_bit_in_the_wal_loses_nothing(
         given = damaged(story, place, "wal", damage)
         done = mended(place)
         assert done is not None, damage
-        assert not done.lost, (damage, done.losses)
+        assert len(done.losses) <= 1, (damage, done.losses)
         check(story, place, done, given)
 
 
