@@ -5,17 +5,21 @@
 """
 
 import argparse
+import contextlib
 import json
 import os
+import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 from msgspec import structs
 
 from tests.soak import chaos, keys, overload
 from tests.soak.house import say
+
+WRONG = "wrong.txt"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -37,32 +41,51 @@ def main(arguments: list[str] | None = None) -> int:
     return 0 if all(right) else 1
 
 
+@contextlib.contextmanager
+def evidence() -> Generator[Path]:
+    """A folder that stays when something was wrong (``told`` marks it), or raised."""
+    folder = Path(tempfile.mkdtemp(prefix="soak-"))
+    try:
+        yield folder
+    except BaseException:
+        say(f"what is left is in {folder}")
+        raise
+    if not (folder / WRONG).exists():
+        shutil.rmtree(folder)
+
+
+def told(report: str, wrong: list[str], folder: Path) -> bool:
+    """Say it; keep all of what is wrong, beside what it was found in."""
+    sys.stdout.write(report + "\n")
+    if wrong:
+        (folder / WRONG).write_text("\n".join(wrong) + "\n")
+        say(f"what is left is in {folder}")
+    return not wrong
+
+
 def run_chaos(given: argparse.Namespace) -> bool:
     plan = chaos.Plan(seconds=given.minutes * 60, quests=given.quests)
-    with tempfile.TemporaryDirectory(prefix="soak-") as folder:
-        say(f"chaos: {plan.quests} quests, {given.minutes:g} minutes, seed {given.seed}")
-        outcome = chaos.run(Path(folder), plan, given.seed)
-    sys.stdout.write(chaos.report(outcome) + "\n")
-    return not outcome.wrong
+    say(f"chaos: {plan.quests} quests, {given.minutes:g} minutes, seed {given.seed}")
+    with evidence() as folder:
+        outcome = chaos.run(folder, plan, given.seed)
+        return told(chaos.report(outcome), outcome.wrong, folder)
 
 
 def run_keys(given: argparse.Namespace) -> bool:
-    with tempfile.TemporaryDirectory(prefix="soak-") as folder:
-        say(f"keys: {given.clients} clients, {given.keys} keys, {given.kills} kills")
-        sizes = {"keys": given.keys, "clients": given.clients, "kills": given.kills}
-        outcome = keys.run(Path(folder), **sizes)
-    sys.stdout.write(keys.report(outcome) + "\n")
-    return not outcome.wrong
+    say(f"keys: {given.clients} clients, {given.keys} keys, {given.kills} kills")
+    sizes = {"keys": given.keys, "clients": given.clients, "kills": given.kills}
+    with evidence() as folder:
+        outcome = keys.run(folder, **sizes)
+        return told(keys.report(outcome), outcome.wrong, folder)
 
 
 def run_overload(given: argparse.Namespace) -> bool:
-    with tempfile.TemporaryDirectory(prefix="soak-") as folder:
-        say(f"overload: {given.minutes:g} minutes")
-        plan = overload.Plan(given.minutes * 60)
-        plan = structs.replace(plan, limits={**plan.limits, **given.limits})
-        outcome = overload.run(Path(folder), plan)
-    sys.stdout.write(overload.report(outcome) + "\n")
-    return not outcome.wrong
+    say(f"overload: {given.minutes:g} minutes")
+    plan = overload.Plan(given.minutes * 60)
+    plan = structs.replace(plan, limits={**plan.limits, **given.limits})
+    with evidence() as folder:
+        outcome = overload.run(folder, plan)
+        return told(overload.report(outcome), outcome.wrong, folder)
 
 
 Part = Callable[[argparse.Namespace], bool]
