@@ -65,7 +65,7 @@ def one(data: bytes) -> None:
     ground = Ground()
     honest = HonestAgent(ground, "worker", HONEST, 80)
     client = Client(ground)
-    _furnish(ground, client)
+    furnish(ground, client)
     others = ground.clients.heard
 
     def heard(route: Route, body: bytes) -> None:
@@ -74,7 +74,7 @@ def one(data: bytes) -> None:
 
     ground.clients.heard = heard
     for each in read(data):
-        _do(ground, each)
+        do(ground, each)
     ground.run(WAIT_MAX_S * SECOND)
     all_answered(ground.clients, range(LINES))
     honest.leave()
@@ -88,7 +88,8 @@ def one(data: bytes) -> None:
     restarts(ground)
 
 
-def _furnish(ground: Ground, client: Client) -> None:
+def furnish(ground: Ground, client: Client) -> None:
+    """A quest that waits for nobody, one that waits for a decision, and one that ends."""
     client.submit(NOBODY)
     client.submit(ONCE)
     hello = ex.Hello(1, "frail", "frail000", tools=(ex.ToolSpec("work"),), counter=1)
@@ -107,7 +108,8 @@ def _check_reply(route: Route, body: bytes) -> None:
         raise Fault(f"request {route.number} is answered {reply}")
 
 
-def _do(ground: Ground, each: Step) -> None:
+def do(ground: Ground, each: Step) -> None:
+    """One step of a script."""
     match each:
         case Say(line, frame, at_once):
             ground.client_says(line, frame)
