@@ -27,7 +27,7 @@ from questd.messages.heads import TERMINAL, Head
 from questd.runtime.errors import Unreachable
 from questd.runtime.nng import Caller
 from tests.crash.mortal import DURABLE, Death
-from tests.system.place import ROOT, Place
+from tests.system.place import ROOT, Place, until
 
 DEADLINE_S = 60.0
 POLL_S = 0.02
@@ -233,6 +233,10 @@ class Ground(Place):
         with contextlib.suppress(Unreachable):
             return decode_reply(control.request(encode_control(request), ASK_S))
         return None
+
+    def ask(self, request: Request) -> Reply:
+        """As always, but over the change from one daemon to the next."""
+        return until("a daemon answers", lambda: self.asked(request))
 
     def insist(self, request: Request) -> None:
         """Say it; whether it was heard is seen in the journal, and then it is said again."""
