@@ -236,7 +236,14 @@ class Ground(Place):
 
     def ask(self, request: Request) -> Reply:
         """As always, but over the change from one daemon to the next."""
-        return until("a daemon answers", lambda: self.asked(request))
+        answers: list[Reply] = []
+
+        def answered() -> bool:
+            answers.extend(reply for reply in [self.asked(request)] if reply is not None)
+            return bool(answers)
+
+        until("a daemon answers", answered)
+        return answers[0]
 
     def insist(self, request: Request) -> None:
         """Say it; whether it was heard is seen in the journal, and then it is said again."""
