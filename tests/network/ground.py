@@ -80,7 +80,7 @@ class Ground(Place):
 
     def crowd(self, url: str, *arguments: str) -> Process:
         """Hundreds of agents in one process."""
-        return self._start("tests.network.crowd", [url, TOKEN, *arguments], "crowd", {})
+        return self._start("tests.network.crowd", [url, TOKEN, *arguments], "crowd", self.agent_env)
 
     def counted(self, quest: str) -> Counter[str]:
         """The quest's events by kind."""

@@ -86,7 +86,7 @@ def test_more_silent_connections_than_descriptors_do_not_end_the_daemon(ground: 
     daemon = ground.begin(descriptors=250)
     ground.start_agent()
     ground.await_end([ground.submit(chain(1))])
-    crowd = [dial(ground.far) for _ in range(400)]
+    crowd = [dial(ground.far) for _ in range(250)]
     until("no descriptor is left for them", lambda: descriptors(daemon) == 250 - RESERVED)
     side_file = ground.data / "journal.head"
     written = side_file.stat().st_mtime_ns
