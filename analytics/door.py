@@ -38,7 +38,7 @@ ENVELOPE_BYTES: Final = 128 * 1024
 """Left in a frame for column names, types and the rest of the answer."""
 TIME_LIMIT_MAX_MS: Final = 600_000
 WAIT_MAX_MS: Final = 60_000
-ASKERS: Final = 4
+ASKERS_MAX: Final = 4
 """Questions that run at once; as many again may wait."""
 STATUSES_WAITING: Final = 64
 QUESTIONS_CREDIT: Final = 100
@@ -91,7 +91,7 @@ class HistoryDoor:
         hurry: Callable[[], None],
         path: str,
         pid: int,
-        askers: int = ASKERS,
+        askers: int = ASKERS_MAX,
         damaged: Callable[[DamagedHistory], None] = lambda _: None,
         stubborn: Callable[[str], None] = lambda _: None,
     ) -> None:

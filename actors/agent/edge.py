@@ -28,7 +28,7 @@ WORD_MAX: Final = 200
 MESSAGE_MAX: Final = 10_000
 RETRY_AFTER_MAX_MS: Final = 366 * 86_400_000
 PROGRESS_TEXT_MAX: Final = 500
-LINES_A_FRAME: Final = 10_000
+LINES_A_FRAME_MAX: Final = 10_000
 LINE_MAX: Final = 8_192
 LINES_MAX_BYTES: Final = 512 * 1024
 ATTEMPT_LINES_MAX: Final = 5_000
@@ -117,7 +117,7 @@ def checked_lines(lines: tuple[LogLine, ...]) -> tuple[LogLine, ...]:
     """As many as one event may hold, each of bearable length."""
     kept: list[LogLine] = []
     room = LINES_MAX_BYTES
-    for line in lines[:LINES_A_FRAME]:
+    for line in lines[:LINES_A_FRAME_MAX]:
         fields = line.fields if _is_object(line.fields) else EMPTY_OBJECT
         text = line.text[:LINE_MAX]
         room -= _bytes_of(text) + len(fields)

@@ -104,6 +104,8 @@ def create_journal(directory: Path, created_us: int, journal_id: str) -> None:
         connection.execute(f"pragma application_id = {APPLICATION_ID}")
         connection.execute(f"pragma user_version = {SCHEMA_VERSION}")
         connection.execute("commit")
+        # Closing does it too, but does not say when it fails; and the WAL does not go along.
+        connection.execute("pragma wal_checkpoint(truncate)").fetchall()
     finally:
         connection.close()
     _remove(directory / DATABASE_NAME)

@@ -19,6 +19,10 @@ WAL_NAME: Final = f"{DATABASE_NAME}-wal"
 ROWS_A_PAGE: Final = 500
 """More rows than this are on no page of a table: a bound for rowids when a table's right edge is lost."""
 _STEP: Final = 5_000
+_INTERIOR_TABLE: Final = 5
+_SCHEMA: Final = """
+    select group_concat(name || ':' || rootpage || ':' || coalesce(sql, ''), ';')
+        from (select * from sqlite_master where name not like 'sqlite_stat%' order by name)"""
 
 
 class Source:
@@ -81,23 +85,26 @@ def views(directory: Path, workshop: Path, name: str, hint: int) -> Iterator[Sou
 
     ``hint``: a seq that is known to have been reached. ``workshop``: where folders of that name may be made.
     """
-    failed = closed = False
-    for number, wal in enumerate(_wals(directory / WAL_NAME)):
-        if number and not wal and not failed:
-            return  # without its WAL the database is an older state, which is asked only for want of another
-        with _folder(workshop / f"{name}-{number}", wal) as folder:
-            _link(directory / DATABASE_NAME, folder / DATABASE_NAME)
-            with _opened(folder / DATABASE_NAME) as connection:
-                source = Source(connection, hint)
-                closed = source.value("select count(*) from sqlite_master") is None
-                yield source
-                failed = failed or source.failed
-    if closed:
-        wal = next(_wals(directory / WAL_NAME))
-        with _folder(workshop / f"{name}-first-page", wal) as folder:
-            _copy_with_first_page(directory / DATABASE_NAME, folder)
-            with _opened(folder / DATABASE_NAME) as connection:
-                yield Source(connection, hint)
+    with _folder(workshop / f"{name}-empty", b"") as empty:
+        create_journal(empty, 0, "")
+        with _opened(empty / DATABASE_NAME) as connection:
+            schema = Source(connection, 0).value(_SCHEMA)
+        failed = mistaken = False
+        for number, wal in enumerate(_wals(directory / WAL_NAME)):
+            if number and not wal and not failed:
+                break  # without its WAL the database is an older state, which is asked only for want of another
+            with _folder(workshop / f"{name}-{number}", wal) as folder:
+                _link(directory / DATABASE_NAME, folder / DATABASE_NAME)
+                with _opened(folder / DATABASE_NAME) as connection:
+                    source = Source(connection, hint)
+                    mistaken = mistaken or source.value(_SCHEMA) != schema
+                    yield source
+                    failed = failed or source.failed
+        if mistaken or failed:
+            with _folder(workshop / f"{name}-schema", next(_wals(directory / WAL_NAME))) as folder:
+                _copy_with_schema(directory / DATABASE_NAME, empty / DATABASE_NAME, folder)
+                with _opened(folder / DATABASE_NAME) as connection:
+                    yield Source(connection, hint)
 
 
 @contextmanager
@@ -109,16 +116,28 @@ def _folder(path: Path, wal: bytes) -> Generator[Path]:
     shutil.rmtree(path)
 
 
-def _copy_with_first_page(database: Path, folder: Path) -> None:
-    """Give a database whose first page is lost that of an empty journal: it says the same, but for the number of pages."""
-    empty = folder / "empty"
-    empty.mkdir()
-    create_journal(empty, 0, "")
-    first = bytearray((empty / DATABASE_NAME).read_bytes()[:PAGE_BYTES])
+def _copy_with_schema(database: Path, empty: Path, folder: Path) -> None:
+    """Give a database whose schema is damaged the pages of an empty journal's: they say the same, but for the number of pages."""
+    pages = empty.read_bytes()
+    first = bytearray(pages[:PAGE_BYTES])
     first[28:32] = (database.stat().st_size // PAGE_BYTES).to_bytes(4, "big")
     shutil.copyfile(database, folder / DATABASE_NAME)
     with (folder / DATABASE_NAME).open("r+b") as file:
         file.write(first)
+        for number in _children(bytes(first)):
+            file.seek((number - 1) * PAGE_BYTES)
+            file.write(pages[(number - 1) * PAGE_BYTES : number * PAGE_BYTES])
+
+
+def _children(first: bytes) -> list[int]:
+    """The other pages of the schema's table, if it takes more than the first (https://www.sqlite.org/fileformat2.html#b_tree_pages)."""
+    at = 100
+    if first[at] != _INTERIOR_TABLE:
+        return []
+    count = int.from_bytes(first[at + 3 : at + 5], "big")
+    cells = [int.from_bytes(first[at + 12 + 2 * n : at + 14 + 2 * n], "big") for n in range(count)]
+    places = [at + 8, *cells]
+    return [int.from_bytes(first[place : place + 4], "big") for place in places]
 
 
 def _wals(path: Path) -> Iterator[bytes]:

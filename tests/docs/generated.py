@@ -17,6 +17,8 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
+from tests.limits.tested import SETTINGS_TESTED, TESTED
+
 ROOT: Final = Path(__file__).parents[2]
 LIMITS_PAGE: Final = ROOT / "docs" / "limits.md"
 PAGES: Final = sorted((ROOT / "docs").glob("*.md"))
@@ -225,13 +227,68 @@ def _views(cursor: Any) -> str:
 
 
 def limits(argument: str, meanings: Kept) -> str:
-    """The constants of a module that are limits, with their values."""
+    """The constants of a module that are limits, with their values, units and the files of their tests."""
     module = importlib.import_module(f"questd.{argument}")
     rows = [
-        (f"`{name}`", shown(value), meanings.get(f"`{name}`", ""))
+        (
+            f"`{name}`",
+            f"{shown(value)}{unit_of(name, value)}",
+            file_of(TESTED.get(argument, {}).get(name)),
+            meanings.get(f"`{name}`", ""),
+        )
         for name, value in limits_of(module).items()
     ]
-    return table(("name", "value", "what it bounds, and what happens there"), rows)
+    return table(("name", "value", "test", "what it bounds, and what happens there"), rows)
+
+
+def settings(argument: str, meanings: Kept) -> str:
+    """The settings of a table of questd.toml (``.``: those of no table), with their defaults."""
+    from questd.settings.reading import _TABLES  # pyright: ignore[reportPrivateUsage]
+
+    table_name = "" if argument == "." else argument
+    prefix = {"": "", "agents": "agents.NAME."}.get(table_name, f"{table_name}.")
+    rows: list[tuple[str, str, str, str]] = []
+    for field in msgspec.structs.fields(_TABLES[table_name]):
+        name = f"{prefix}{field.encode_name}"
+        if name in SETTINGS_TESTED:
+            default = _set_value(field)
+            test = file_of(SETTINGS_TESTED[name])
+            rows.append((f"`{name}`", default, test, meanings.get(f"`{name}`", "")))
+    return table(("setting", "default", "test", "what it bounds, and what happens there"), rows)
+
+
+def _set_value(field: Any) -> str:
+    """Durations, which may be written in two ways, are seconds when they are numbers."""
+    if field.default is None:
+        return "none"
+    is_duration = {str, int} <= set(typing.get_args(field.type))
+    return f"{shown(field.default)}{' s' if is_duration else ''}"
+
+
+def file_of(test: str | None) -> str:
+    """A link to the test's file; a dash where there is no edge."""
+    if test is None:
+        return "–"
+    path = test.partition("::")[0]
+    name = path.removesuffix(".py").replace("test_", "")
+    return f"[{name}](../tests/{path})"
+
+
+UNITS: Final = {
+    "BYTES": "bytes", "CHARACTERS": "characters", "S": "s", "MS": "ms", "US": "µs", "DAYS": "days",
+}  # fmt: skip
+
+
+def unit_of(name: str, value: float | str) -> str:
+    """The unit that ends the name of a constant; of long times also in seconds."""
+    unit = UNITS.get(name.rpartition("_")[2], "")
+    if unit in {"ms", "µs"} and isinstance(value, int) and value >= 10_000:
+        seconds = value / (1_000 if unit == "ms" else 1_000_000)
+        whole = f"{seconds:,.0f} s" if seconds < 86_400 else f"{seconds / 86_400:,.0f} days"
+        return f" {unit} ({whole})"
+    if unit == "bytes" and isinstance(value, int) and value >= 1_024 * 1_024:
+        return f" {unit} ({value / 1_048_576:g} MiB)"
+    return f" {unit}" if unit else ""
 
 
 LIMIT: Final = re.compile(
@@ -295,6 +352,7 @@ MAKERS: Final[Mapping[str, Callable[[str, Kept], str]]] = {
     "moves": moves,
     "relations": relations,
     "limits": limits,
+    "settings": settings,
 }
 
 

@@ -15,7 +15,17 @@ from questd.messages.definition import QuestDefinition, StepDefinition
 from questd.messages.exchange import decode_agent_frame, decode_daemon_frame
 from tests.analytics.making import Writer, memory_store, random_journal
 from tests.analytics.reading import build
-from tests.docs.generated import BLOCK, PAGES, ROOT, blocks, modules_without_a_block, regenerate
+from tests.docs.generated import (
+    BLOCK,
+    LIMITS_PAGE,
+    PAGES,
+    ROOT,
+    blocks,
+    limits_of,
+    modules_without_a_block,
+    regenerate,
+)
+from tests.limits.tested import PACE, SETTINGS_TESTED, TESTED
 
 PROTOCOL = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
 ANEW = "run `python -m tests.docs.generated`, then write what is still empty"
@@ -74,6 +84,43 @@ def test_the_settings_of_the_limits_are_those_of_the_file() -> None:
     for table in ("limits", "retention"):
         for name in _TABLES[table].__struct_fields__:
             assert f"`{table}.{name}`" in page
+            assert f"{table}.{name}" in SETTINGS_TESTED
+
+
+def test_every_limit_has_a_test_at_its_edge() -> None:
+    """One that is new needs a line in tests/limits/tested.py, and a test."""
+    found = {
+        (module, name)
+        for module in blocks(LIMITS_PAGE, "limits")
+        for name in limits_of(importlib.import_module(f"questd.{module}"))
+    }
+    tested = {(module, name) for module, names in TESTED.items() for name in names}
+    without_edge = {(module, name) for module, names in PACE.items() for name in names}
+    assert found - tested - without_edge == set()
+    assert (tested | without_edge) - found == set()
+    assert tested & without_edge == set()
+
+
+def test_the_tests_of_the_limits_are_there() -> None:
+    named = {test for tests in (*TESTED.values(), SETTINGS_TESTED) for test in tests.values()}
+    missing: list[str] = []
+    for path, _, name in (test.partition("::") for test in sorted(named)):
+        source = (ROOT / "tests" / path).read_text(encoding="utf-8")
+        if f"\ndef {name}(" not in source:
+            missing.append(f"{path}::{name}")
+    assert missing == []
+
+
+def test_what_the_page_of_limits_quotes_is_what_tests_hear() -> None:
+    """Words in “…” are those of an error, or of an answer: a test at the edge asks for them."""
+    heard = "\n".join(
+        path.read_text(encoding="utf-8")
+        for path in sorted((ROOT / "tests").rglob("test_*.py"))
+        if "docs" not in path.parts
+    )
+    quoted = re.findall(r"“(.+?)”", LIMITS_PAGE.read_text(encoding="utf-8"))
+    assert len(quoted) > 60
+    assert [words for words in quoted if words not in heard] == []
 
 
 # -- examples --------------------------------------------------------------------------------------

@@ -288,8 +288,8 @@ def test_lines_of_a_frame_are_bounded_by_bytes_whatever_their_letters(
     lines = [LogLine(1, letter * 4_096, b"")] * 200
     kept = edge.checked_lines(tuple(lines))
     assert len(kept) == min(200, edge.LINES_MAX_BYTES // (4_096 * size + 2))
-    short = [LogLine(1, "l", b"")] * (edge.LINES_A_FRAME + 1)
-    assert len(edge.checked_lines(tuple(short))) == edge.LINES_A_FRAME
+    short = [LogLine(1, "l", b"")] * (edge.LINES_A_FRAME_MAX + 1)
+    assert len(edge.checked_lines(tuple(short))) == edge.LINES_A_FRAME_MAX
 
 
 def lines_of(house: Standing, quest_id: str) -> list[str]:
@@ -306,6 +306,7 @@ def test_an_attempt_that_writes_for_ever_does_not_fill_the_journal() -> None:
     for _ in range(3):
         agent.say(logs=(Logged(quest_id, item.epoch, (LogLine(1, "more"),)),))
     assert lines_of(house, quest_id)[edge.ATTEMPT_LINES_MAX :] == [edge.NO_MORE_LINES]
+    assert "further lines are dropped" in edge.NO_MORE_LINES
     agent.say(outcomes=(Completed(quest_id, item.epoch, b"1"),))
     assert house.store.head(quest_id).status == "completed"  # type: ignore[union-attr]
 

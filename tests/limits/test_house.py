@@ -172,7 +172,7 @@ def test_one_rendering_touches_so_many_bytes() -> None:
     assert fits.render(steps={}, inputs={"big": big}) == [1_000] * times
     often = compile_expression(" + ".join(["(big|sort|length)"] * 60), NAMES)
     with pytest.raises(
-        BadExpression, match="works on too many bytes .*; do this in a tool instead"
+        BadExpression, match=r"works on too many bytes .*; do this in a tool instead"
     ):
         often.render(steps={}, inputs={"big": big})
 

@@ -108,3 +108,10 @@ def resident_bytes(process: Process) -> int:
     """How much memory it has. Linux only."""
     pages = int(Path(f"/proc/{process.pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def most_resident_bytes(process: Process) -> int:
+    """How much memory it had at most. Linux only."""
+    lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
+    (most,) = (line.split()[1] for line in lines if line.startswith("VmHWM:"))
+    return int(most) * 1_024
