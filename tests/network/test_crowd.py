@@ -1,5 +1,7 @@
 """Five hundred agents, half of which are cut off again and again: every quest ends, and the daemon is as large afterwards as before."""
 
+from functools import partial
+
 from questd.messages import control as ctl
 from questd.messages.definition import QuestDefinition, StepDefinition
 from tests.network.ground import NOTHING, SCALE, SWALLOW, Ground, descriptors, resident_bytes
@@ -24,6 +26,10 @@ def wide(key: str = "w") -> QuestDefinition:
     return QuestDefinition("wide", (*steps, last))
 
 
+def has_called(ground: Ground, wanted: int) -> bool:
+    return len(ground.calls()) >= wanted
+
+
 def connected(ground: Ground) -> int:
     reply = ground.ask(ctl.ListAgents())
     assert isinstance(reply, ctl.Agents), reply
@@ -46,8 +52,8 @@ def test_half_of_five_hundred_agents_come_and_go_and_every_quest_ends(ground: Gr
         memory.append(resident_bytes(daemon))
         network.rules("coming", up=NOTHING, down=NOTHING)
         quests += [ground.submit(wide()) for _ in range(QUESTS // 4)]
-        before = len(ground.calls())
-        until("work goes on", lambda before=before: len(ground.calls()) >= before + WIDE)
+        wanted = len(ground.calls()) + WIDE
+        until("work goes on", partial(has_called, ground, wanted))
     heads = ground.await_end(quests, deadline_s=120)
     assert {head.status for head in heads.values()} == {"completed"}
     ground.await_descriptors(idle + AGENTS + 20)

@@ -165,7 +165,10 @@ def test_a_definition_that_asks_for_more_than_is_known_is_refused(today: Tomorro
     with Control(today.addresses["control"]) as control:
         reply = control.ask({"type": "submit", "definition": body})
         assert (reply["type"], reply["kind"]) == ("error", "invalid")
-        assert [each.split(" ", 1)[0] for each in reply["details"]] == ["steps[0].telepathy", "notify"]
+        assert [each.split(" ", 1)[0] for each in reply["details"]] == [
+            "steps[0].telepathy",
+            "notify",
+        ]
         assert "older than the client" in reply["details"][0]
         assert control.ask({"type": "submit", "definition": ONE_STEP})["type"] == "submitted"
 
