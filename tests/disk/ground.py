@@ -3,6 +3,7 @@
 The events are those of the oldest golden journal, appended again in their order, a few a commit: after each commit it is noted
 what the journal then held. Whatever is opened later must be one of these moments, whole.
 """
+# pyright: reportPrivateUsage=false
 
 import re
 import shutil

@@ -2,6 +2,7 @@
 
 `QUESTD_DISK=all` (`make disk`) tries many calls; otherwise a few.
 """
+# pyright: reportPrivateUsage=false
 
 from collections import Counter
 from collections.abc import Iterator
