@@ -11,7 +11,7 @@ JOBS ?= 3
 POINTS ?= 10000
 MINUTES ?= 10
 
-.PHONY: run test check bench bench-peers sim crash soak disk fuzz help
+.PHONY: run test check bench bench-peers sim crash network soak disk fuzz help
 
 help:            ## what can be made
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -47,6 +47,9 @@ sim: $(READY)    ## the deterministic simulation: make sim SEEDS=n POINTS=n (run
 
 crash: $(READY)  ## kill -9 of real daemons at every point of every commit of the reference runs
 	@CRASH_POINTS=all $(BIN)/python -m pytest -rA tests/crash
+
+network: $(READY)  ## partitions, floods, strangers, 500 agents: the tests of the suite with more of everything
+	@NETWORK_SCALE=5 $(BIN)/python -m pytest -rA tests/network
 
 soak: $(READY)   ## everything is killed while quests run: make soak MINUTES=n
 	@$(BIN)/python -m tests.soak all --minutes $(MINUTES)

@@ -7,11 +7,12 @@ lease.
 
 from typing import Any, Final
 
-from msgspec import Struct, structs
+from msgspec import Struct
 
 from questd.actors.agent import core
 from questd.actors.agent.edge import checked_lines, checked_progress
 from questd.actors.agent.shown import tool_view
+from questd.actors.agent.strays import Strays
 from questd.actors.house import VERSION, Answers, House
 from questd.actors.mail import (
     Acknowledge,
@@ -98,8 +99,9 @@ class AgentActor(Actor):
     def __init__(self, house: House, hello: Hello, parent: Ref) -> None:
         super().__init__(parent=parent, name=hello.incarnation)
         self._house = house
-        self._hello = _offer_of(hello)
+        self._hello = core.offer_of(hello)
         self._session = core.Session(hello)
+        self._strays = Strays()
         self._steps: dict[AttemptId, Ref] = {}
         self._door: Answers | None = None
         self._route: Any = None
@@ -130,7 +132,7 @@ class AgentActor(Actor):
             case Invoke(step, invocation):
                 self._give(step, invocation)
             case Acknowledge(attempt):
-                self._session.acknowledge(attempt)
+                self._acknowledge(attempt)
             case Detach(attempt):
                 self._steps.pop(attempt, None)
             case CancelWork(attempt, reason):
@@ -184,19 +186,14 @@ class AgentActor(Actor):
         self._release()
         self._door, self._route = door, route
         self._closed_at = None
-        self._hello = _offer_of(hello)
+        self._hello = core.offer_of(hello)
         never_seen = self._session.restart(hello, set(self._steps))
         house = self._house
         if hello.started_by not in (None, house.boot):
             # The child of a daemon that is gone: what it runs counts, and its successor has children of its own.
             self._session.draining = True
-        welcome = Welcome(
-            hello.protocol,
-            house.boot,
-            int(house.limits.hold_s * 1_000),
-            FRAME_MAX_BYTES,
-            VERSION,
-        )
+        hold_ms = int(house.limits.hold_s * 1_000)
+        welcome = Welcome(hello.protocol, house.boot, hold_ms, FRAME_MAX_BYTES, VERSION)
         door.send(route, encode_frame(welcome))
         self._hand_over(self._session.arrived(hello.outcomes))
         for attempt in never_seen:
@@ -267,8 +264,16 @@ class AgentActor(Actor):
     def _deliver(self, attempt: AttemptId, outcome: Outcome) -> None:
         ended = AttemptEnded(attempt[1], outcome, self.ref, self.name)
         step = self._steps.pop(attempt, None)
-        if step is None or not step.tell(ended):
+        if step is not None and step.tell(ended):
+            return
+        if self._strays.offer(attempt, self._heard):
             self._house.directory.tell(ToQuest(attempt[0], ended))
+
+    def _acknowledge(self, attempt: AttemptId) -> None:
+        self._session.acknowledge(attempt)
+        stray = self._strays.done(attempt)
+        if stray is not None and stray in self._session.delivered:
+            self._deliver(stray, self._session.delivered[stray])
 
     def _tell_step(self, attempt: AttemptId, message: Any) -> None:
         step = self._steps.get(attempt)
@@ -392,8 +397,3 @@ class AgentActor(Actor):
             failed=self._failed,
             tools=tuple(tool_view(tool) for tool in hello.tools),
         )
-
-
-def _offer_of(hello: Hello) -> Hello:
-    """What is kept of it: outcomes can fill a frame."""
-    return structs.replace(hello, held=(), outcomes=()) if hello.held or hello.outcomes else hello

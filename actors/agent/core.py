@@ -227,3 +227,8 @@ def size_of(item: WorkItem) -> int:
     if isinstance(item, Invocation):
         return len(item.arguments) + ITEM_OVERHEAD_BYTES
     return ITEM_OVERHEAD_BYTES + len(item.reason)
+
+
+def offer_of(hello: Hello) -> Hello:
+    """What is kept of an introduction: outcomes can fill a frame."""
+    return structs.replace(hello, held=(), outcomes=()) if hello.held or hello.outcomes else hello

@@ -12,6 +12,7 @@ from msgspec import Struct
 from questd.actors.agent.edge import fault_of_result
 from questd.actors.control.admission import Admission
 from questd.actors.control.fitting import encode_fitting, refusal_of_blobs, refusal_of_list
+from questd.actors.control.own import Then, WaitOver
 from questd.actors.control.questions import (
     READ_BYTES_MAX,
     bounded,
@@ -64,18 +65,11 @@ class RequestArrived(Struct, frozen=True):
     request: Request
 
 
-class Then(Struct, frozen=True):
-    """From the journal's reader: go on with this request."""
+class ClientGone(Struct, frozen=True):
+    """From the door: one of its connections is gone, and nobody waits for its answers."""
 
-    job: int
-    outcome: Any
-    resume: Callable[[int, Any], None]
-
-
-class WaitOver(Struct, frozen=True):
-    """To itself: a watcher has waited long enough."""
-
-    job: int
+    door: Answers
+    pipe: int
 
 
 class DaemonFacts(Struct, frozen=True):
@@ -114,6 +108,8 @@ class ControlActor(Actor):
                 self._reply(job, reply)
             case Then(job, outcome, resume):
                 self._go_on(job, outcome, resume)
+            case ClientGone(door, pipe):
+                self._on_gone(door, pipe)
             case QuestAdvanced(head, records):
                 self._on_advanced(head, records)
             case ProgressMade(quest, progress, task):
@@ -149,12 +145,20 @@ class ControlActor(Actor):
             self._dispatch(job, request)
 
     def _reply(self, job: int, reply: Reply) -> None:
+        opened = self._forget(job)
+        if opened is not None:
+            opened[0].send(opened[1], encode_fitting(reply))
+
+    def _forget(self, job: int) -> tuple[Answers, Any] | None:
         self._admission.done(job)
         self._watches.end_read(job)
         self._forget_watch(job)
-        opened = self._open.pop(job, None)
-        if opened is not None:
-            opened[0].send(opened[1], encode_fitting(reply))
+        return self._open.pop(job, None)
+
+    def _on_gone(self, door: Answers, pipe: int) -> None:
+        for job, (at, route) in list(self._open.items()):
+            if at is door and route.pipe == pipe:
+                self._forget(job)
 
     def _dispatch(self, job: int, request: Request) -> None:
         reply = ReplyTo(self.ref, job)
@@ -191,12 +195,15 @@ class ControlActor(Actor):
         question: Callable[[JournalStore], Any],
         resume: Callable[[int, Any], None],
     ) -> None:
-        me = self.ref
+        me, opened = self.ref, self._open
+
+        def ask(store: JournalStore) -> Any:
+            return question(store) if job in opened else None  # its client may have gone meanwhile
 
         def answer(outcome: Any) -> None:
             me.tell(Then(job, outcome, resume))
 
-        self._house.journal.read(question, answer)
+        self._house.journal.read(ask, answer)
 
     def _go_on(self, job: int, outcome: Any, resume: Callable[[int, Any], None]) -> None:
         if isinstance(outcome, JournalError):

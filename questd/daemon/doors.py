@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from questd.actors.control.actor import RequestArrived
+from questd.actors.control.actor import ClientGone, RequestArrived
 from questd.actors.exchange.actor import DoorPipeClosed, FrameArrived
 from questd.actors.exchange.protocols import unspoken
 from questd.actors.house import VERSION, Answers, House
@@ -62,8 +62,12 @@ def open_control(house: House, *, connections: int = CONNECTIONS_MAX) -> Door:
     def receive(route: Route, body: bytes) -> None:
         take_request(house, door, route, body)
 
+    def closed(pipe: int) -> None:
+        house.control.tell(ClientGone(door, pipe))
+
     door = Door(
         receive,
+        pipe_closed=closed,
         frame_max=FRAME_MAX_BYTES,
         name="control",
         credit=CLIENT_CREDIT,

@@ -13,6 +13,7 @@ first, and then the socket is closed.
 
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable
 from time import monotonic, sleep
 from typing import Any, NamedTuple
@@ -52,7 +53,7 @@ UNANSWERED_MAX_BYTES = 256 * 1024 * 1024
 CONNECTIONS_MAX = 4_096
 LOOK_EVERY_S = 0.25
 """How often a door looks for silent connections."""
-SEND_TRIES = 50
+SEND_TRIES = 200
 SEND_PAUSE_S = 0.0005
 """nng moves answers from the socket's buffer to the pipes and drops rather than waits there, so a full buffer is
 empty again within microseconds; dropping at once would lose answers to living peers in a burst."""
@@ -110,6 +111,7 @@ class Door:
         self._connections = min(connections, CONNECTIONS_MAX)
         self._busy = busy
         self._pipes: set[int] = set()
+        self._flooders: deque[int] = deque(maxlen=RECEIVE_BUFFER)
         self._unanswered: dict[int, dict[bytes, int]] = {}
         self._waiting_bytes = 0
         self._unread = Unread()
@@ -251,7 +253,8 @@ class Door:
         """Has the peer credit for one more request? One that floods is hung up on: what waits for actors stays bounded."""
         with self._counting:
             if route.pipe not in self._pipes:
-                return True  # it came before its pipe closed: nobody waits for the answer
+                # It came before its pipe closed: nobody waits for the answer, but it may be worth something.
+                return route.pipe not in self._flooders
             if self._silence is not None:
                 self._silence.hear(route.pipe, monotonic())
             requests = self._unanswered.setdefault(route.pipe, {})
@@ -263,6 +266,7 @@ class Door:
         if open_requests > self._credit:
             if open_requests == self._credit + 1:
                 self.hung_up += 1
+                self._flooders.append(route.pipe)
                 self.close_pipe(route.pipe)
             return False
         if full:

@@ -117,6 +117,9 @@ TESTED: Final[Mapping[str, Tests]] = {
         "DELIVERED_MAX_BYTES": "limits/test_sessions.py::test_outcomes_that_are_not_on_disk_are_bounded_by_bytes",
         "ACKS_MAX": "limits/test_sessions.py::test_acknowledgements_that_nobody_takes_are_kept_up_to_a_number",
     },
+    "actors.agent.strays": {
+        "STRAYS_MAX": "network/test_strays.py::test_so_many_are_handed_on_and_each_acknowledged_one_makes_room_for_the_next",
+    },
     "actors.agent.edge": {
         **dict.fromkeys(
             (

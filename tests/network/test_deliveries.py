@@ -102,7 +102,7 @@ def returned(ground: Ground, gone: Liar) -> Liar:
 
 
 def test_ten_thousand_deliveries_give_one_completion_a_task(ground: Ground) -> None:
-    ground.begin(history=True, limits={"lease_s": 30.0})
+    ground.begin(history=True, limits={"lease_s": 60.0 * SCALE})
     chance = random.Random(SEED)
     ghost, heir, thief = (Liar(ground, name="liar") for _ in range(3))
     assert isinstance(greet(ghost), Welcome)
@@ -143,11 +143,11 @@ def test_frames_that_are_lost_repeated_replayed_and_swapped_change_no_quest(grou
     for _ in range(3):
         ground.far_agent(network.url, CAPACITY="2", PREFETCH="0")
     network.rules("all", up=CHAOS, down=CHAOS)
-    quests = [ground.submit(chain(6)) for _ in range(20 * SCALE)]
+    quests = [ground.submit(chain(6)) for _ in range(10 * SCALE)]
     heads = ground.await_end(quests)
     assert {head.status for head in heads.values()} == {"completed"}
     counts = network.counts()
-    assert min(counts[kind] for kind in ("lost", "repeated", "replayed")) > 5, counts
+    assert min(counts[kind] for kind in ("lost", "repeated", "replayed")) > 2, counts
     for quest in quests:
         assert ground.output(quest) == b"5"
     check(ground, quests)

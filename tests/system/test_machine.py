@@ -106,7 +106,7 @@ def test_all_three_killed_at_once_leave_a_history_that_catches_up(place: Place) 
 
 
 def test_a_full_disk_ends_the_daemon_and_loses_nothing_acknowledged(place: Place) -> None:
-    daemon = place.start_daemon(file_bytes=6 * 1024 * 1024)
+    daemon = place.start_daemon(file_bytes=24 * 1024 * 1024)
     place.start_agent()
     definition = encode_definition(chain(3, value="{{ words }}"))
     control = place.caller(place.addresses["control"])

@@ -1,0 +1,20 @@
+"""What the control actor is told by what it started itself: by its timers, and by the journal's reader."""
+
+from collections.abc import Callable
+from typing import Any
+
+from msgspec import Struct
+
+
+class Then(Struct, frozen=True):
+    """From the journal's reader: go on with this request."""
+
+    job: int
+    outcome: Any
+    resume: Callable[[int, Any], None]
+
+
+class WaitOver(Struct, frozen=True):
+    """To itself: a watcher has waited long enough."""
+
+    job: int
