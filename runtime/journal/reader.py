@@ -129,10 +129,17 @@ class SqliteReader:
             return self._idle.pop()
         except IndexError:
             with reserved():
-                connection = open_connection(self.path)
-                # SQLite opens the WAL when it first reads.
-                connection.execute("select count(*) from sqlite_master").fetchone()
-            return connection
+                return self._opened()
+
+    def _opened(self) -> sqlite3.Connection:
+        connection = open_connection(self.path)
+        try:
+            # SQLite opens the WAL when it first reads.
+            connection.execute("select count(*) from sqlite_master").fetchone()
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     def _give_back(self, connection: sqlite3.Connection) -> None:
         self._idle.append(connection)
