@@ -5,19 +5,18 @@ digest has to be fetched first: ``missing`` says what, and the actor that render
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct
 
 from questd.actors.graph import CompiledStep
 from questd.messages.exchange import ToolSpec
 from questd.messages.failure import INTERNAL, VALIDATION, Failure
-from questd.messages.payload import BlobRef, Payload, decode_json, encode_json
+from questd.messages.payload import NULL, BlobRef, Payload, decode_json, encode_json
 from questd.runtime.errors import BadExpression
 from questd.runtime.expressions import Template
 
 IMPLICIT_PARAMETER = "input"
-FIRST_ROUND: Mapping[str, Any] = {"round": 1, "feedback": None}
 
 
 class TextMissing(Exception):
@@ -39,11 +38,23 @@ class StepFacts(Struct, frozen=True):
     tool: str | None
 
 
+class Scope(Struct, frozen=True):
+    """Where in its step a task stands: what ``round`` and ``feedback`` are."""
+
+    round: int = 1
+    feedback: Payload = NULL
+
+
+FIRST_ROUND: Final = Scope()
+_FIRST_EXTRAS: Final[Mapping[str, Any]] = {"round": 1, "feedback": None}
+
+
 class Material(Struct, frozen=True):
-    """All that a rendering may need: the steps that are named or depended on, and the quest's inputs."""
+    """All that a rendering may need: the steps that are named or depended on, the quest's inputs, and the task's own place."""
 
     steps: tuple[StepFacts, ...]
     inputs: Payload
+    scope: Scope = FIRST_ROUND
 
 
 Texts = Mapping[str, bytes]
@@ -70,6 +81,7 @@ def payloads_of(material: Material, template_inputs: bool) -> list[Payload]:
     payloads: list[Payload] = [facts.result for facts in material.steps]
     if template_inputs:
         payloads.append(material.inputs)
+    payloads.append(material.scope.feedback)
     return payloads
 
 
@@ -78,6 +90,7 @@ def render_template(template: Template, material: Material, texts: Texts) -> Any
     return template.render(
         steps=_step_values(material, template.steps, texts),
         inputs=_inputs(template.inputs, material, texts),
+        extras=_extras(material, texts),
     )
 
 
@@ -86,7 +99,7 @@ def render_arguments(step: CompiledStep, tool: ToolSpec, material: Material, tex
     rendered = step.render(
         steps=_step_values(material, step.steps, texts),
         inputs=_inputs(step.inputs, material, texts),
-        extras=FIRST_ROUND,
+        extras=_extras(material, texts),
     )
     if rendered is None:
         return _implicit_arguments(step, tool, material, texts)
@@ -104,7 +117,7 @@ def given_to(step: CompiledStep, material: Material, texts: Texts) -> bytes:
     rendered = step.render(
         steps=_step_values(material, step.steps, texts),
         inputs=_inputs(step.inputs, material, texts),
-        extras=FIRST_ROUND,
+        extras=_extras(material, texts),
     )
     if rendered is None:
         return implicit_input(step.dependencies, material, texts)
@@ -179,6 +192,13 @@ def _step_value(facts: StepFacts, texts: Texts) -> dict[str, Any]:
         "tool": facts.tool,
         "rounds": [{"result": result}],
     }
+
+
+def _extras(material: Material, texts: Texts) -> Mapping[str, Any]:
+    scope = material.scope
+    if scope is FIRST_ROUND:
+        return _FIRST_EXTRAS
+    return {"round": scope.round, "feedback": _value(scope.feedback, texts, "the feedback")}
 
 
 def _value(payload: Payload, texts: Texts, what: str) -> Any:

@@ -46,8 +46,8 @@ MAY_SAY_WHEN = {"actors/graph/durations.py": {"datetime"}}
 
 PURE_FOLDERS = ("actors/graph",)
 PURE_FILES = frozenset({
-    "admission", "decide", "evolve", "state", "outstanding", "timing", "told", "commands",
-    "edge", "rendering",
+    "admission", "attempts", "decide", "evolve", "moving", "state", "task", "outstanding", "retrying", "timing", "told",
+    "commands", "edge", "rendering",
 })  # fmt: skip
 """Beside every core.py: the parts that a core is made of."""
 

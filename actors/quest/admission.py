@@ -4,7 +4,8 @@ import heapq
 from typing import Literal
 
 from questd.actors.quest.owed import WantPlace
-from questd.actors.quest.state import QuestState, Ready, Retrying, Task
+from questd.actors.quest.state import QuestState
+from questd.actors.quest.task import Ready, Retrying, Task
 
 Rank = tuple[int, int, int]
 """(-priority, since when it could run, place in the document): the lowest is first."""

@@ -1,8 +1,8 @@
 """May this happen, and what happens then? Reads the state, changes nothing (core.py)."""
 
-from typing import Final, assert_never
+from typing import assert_never
 
-from questd.actors.quest.admission import hold_reason
+from questd.actors.quest import attempts
 from questd.actors.quest.commands import (
     AbandonAttempts,
     CancelQuest,
@@ -23,27 +23,11 @@ from questd.actors.quest.commands import (
     StartAttempt,
     SubmitQuest,
 )
-from questd.actors.quest.retrying import retry_at
-from questd.actors.quest.state import (
-    TERMINAL_PHASES,
-    Attempt,
-    Completed,
-    Deciding,
-    QuestState,
-    Ready,
-    Retrying,
-    Running,
-    Settling,
-    Task,
-    Waiting,
-)
+from questd.actors.quest.state import TERMINAL_PHASES, QuestState
+from questd.actors.quest.task import Deciding, Running, Settling, Task, Waiting
 from questd.messages import events as ev
 from questd.messages.failure import AGENT_LOST, CANCELLED, TIMEOUT, Failure
 from questd.messages.payload import NULL, Payload
-
-MAX_LOSSES: Final = 5
-"""A task whose agents vanish this often in the middle of it fails as agent_lost."""
-LOST_OPTIONS: Final = ("retry", "complete", "fail")
 
 Events = list[ev.Event]
 
@@ -52,19 +36,19 @@ def decide(state: QuestState, command: Command, now_us: int) -> Events | Rejecte
     """May this happen, and what happens then? Reads the state, changes nothing."""
     match command:
         case StartAttempt():
-            return _start_attempt(state, command)
+            return attempts.start(state, command)
         case CompleteAttempt():
-            return _complete_attempt(state, command)
+            return attempts.complete(state, command)
         case FailAttempt():
-            return _fail_attempt(state, command, now_us)
+            return attempts.fail(state, command, now_us)
         case EndAttempt(epoch):
-            return _end_attempt(state, epoch)
+            return attempts.end(state, epoch)
         case LoseAttempt(epoch, reason, begun):
-            return _lose_attempt(state, epoch, reason, begun=begun)
+            return attempts.lose(state, epoch, reason, begun=begun)
         case LogAttempt(epoch, lines):
-            return _log_attempt(state, epoch, lines)
+            return attempts.log(state, epoch, lines)
         case FailTask(key, failure):
-            return _fail_named_task(state, key, failure)
+            return attempts.fail_task(state, key, failure)
         case DecideTask(key, holds):
             return _decide_task(state, key, holds=holds)
         case ContinueTask(key, result):
@@ -78,7 +62,7 @@ def decide(state: QuestState, command: Command, now_us: int) -> Events | Rejecte
         case ResolveTask():
             return _resolve(state, command)
         case ExpireTask(key):
-            return _expire_task(state, key)
+            return attempts.expire_task(state, key)
         case ExpireQuest():
             return _expire_quest(state)
         case AbandonAttempts():
@@ -103,155 +87,6 @@ def _submit(state: QuestState, command: SubmitQuest) -> Events | Rejected:
         key=command.key,
     )
     return [submitted, ev.QuestStarted()]
-
-
-def _start_attempt(state: QuestState, command: StartAttempt) -> Events | Rejected:
-    task = state.task(command.task)
-    if task is None or state.phase != "active" or task.index not in state.admitted:
-        return Rejected("gone", f"{command.task} asks for no place")
-    held = hold_reason(state, task)
-    if held is not None:
-        return Rejected("held", held)
-    started = ev.AttemptStarted(
-        task=task.key,
-        attempt=task.attempts + 1,
-        agent=command.agent,
-        instance=command.instance,
-        tool=command.tool,
-        idempotent=command.idempotent and task.step.idempotent,
-        timeout_ms=command.timeout_ms,
-    )
-    return [started]
-
-
-def _counting(state: QuestState, epoch: int) -> tuple[Task, Attempt] | None:
-    index = state.epochs.get(epoch)
-    if index is None or state.phase in TERMINAL_PHASES:
-        return None
-    task = state.tasks[index]
-    attempt = task.open_attempt()
-    return (task, attempt) if attempt is not None and attempt.epoch == epoch else None
-
-
-def _complete_attempt(state: QuestState, command: CompleteAttempt) -> Events | Rejected:
-    found = _counting(state, command.epoch)
-    if found is None:
-        return _refuse(state, command.epoch)
-    task, _ = found
-    completed = ev.AttemptCompleted(
-        task=task.key,
-        epoch=command.epoch,
-        result=command.result,
-        duration_us=command.duration_us,
-        tokens=command.tokens,
-        cost=command.cost,
-        model=command.model,
-        confidence=command.confidence,
-    )
-    return [completed]
-
-
-def _refuse(state: QuestState, epoch: int) -> Events | Rejected:
-    """A result that does not count is journalled once as refused; a mere repetition is not."""
-    index = state.epochs.get(epoch)
-    if index is None:
-        return Rejected("invalid", f"{state.id} has no attempt {epoch}")
-    task = state.tasks[index]
-    if epoch in state.refused or _completed_by(task) == epoch:
-        return []
-    reason = "the quest has ended" if state.phase in TERMINAL_PHASES else "superseded"
-    return [ev.AttemptRefused(task.key, epoch, "completed", reason)]
-
-
-def _completed_by(task: Task) -> int | None:
-    match task.state:
-        case Completed(attempt=Attempt(epoch)):
-            return epoch
-        case _:
-            return None
-
-
-def _fail_attempt(state: QuestState, command: FailAttempt, now_us: int) -> Events | Rejected:
-    found = _counting(state, command.epoch)
-    if found is None:
-        return Rejected("gone", "the attempt does not count any more")
-    task, _ = found
-    failure = _located(command.failure, task.key)
-    retry_at_us = retry_at(state, task, failure, command.jitter, now_us)
-    failed = ev.AttemptFailed(task.key, command.epoch, failure, retry_at_us, command.duration_us)
-    if retry_at_us is not None or state.phase == "stopping":
-        return [failed]
-    return [failed, *_give_up(task, failure)]
-
-
-def _located(failure: Failure, task: str) -> Failure:
-    return Failure(failure.kind, failure.message, task, failure.retryable, failure.retry_after_ms)
-
-
-def _give_up(task: Task, failure: Failure) -> Events:
-    """The events after a task's last failure, by its on_error."""
-    match task.step.on_error:
-        case "stop":
-            return [ev.TaskFailed(task.key, failure), ev.QuestStopping(failure)]
-        case "continue":
-            return [ev.TaskFailed(task.key, failure, continued=True, result=NULL)]
-        case "continue_with_input":
-            return []  # settling: RenderInput is due, and its answer is the TaskFailed
-        case _:
-            assert_never(task.step.on_error)
-
-
-def _end_attempt(state: QuestState, epoch: int) -> Events | Rejected:
-    if state.phase != "stopping":
-        return _lose_attempt(state, epoch, "the agent gave it back")
-    found = _counting(state, epoch)
-    if found is None or not isinstance(found[0].state, Running):
-        return Rejected("gone", "the attempt does not run any more")
-    return [ev.AttemptCancelled(found[0].key, epoch, "the quest is ending")]
-
-
-def _lose_attempt(
-    state: QuestState, epoch: int, reason: str, *, begun: bool = True
-) -> Events | Rejected:
-    found = _counting(state, epoch)
-    if found is None or not isinstance(found[0].state, Running):
-        return Rejected("gone", "the attempt does not run any more")
-    task, attempt = found
-    lost = ev.AttemptLost(task.key, epoch, reason, begun)
-    if state.phase == "stopping" or not begun:
-        return [lost]
-    if task.losses + 1 >= MAX_LOSSES:
-        failure = Failure(AGENT_LOST, f"lost {MAX_LOSSES} times: {reason}", task.key)
-        return [lost, *_give_up_untried(task, failure)]
-    if not attempt.idempotent:
-        question = (
-            f"{task.key} was lost on {attempt.agent} ({reason}) and must not be repeated blindly"
-        )
-        return [lost, ev.BreakpointOpened(task.key, "lost_attempt", question, LOST_OPTIONS)]
-    return [lost]
-
-
-def _give_up_untried(task: Task, failure: Failure) -> Events:
-    """As ``_give_up`` for a task that is not in an attempt: here it is its TaskFailed that lets it settle."""
-    if task.step.on_error == "continue_with_input":
-        return [ev.TaskFailed(task.key, failure)]
-    return _give_up(task, failure)
-
-
-def _log_attempt(state: QuestState, epoch: int, lines: tuple[ev.LogLine, ...]) -> Events | Rejected:
-    index = state.epochs.get(epoch)
-    if index is None or state.phase in TERMINAL_PHASES:
-        return Rejected("gone", "the attempt does not count any more")
-    return [ev.AttemptLogged(state.tasks[index].key, epoch, lines)]
-
-
-def _fail_named_task(state: QuestState, key: str, failure: Failure) -> Events | Rejected:
-    task = state.task(key)
-    if task is None or state.phase != "active":
-        return Rejected("gone", f"{key} cannot fail now")
-    if not isinstance(task.state, Deciding | Ready | Retrying | Waiting):
-        return Rejected("gone", f"{key} is {task.state.phase}")
-    return _give_up_untried(task, _located(failure, key))
 
 
 def _decide_task(state: QuestState, key: str, *, holds: bool) -> Events | Rejected:
@@ -305,7 +140,7 @@ def _resolve(state: QuestState, command: ResolveTask) -> Events | Rejected:
             return [resolved, ev.TaskCompleted(task.key, result, command.actor)]
         case "fail":
             failure = Failure(AGENT_LOST, f"given up by {command.actor}", task.key)
-            return [resolved, *_give_up_untried(task, failure)]
+            return [resolved, *attempts.give_up_untried(task, failure)]
         case _:
             return [resolved]
 
@@ -329,22 +164,6 @@ def _waiting_task(state: QuestState, key: str) -> Task | Rejected:
         return Rejected("conflict", f"{state.id}: nothing waits for a decision")
     names = ", ".join(task.key for task in waiting)
     return Rejected("invalid", f"several tasks wait for a decision; name one of: {names}")
-
-
-def _expire_task(state: QuestState, key: str) -> Events | Rejected:
-    task = state.task(key)
-    if task is None or state.phase != "active":
-        return Rejected("gone", f"{key} cannot expire now")
-    total_ms = task.step.total_timeout_ms
-    failure = Failure(TIMEOUT, f"not done within its total timeout of {total_ms} ms", key, False)
-    match task.state:
-        case Running(attempt):
-            failed = ev.AttemptFailed(key, attempt.epoch, failure)
-            return [failed, *_give_up(task, failure)]
-        case Deciding() | Ready() | Retrying() | Waiting():
-            return _give_up_untried(task, failure)
-        case _:
-            return Rejected("gone", f"{key} is {task.state.phase}")
 
 
 def _expire_quest(state: QuestState) -> Events | Rejected:

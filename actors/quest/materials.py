@@ -16,7 +16,8 @@ from questd.actors.quest.commands import (
     FinishQuest,
 )
 from questd.actors.quest.owed import Decide, RenderInput, RenderOutput
-from questd.actors.quest.state import Attempt, Completed, Failed, QuestState, Task, task_status
+from questd.actors.quest.state import QuestState
+from questd.actors.quest.task import Attempt, Completed, Failed, Task, task_status
 from questd.actors.rendering import (
     Material,
     StepFacts,

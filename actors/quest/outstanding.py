@@ -11,7 +11,8 @@ from questd.actors.quest.owed import (
     RunAttempt,
     WantPlace,
 )
-from questd.actors.quest.state import TERMINAL_PHASES, Deciding, QuestState, Running, Settling
+from questd.actors.quest.state import TERMINAL_PHASES, QuestState
+from questd.actors.quest.task import Deciding, Running, Settling
 
 
 def outstanding(state: QuestState) -> list[Due]:

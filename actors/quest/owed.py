@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 if TYPE_CHECKING:
-    from questd.actors.quest.state import Attempt
+    from questd.actors.quest.task import Attempt
 
 
 class WantPlace(Struct, frozen=True):

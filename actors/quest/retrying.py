@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from questd.actors.quest.state import QuestState, Running, Task
+from questd.actors.quest.state import QuestState
+from questd.actors.quest.task import Running, Task
 from questd.messages.definition import RetryPolicy
 from questd.messages.failure import Failure
 

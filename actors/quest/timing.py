@@ -4,15 +4,8 @@ import heapq
 
 from questd.actors.quest.admission import admit, enqueue
 from questd.actors.quest.commands import AbandonAttempts, Command, ExpireQuest, ExpireTask
-from questd.actors.quest.state import (
-    Cancelled,
-    Completed,
-    Failed,
-    QuestState,
-    Retrying,
-    Settling,
-    Skipped,
-)
+from questd.actors.quest.state import QuestState
+from questd.actors.quest.task import Cancelled, Completed, Failed, Retrying, Settling, Skipped
 
 
 def arm(state: QuestState, at_us: int, kind: str, index: int) -> None:

@@ -1,7 +1,8 @@
 """What a quest tells others: its head row, what it wants of the router, why it waits."""
 
 from questd.actors.quest.admission import asked_since, queue_reason, queued
-from questd.actors.quest.state import QuestState, Ready, Retrying, Task, Waiting
+from questd.actors.quest.state import QuestState
+from questd.actors.quest.task import Ready, Retrying, Task, Waiting
 from questd.actors.quest.timing import next_wake_us
 from questd.messages.heads import Head, Wait, Want
 

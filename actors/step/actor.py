@@ -32,7 +32,7 @@ from questd.actors.mail import (
     TextsRead,
     ToQuest,
 )
-from questd.actors.quest.state import Attempt
+from questd.actors.quest.task import Attempt
 from questd.actors.rendering import (
     Material,
     TextMissing,

@@ -5,7 +5,8 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from questd.actors.quest.state import QuestState, Waiting
+from questd.actors.quest.state import QuestState
+from questd.actors.quest.task import Waiting
 from questd.cli.inputs import json_or_text
 from questd.cli.output import Out
 

@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from questd.actors.quest.state import Ready, Task
+from questd.actors.quest.task import Ready, Task
 from questd.cli.agents import missing_text
 from questd.cli.output import Out, one_line
 from questd.client.following import Following

@@ -9,7 +9,8 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from questd.actors.quest.core import waits_of
-from questd.actors.quest.state import TERMINAL_PHASES, QuestState, Task
+from questd.actors.quest.state import TERMINAL_PHASES, QuestState
+from questd.actors.quest.task import Task
 from questd.cli.marks import MARKS, length, status_text, waiting_text
 from questd.cli.output import Out, one_line, visible
 from questd.client.following import Following

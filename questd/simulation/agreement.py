@@ -6,7 +6,8 @@ Checked after its turns, whenever it has nothing under way.
 from questd.actors.quest import core
 from questd.actors.quest.actor import QuestSupervisor
 from questd.actors.quest.owed import WantPlace
-from questd.actors.quest.state import QuestState, Ready, Retrying, Running
+from questd.actors.quest.state import QuestState
+from questd.actors.quest.task import Ready, Retrying, Running
 from questd.simulation.accounts import Account
 from questd.simulation.daemon import insides
 

@@ -14,8 +14,9 @@ from questd.actors.agent.actor import AgentActor
 from questd.actors.directory.actor import Directory
 from questd.actors.exchange.actor import ExchangeActor
 from questd.actors.mail import Answered
-from questd.actors.quest import core, decide, evolve, told
+from questd.actors.quest import attempts, core, decide, moving, timing, told
 from questd.actors.quest import state as quest_state
+from questd.actors.quest import task as quest_task
 from questd.actors.quest.actor import QuestSupervisor
 from questd.actors.quest.commands import Rejected
 from questd.actors.quest.owed import RunAttempt
@@ -217,9 +218,9 @@ def _look_no_further(whole: Broken) -> Broken:
 SABOTEURS: Final = (
     Saboteur("acknowledge before append", Writing, "answer", _answer_at_once),
     Saboteur("do effects before append", Writing, "when_durable", _do_at_once),
-    Saboteur("drop the epoch check", decide, "_counting", _ignore_epoch),
+    Saboteur("drop the epoch check", attempts, "counting", _ignore_epoch),
     Saboteur("take work behind a gap", Session, "_work", _skip_gaps),
-    Saboteur("skip deduplication of results", decide, "_completed_by", _giving(None)),
+    Saboteur("skip deduplication of results", attempts, "completed_by", _giving(None)),
     Saboteur("lose a passivated quest", Directory, "_on_rested", _giving(None)),
     Saboteur("forget what a resting quest wants", told, "_wants_by_need", _giving(())),
     Saboteur("fire a timer early", TimerHeap, "due", _fire_early),
@@ -228,14 +229,14 @@ SABOTEURS: Final = (
     Saboteur("watermark outside the transaction", Tables, "roll_back", _put_rows),
     Saboteur("drop work without resending", agent_core.Session, "_find_lost", _giving(None)),
     Saboteur("run what was to be skipped", decide, "_decide_task", _always_allow),
-    Saboteur("forget that a skip spreads", evolve, "_come_up", _look_no_further),
-    Saboteur("start with one dependency done", quest_state.Task, "__init__", _one_dependency),
-    Saboteur("ignore exclusivity and limits", decide, "hold_reason", _giving(None)),
+    Saboteur("forget that a skip spreads", moving, "come_up", _look_no_further),
+    Saboteur("start with one dependency done", quest_task.Task, "__init__", _one_dependency),
+    Saboteur("ignore exclusivity and limits", attempts, "hold_reason", _giving(None)),
     Saboteur("ignore the idempotency key", MemoryStore, "_holder", _giving(None)),
     Saboteur(
         "acknowledge outcomes on arrival", agent_core.Session, "arrived", _acknowledge_at_once
     ),
-    Saboteur("repeat what must not be repeated", decide, "_lose_attempt", _repeat_blindly),
+    Saboteur("repeat what must not be repeated", attempts, "lose", _repeat_blindly),
     Saboteur("never miss a silent agent", AgentActor, "_on_beat", _never_lost),
     Saboteur("wait for ever after a restart", ExchangeActor, "_on_grace_over", _giving(None)),
     Saboteur("forget running attempts at recovery", core, "outstanding", _forget_running),
@@ -246,6 +247,6 @@ SABOTEURS: Final = (
     Saboteur("recover before the last append", Recovery, "begin", _read_early),
     Saboteur("let an old Hello in", ExchangeActor, "_hear", _giving(None)),
     Saboteur("mix up results", agent_core, "check_outcome", _mix_results),
-    Saboteur("forget timers of a quest", evolve, "arm", _giving(None)),
+    Saboteur("forget timers of a quest", timing, "arm", _giving(None)),
     Saboteur("project without looking back", Projector, "_recall", _giving(None)),
 )

@@ -7,13 +7,11 @@ from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from questd.actors.quest.core import evolve, waits_of
-from questd.actors.quest.state import (
-    TERMINAL_PHASES,
+from questd.actors.quest.state import TERMINAL_PHASES, Plan, QuestState
+from questd.actors.quest.task import (
     Cancelled,
     Completed,
     Failed,
-    Plan,
-    QuestState,
     Ready,
     Retrying,
     Settling,

@@ -164,9 +164,10 @@ def _with_bytes(value: Any) -> Any:
 
 def moves(argument: str, _: Kept) -> str:
     """The table ``QUEST_MOVES`` or ``TASK_MOVES`` as a diagram."""
-    state: Any = importlib.import_module("questd.actors.quest.state")
+    module = "state" if argument == "QUEST_MOVES" else "task"
+    tables: Any = importlib.import_module(f"questd.actors.quest.{module}")
     edges: dict[tuple[str, str], list[str]] = {}
-    for (before, event), after in getattr(state, argument).items():
+    for (before, event), after in getattr(tables, argument).items():
         for each in (after,) if isinstance(after, str) else after:
             edges.setdefault((before, each), []).append(event)
     lines = ["```mermaid", "stateDiagram-v2", "    [*] --> pending"]

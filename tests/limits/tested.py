@@ -86,7 +86,7 @@ TESTED: Final[Mapping[str, Tests]] = {
         "FUEL": "expressions/test_bounds.py::test_every_attack_is_refused_or_harmless_within_limits_of_memory_and_time",
         "INTEGER_MAX": "limits/test_house.py::test_whole_numbers_have_an_end",
     },
-    "actors.quest.decide": {
+    "actors.quest.attempts": {
         "MAX_LOSSES": "quest/test_lost.py::test_a_task_that_is_lost_too_often_fails_as_agent_lost",
     },
     "actors.quest.retrying": {

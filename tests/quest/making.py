@@ -6,6 +6,7 @@ from questd.actors.quest import commands as cmd
 from questd.actors.quest import core
 from questd.actors.quest import owed as dues
 from questd.actors.quest import state as st
+from questd.actors.quest import task as tk
 from questd.messages import events as ev
 from questd.messages.definition import (
     QuestDefinition,
@@ -76,10 +77,10 @@ class Owed:
     def settle(self, state: st.QuestState) -> None:
         """A rendering is over with the answer to it, or with what it was for."""
         for task in list(self.renders):
-            if state.phase != "active" or not isinstance(state.at(task).state, st.Settling):
+            if state.phase != "active" or not isinstance(state.at(task).state, tk.Settling):
                 del self.renders[task]
         for task in list(self.decides):
-            if state.phase != "active" or not isinstance(state.at(task).state, st.Deciding):
+            if state.phase != "active" or not isinstance(state.at(task).state, tk.Deciding):
                 del self.decides[task]
         self.output = self.output and state.phase == "active"
 
@@ -220,10 +221,10 @@ class Life:
         return self.state.status
 
     def statuses(self) -> dict[str, str]:
-        return {task.key: st.task_status(task) for task in self.state.tasks}
+        return {task.key: tk.task_status(task) for task in self.state.tasks}
 
     def status_of(self, task: str) -> str:
-        return st.task_status(self.state.at(task))
+        return tk.task_status(self.state.at(task))
 
     def wants(self) -> list[str]:
         return list(self.owed.wants)

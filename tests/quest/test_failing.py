@@ -4,7 +4,7 @@ import pytest
 
 from questd.actors.quest import commands as cmd
 from questd.actors.quest import core, owed
-from questd.actors.quest import state as st
+from questd.actors.quest import task as tk
 from questd.messages import events as ev
 from questd.messages.definition import StepDefinition
 from tests.quest.making import AT_ONCE, ONCE, Life, failure, kinds, quest, step
@@ -85,7 +85,7 @@ def test_continue_with_input_waits_for_what_it_was_given() -> None:
     assert given == [ev.TaskFailed("a", LOCATED, continued=True, result=b'"given"')]
     assert (list(life.owed.renders), life.status_of("a"), life.wants()) == ([], "failed", ["b"])
     state = life.state.at("a").state
-    assert isinstance(state, st.Failed)
+    assert isinstance(state, tk.Failed)
     assert state.result == b'"given"'
 
 
@@ -128,7 +128,7 @@ def test_a_task_that_nobody_can_do_fails_by_its_on_error(on_error: str) -> None:
     assert life.status_of("a") == "failed"
     assert life.status == ("failed" if on_error == "stop" else "waiting")
     state = life.state.at("a").state
-    assert isinstance(state, st.Failed)
+    assert isinstance(state, tk.Failed)
     assert state.result == (b'"given"' if on_error == "continue_with_input" else b"null")
 
 
@@ -175,7 +175,7 @@ def test_the_total_timeout_of_a_step_ends_its_retries() -> None:
     assert life.owed.renders == {"a": None}
     life.when(cmd.ContinueTask("a", b'"given"'))
     state = life.state.at("a").state
-    assert isinstance(state, st.Failed)
+    assert isinstance(state, tk.Failed)
     assert (state.failure.kind, state.result) == ("timeout", b'"given"')
 
 

@@ -3,8 +3,8 @@
 import pytest
 
 from questd.actors.quest import commands as cmd
-from questd.actors.quest import state as st
-from questd.actors.quest.decide import MAX_LOSSES
+from questd.actors.quest import task as tk
+from questd.actors.quest.attempts import MAX_LOSSES
 from questd.messages import events as ev
 from questd.messages.failure import AGENT_LOST
 from tests.quest.making import AT_ONCE, ONCE, Life, kinds, quest, step
@@ -183,7 +183,7 @@ def test_complete_gives_the_task_its_result() -> None:
         ev.TaskCompleted("a", b'"by hand"', "ann"),
     ]
     state = life.state.at("a").state
-    assert isinstance(state, st.Completed)
+    assert isinstance(state, tk.Completed)
     assert (state.result, state.attempt, life.wants()) == (b'"by hand"', None, ["b"])
     assert kinds(life.complete(epoch)) == ["attempt.refused"]
 

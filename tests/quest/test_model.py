@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from questd.actors.quest import commands as cmd
 from questd.actors.quest import core
 from questd.actors.quest import state as st
+from questd.actors.quest import task as tk
 from questd.actors.quest.admission import queued
 from questd.messages import events as ev
 from questd.messages.definition import QuestLimits, RetryPolicy, StepDefinition
@@ -86,7 +87,7 @@ def defined(key: str, of: Step) -> StepDefinition:
 def meaning(state: st.QuestState) -> dict[str, Any]:
     """All that a state says, without the order in which its heaps say it."""
     plain = {name: getattr(state, name) for name in st.QuestState.__slots__ if name not in DERIVED}
-    tasks = [{name: getattr(task, name) for name in st.Task.__slots__} for task in state.tasks]
+    tasks = [{name: getattr(task, name) for name in tk.Task.__slots__} for task in state.tasks]
     able = set(state.admitted) | queued(state)
     return plain | {"tasks": tasks, "able": able, "wakes": core.next_wake_us(state)}
 

@@ -7,6 +7,7 @@ import pytest
 from questd.actors.quest import commands as cmd
 from questd.actors.quest import core
 from questd.actors.quest import state as st
+from questd.actors.quest import task as tk
 from questd.messages import events as ev
 from tests.quest.making import Life, failure, plan_of, quest, step
 
@@ -108,7 +109,7 @@ def test_time_of_a_quest_is_the_time_of_its_events() -> None:
     task = life.state.at("a")
     assert (life.state.created_us, life.state.started_us) == (begun, begun)
     assert (task.first_ready_us, task.first_started_us) == (begun, begun + 5_000)
-    assert isinstance(task.state, st.Completed)
+    assert isinstance(task.state, tk.Completed)
     assert task.state.finished_us == life.state.last_us == begun + 12_000
 
 
@@ -173,11 +174,11 @@ def test_a_task_does_not_fail_twice_for_good() -> None:
 
 def test_the_tables_speak_of_events_that_exist() -> None:
     known = {ev.kind_of(kind) for kind in ev.Event.__args__}
-    assert {event for _, event in st.TASK_MOVES} <= known
+    assert {event for _, event in tk.TASK_MOVES} <= known
     assert {event for _, event in st.QUEST_MOVES} <= known
 
 
 def test_no_move_leads_out_of_an_end() -> None:
     assert not [phase for phase, _ in st.QUEST_MOVES if phase in st.TERMINAL_PHASES]
-    left = {(phase, event) for phase, event in st.TASK_MOVES if phase in st.TERMINAL_PHASES}
+    left = {(phase, event) for phase, event in tk.TASK_MOVES if phase in st.TERMINAL_PHASES}
     assert left == {("failed", "task.failed")}  # which says that the quest goes on with it

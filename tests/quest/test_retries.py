@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as s
 
-from questd.actors.quest import state as st
+from questd.actors.quest import task as tk
 from questd.actors.quest.retrying import WISH_MAX_MS, retry_delay_us
 from questd.messages import events as ev
 from questd.messages.definition import RetryPolicy
@@ -119,7 +119,7 @@ def test_the_policy_is_the_steps_else_the_documents_else_the_houses() -> None:
     def retries_in_s(life: Life) -> float:
         life.fail(life.start("a"))
         state = life.state.at("a").state
-        assert isinstance(state, st.Retrying)
+        assert isinstance(state, tk.Retrying)
         return (state.until_us - life.now_us) / SECOND
 
     document = policy(delay_ms=7_000)
@@ -145,7 +145,7 @@ def test_a_lost_attempt_that_tells_its_failure_after_all_was_a_try() -> None:
     life.lose(epoch)
     life.fail(epoch)
     state = life.state.at("a").state
-    assert isinstance(state, st.Retrying)
+    assert isinstance(state, tk.Retrying)
     assert state.until_us == life.now_us + SECOND
     life.pass_ms(1_000)
     life.fail(life.start("a"))

@@ -1,0 +1,103 @@
+"""Tasks move: the part of the fold that every concern shares. A task changes its state here and nowhere else."""
+
+from typing import Final
+
+from questd.actors.quest import timing
+from questd.actors.quest.admission import drop_want, enqueue
+from questd.actors.quest.owed import Decide, DropAttempt, DropWant, RenderInput, RenderOutput
+from questd.actors.quest.state import IllegalMove, QuestState
+from questd.actors.quest.task import (
+    TASK_MOVES,
+    Completed,
+    Deciding,
+    Failed,
+    Ready,
+    Running,
+    Settling,
+    Skipped,
+    Task,
+    TaskState,
+)
+from questd.messages.failure import Failure
+from questd.messages.payload import NULL
+
+ENDED: Final = (Completed, Failed, Skipped)
+
+
+def move(state: QuestState, task: Task, kind: str, to: TaskState) -> None:
+    """The one place where a task changes its state; keeps the counters that hang on it."""
+    before = task.state
+    if to.phase not in TASK_MOVES.get((before.phase, kind), ()):
+        raise IllegalMove(f"{state.id} {task.key}", before.phase, f"{kind} → {to.phase}")
+    set_state(state, task, to)
+
+
+def set_state(state: QuestState, task: Task, to: TaskState) -> None:
+    """Whether legal or not; keeps the counters that hang on it."""
+    before, task.state = task.state, to
+    if isinstance(before, Running) is not isinstance(to, Running):
+        change = 1 if isinstance(to, Running) else -1
+        state.running += change
+        if not task.step.parallel:
+            state.exclusive_running += change
+    state.settling += isinstance(to, Settling) - isinstance(before, Settling)
+    if task.index in state.admitted:
+        drop_want(state, task)
+        if not isinstance(to, Running):
+            state.due.append(DropWant(task.key))
+    if isinstance(to, ENDED):
+        _on_task_ended(state, task, to)
+
+
+def come_up(state: QuestState, task: Task, now_us: int) -> None:
+    """Every dependency has ended."""
+    if task.skipped_by is not None and not task.step.allow_skipped:
+        state.doomed[task.index] = None
+        return
+    task.first_ready_us = now_us
+    if task.step.total_timeout_ms is not None:
+        timing.arm(state, now_us + task.step.total_timeout_ms * 1_000, "expire_task", task.index)
+    if task.step.when is not None:
+        set_state(state, task, Deciding(now_us))
+        state.due.append(Decide(task.key))
+    else:
+        set_state(state, task, Ready(now_us))
+        enqueue(state, task, now_us)
+
+
+def close(state: QuestState, task: Task) -> None:
+    """Whatever attempt counted until now is over."""
+    attempt = task.open_attempt()
+    if attempt is not None:
+        state.due.append(DropAttempt(task.key, attempt.epoch))
+
+
+def failed(state: QuestState, task: Task, failure: Failure, now_us: int) -> Failed | Settling:
+    """Failed, unless what it was given is to stand in for its result."""
+    if state.phase == "active" and task.step.on_error == "continue_with_input":
+        state.due.append(RenderInput(task.key))
+        return Settling(failure, now_us)
+    return Failed(failure, now_us, False, NULL, task.last)
+
+
+def _on_task_ended(state: QuestState, task: Task, to: Completed | Failed | Skipped) -> None:
+    if isinstance(to, Failed) and not to.continued:
+        return  # its dependants never run; TaskFailed may still say that it is continued
+    if isinstance(to, Failed):
+        state.failed_steps.append(task.key)
+    _release_dependents(state, task, to.finished_us)
+
+
+def _release_dependents(state: QuestState, task: Task, now_us: int) -> None:
+    state.ended += 1
+    state.doomed.pop(task.index, None)
+    skipped = isinstance(task.state, Skipped)
+    for index in state.plan.dependents[task.index]:
+        dependent = state.tasks[index]
+        dependent.unfinished -= 1
+        if skipped:
+            dependent.skipped_by = dependent.skipped_by or task.key
+        if not dependent.unfinished and state.phase == "active":
+            come_up(state, dependent, now_us)
+    if state.ended == len(state.tasks) and state.phase == "active":
+        state.due.append(RenderOutput())

@@ -1,0 +1,229 @@
+"""What a task is at a moment, and the table of its legal moves.
+
+A task is *pending* until its dependencies have ended, *deciding* while its ``when`` is looked at, *ready* when it could run, *running* through one attempt,
+*retrying* between attempts, *waiting* for a decision, *settling* when it has failed and the input that stands in for
+its result is still to be rendered, and then completed, failed, skipped or cancelled. A task whose attempt was lost is ready again and
+remembers the lost attempt: its result still counts until another attempt has started.
+
+Each state is a small type with only its own fields. This file must not know of actors, time, or the disk.
+"""
+
+from typing import ClassVar, Final, Literal
+
+from msgspec import Struct
+
+from questd.messages.definition import StepDefinition
+from questd.messages.failure import Failure
+from questd.messages.heads import TaskStatus
+from questd.messages.payload import Payload
+
+Ended = Literal["completed", "failed", "cancelled"]
+TaskPhase = (
+    Literal["pending", "deciding", "ready", "running", "retrying", "waiting", "settling", "skipped"]
+    | Ended
+)
+
+TASK_MOVES: Final[dict[tuple[TaskPhase, str], tuple[TaskPhase, ...]]] = {
+    ("pending", "task.skipped"): ("skipped",),
+    ("deciding", "task.skipped"): ("skipped",),
+    ("deciding", "task.allowed"): ("ready",),
+    ("deciding", "task.failed"): ("settling", "failed"),
+    ("ready", "attempt.started"): ("running",),
+    ("ready", "attempt.completed"): ("completed",),
+    ("ready", "attempt.failed"): ("retrying", "settling", "failed"),
+    ("ready", "task.failed"): ("settling", "failed"),
+    ("retrying", "attempt.started"): ("running",),
+    ("retrying", "task.failed"): ("settling", "failed"),
+    ("running", "attempt.completed"): ("completed",),
+    ("running", "attempt.failed"): ("retrying", "settling", "failed"),
+    ("running", "attempt.lost"): ("ready",),
+    ("running", "attempt.cancelled"): ("cancelled",),
+    ("ready", "breakpoint.opened"): ("waiting",),
+    ("waiting", "breakpoint.resolved"): ("ready",),
+    ("waiting", "attempt.completed"): ("completed",),
+    ("waiting", "attempt.failed"): ("retrying", "settling", "failed"),
+    ("ready", "task.completed"): ("completed",),
+    ("waiting", "task.failed"): ("settling", "failed"),
+    ("settling", "task.failed"): ("failed",),
+    ("failed", "task.failed"): ("failed",),
+}
+"""Which task events are legal in which state, and where they lead. A pending task becomes ready by its
+dependencies' events; whatever has not ended when the quest ends is cancelled with it. An attempt's last failure makes
+its task failed, and the task.failed that follows says whether the quest goes on with it."""
+
+
+class Attempt(Struct, frozen=True):
+    """One invocation: who runs it, since when, and whether it may be repeated blindly when it is lost."""
+
+    epoch: int
+    number: int
+    agent: str
+    instance: str
+    tool: str
+    idempotent: bool
+    timeout_ms: int | None
+    started_us: int
+
+
+class Pending(Struct, frozen=True):
+    """Dependencies have not all ended (their count is kept beside the state)."""
+
+    phase: ClassVar[TaskPhase] = "pending"
+
+
+class Deciding(Struct, frozen=True):
+    """Every dependency has ended, and its ``when`` is to be looked at."""
+
+    since_us: int
+    phase: ClassVar[TaskPhase] = "deciding"
+
+
+class Ready(Struct, frozen=True):
+    """Could run now. ``lost``: the attempt whose result would still count."""
+
+    since_us: int
+    lost: Attempt | None = None
+    phase: ClassVar[TaskPhase] = "ready"
+
+
+class Running(Struct, frozen=True):
+    """An attempt is under way."""
+
+    attempt: Attempt
+    phase: ClassVar[TaskPhase] = "running"
+
+
+class Retrying(Struct, frozen=True):
+    """Will run again at ``until_us`` (wall clock)."""
+
+    since_us: int
+    until_us: int
+    failure: Failure
+    phase: ClassVar[TaskPhase] = "retrying"
+
+
+class Waiting(Struct, frozen=True):
+    """A person must decide; ``breakpoint`` is the n of its opening."""
+
+    breakpoint: int
+    since_us: int
+    question: str
+    options: tuple[str, ...]
+    lost: Attempt | None = None
+    phase: ClassVar[TaskPhase] = "waiting"
+
+
+class Settling(Struct, frozen=True):
+    """Failed with on_error: continue_with_input; what it was given is still to be rendered."""
+
+    failure: Failure
+    since_us: int
+    phase: ClassVar[TaskPhase] = "settling"
+
+
+class Completed(Struct, frozen=True):
+    """Has a result. ``attempt`` is None when a person gave it."""
+
+    result: Payload
+    finished_us: int
+    duration_us: int
+    attempt: Attempt | None
+    phase: ClassVar[TaskPhase] = "completed"
+
+
+class Failed(Struct, frozen=True):
+    """Failed for good; when ``continued``, dependants run and see ``result``."""
+
+    failure: Failure
+    finished_us: int
+    continued: bool
+    result: Payload
+    attempt: Attempt | None
+    phase: ClassVar[TaskPhase] = "failed"
+
+
+class Skipped(Struct, frozen=True):
+    """Did not have to run; dependants see null."""
+
+    reason: str
+    finished_us: int
+    phase: ClassVar[TaskPhase] = "skipped"
+
+
+class Cancelled(Struct, frozen=True):
+    """Ended, or never begun, because the quest ended."""
+
+    finished_us: int
+    attempt: Attempt | None = None
+    phase: ClassVar[TaskPhase] = "cancelled"
+
+
+TaskState = (
+    Pending
+    | Deciding
+    | Ready
+    | Running
+    | Retrying
+    | Waiting
+    | Settling
+    | Completed
+    | Failed
+    | Skipped
+    | Cancelled
+)
+
+
+class Task:
+    """One unit of work: its step, its state, and what stays true over all its attempts."""
+
+    __slots__ = (
+        "attempts",
+        "first_ready_us",
+        "first_started_us",
+        "index",
+        "key",
+        "last",
+        "losses",
+        "redo",
+        "skipped_by",
+        "state",
+        "step",
+        "unbegun",
+        "unfinished",
+    )
+
+    def __init__(self, index: int, step: StepDefinition, unfinished: int) -> None:
+        self.index = index
+        self.key = step.key
+        self.step = step
+        self.state: TaskState = PENDING
+        self.unfinished = unfinished
+        self.attempts = 0
+        self.losses = 0
+        self.unbegun = 0
+        self.redo = 0
+        self.skipped_by: str | None = None
+        self.first_ready_us = 0
+        self.first_started_us = 0
+        self.last: Attempt | None = None
+
+    def open_attempt(self) -> Attempt | None:
+        """The attempt whose outcome counts: the running one, or the last lost one."""
+        state = self.state
+        if isinstance(state, Running):
+            return state.attempt
+        return state.lost if isinstance(state, Ready | Waiting) else None
+
+    def __repr__(self) -> str:
+        return f"<Task {self.key} {self.state!r} attempts={self.attempts} losses={self.losses}>"
+
+
+PENDING: Final = Pending()
+
+
+def task_status(task: Task) -> TaskStatus:
+    """The word that people see."""
+    phase = task.state.phase
+    if phase == "deciding":
+        return "pending"
+    return "running" if phase == "settling" else phase
