@@ -174,10 +174,9 @@ def moves(argument: str, _: Kept) -> str:
     if argument == "TASK_MOVES":
         lines.append("    pending --> ready: every dependency has ended")
     lines += [f"    {before} --> {after}: {', '.join(by)}" for (before, after), by in edges.items()]
-    ends = [
-        phase for phase in ("completed", "failed", "cancelled") if phase in state.TERMINAL_PHASES
-    ]
-    return "\n".join([*lines, *(f"    {phase} --> [*]" for phase in ends), "```"])
+    return "\n".join(
+        [*lines, *(f"    {phase} --> [*]" for phase in ("completed", "failed", "cancelled")), "```"]
+    )
 
 
 # -- the history -----------------------------------------------------------------------------------
