@@ -79,6 +79,8 @@ class Fold(TaskFold):
                 self._on_task_allowed(event)
             case ev.TaskSkipped():
                 self._on_task_skipped(event)
+            case ev.TaskFellBack():
+                self._on_task_fell_back(event)
             case ev.BreakpointOpened():
                 self._on_breakpoint_opened(event)
             case ev.BreakpointResolved():
@@ -304,6 +306,17 @@ class Fold(TaskFold):
             self._end_task(step, task, "skipped")
             self._release_dependents(step)
 
+    def _on_task_fell_back(self, event: ev.TaskFellBack) -> None:
+        """Whatever ended with its last attempt goes on."""
+        found = self._task(event.task)
+        if found is not None:
+            step, task = found
+            self._end_wait(step, task)
+            show_failure(task, event.failure)
+            task.status = "ready"
+            task.finished_at = task.duration_us = None
+            step.ready_us = self.at_us
+
     def _on_breakpoint_opened(self, event: ev.BreakpointOpened) -> None:
         found, record = self._task(event.task), self.record
         if found is None:
@@ -359,7 +372,13 @@ def _detail(event: ev.Event) -> dict[str, Any]:
     match event:
         case ev.AttemptStarted() | ev.AttemptCompleted():
             return detail
-        case ev.AttemptFailed() | ev.TaskFailed() | ev.QuestStopping() | ev.QuestFailed():
+        case (
+            ev.AttemptFailed()
+            | ev.TaskFailed()
+            | ev.TaskFellBack()
+            | ev.QuestStopping()
+            | ev.QuestFailed()
+        ):
             detail["failure"] = msgspec.structs.asdict(event.failure)
         case ev.AttemptLogged():
             detail["line_count"] = len(event.lines)

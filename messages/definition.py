@@ -39,6 +39,15 @@ class RetryPolicy(Struct, frozen=True, omit_defaults=True):
     no_retry_on: tuple[str, ...] = ("validation", "auth")
 
 
+class Fallback(Struct, frozen=True, omit_defaults=True):
+    """Who else may do a step. Its arguments, its retry policy and all else stay the step's; so does its timeout, where this has none."""
+
+    agent: str | None = None
+    capabilities: tuple[str, ...] = ()
+    tool: str | None = None
+    timeout_ms: int | None = None
+
+
 class InputDefinition(Struct, frozen=True, omit_defaults=True):
     """One declared input: a JSON Schema, and whether a default stands in when it is not given."""
 
@@ -74,6 +83,12 @@ class StepDefinition(Struct, frozen=True, omit_defaults=True):
     priority: int | None = None
     when: str | None = None
     allow_skipped: bool = False
+    fallback: tuple[Fallback, ...] = ()
+
+    @property
+    def choices(self) -> "tuple[StepDefinition | Fallback, ...]":
+        """Who may do it, in order: first it says so itself."""
+        return (self, *self.fallback)
 
 
 class QuestDefinition(Struct, frozen=True, omit_defaults=True):

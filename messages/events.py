@@ -147,6 +147,14 @@ class TaskSkipped(Struct, frozen=True, array_like=True, tag="task.skipped"):
     reason: str
 
 
+class TaskFellBack(Struct, frozen=True, array_like=True, tag="task.fell_back"):
+    """Who did the task has failed for good: its ``to``-th fallback (from 1) does it now, with a fresh count of attempts."""
+
+    task: str
+    to: int
+    failure: Failure
+
+
 class BreakpointOpened(Struct, frozen=True, array_like=True, tag="breakpoint.opened"):
     """The quest waits for a decision on this task. The breakpoint's id is its event number n."""
 
@@ -218,6 +226,7 @@ Event = (
     | QuestCancelled
     | TaskAllowed
     | TaskSkipped
+    | TaskFellBack
 )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from questd.agent import Agent, Context, ToolError
-    from questd.builder import Quest, Retry
+    from questd.builder import Fallback, Quest, Retry
     from questd.client import (
         Client,
         History,
@@ -23,6 +23,7 @@ __all__ = [
     "Agent",
     "Client",
     "Context",
+    "Fallback",
     "History",
     "InvalidDocument",
     "NotFound",
@@ -38,6 +39,7 @@ _PLACES = {
     "Agent": "questd.agent",
     "Context": "questd.agent",
     "ToolError": "questd.agent",
+    "Fallback": "questd.builder",
     "Quest": "questd.builder",
     "Retry": "questd.builder",
 }

@@ -21,6 +21,9 @@ from questd.actors.graph.problems import At
 from questd.documents.export import to_json, to_yaml
 from questd.documents.faults import InvalidDocument, faults_of
 from questd.messages.definition import (
+    Fallback as FallbackDefinition,
+)
+from questd.messages.definition import (
     InputDefinition,
     OnError,
     QuestDefinition,
@@ -147,6 +150,20 @@ class Retry(Struct, frozen=True, kw_only=True):
         return replace(base, **{name: value for name, value in given.items() if value is not None})
 
 
+class Fallback(Struct, frozen=True, kw_only=True):
+    """Who else may do a step. ``timeout`` of one attempt, as in "2m"; without one the step's counts."""
+
+    agent: str | None = None
+    capability: str | Sequence[str] | None = None
+    tool: str | None = None
+    timeout: str | None = None
+
+    def defined(self, at: At) -> FallbackDefinition:
+        """As the definition has it."""
+        length_ms = _length(self.timeout, (*at, "timeout"))
+        return FallbackDefinition(self.agent, _tags(self.capability), self.tool, length_ms)
+
+
 class _Step(Struct):
     """A step as it was given, before the quest's defaults are known."""
 
@@ -233,18 +250,18 @@ class Quest:
         priority: int | None = None,
         when: str | Reference | None = None,
         allow_skipped: bool = False,
+        fallback: Sequence[Fallback] = (),
     ) -> StepReference:
         """Add a step. ``args`` are the tool's arguments (``with`` in a document).
 
         Steps that its texts name are added to ``dependencies``.
         """
         at: At = ("steps", len(self._steps))
-        wanted = (capability,) if isinstance(capability, str) else tuple(capability or ())
         needed = [one.key if isinstance(one, StepReference) else one for one in dependencies]
         definition = StepDefinition(
             key=key,
             agent=agent,
-            capabilities=wanted,
+            capabilities=_tags(capability),
             tool=tool,
             prompt=_text("prompt", prompt),
             arguments=None if args is None else _plain(args, (*at, "with")),
@@ -258,6 +275,9 @@ class Quest:
             priority=priority,
             when=_text("when", when),
             allow_skipped=allow_skipped,
+            fallback=tuple(
+                other.defined((*at, "fallback", place)) for place, other in enumerate(fallback)
+            ),
         )
         self._steps.append(_Step(definition, retry))
         return StepReference(key)
@@ -319,6 +339,10 @@ class Quest:
 def _left_to_the_checks(at: At, error: BadExpression) -> None:
     """Bad expressions are told by ``check``, with all else."""
     del at, error
+
+
+def _tags(capability: str | Sequence[str] | None) -> tuple[str, ...]:
+    return (capability,) if isinstance(capability, str) else tuple(capability or ())
 
 
 def _text(field: str, value: Any) -> str | None:

@@ -18,6 +18,7 @@ from questd.actors.graph.problems import At, Problem, Problems, path_of, shorten
 from questd.messages.definition import (
     RESERVED_NAMES,
     STEP_KEY_PATTERN,
+    Fallback,
     QuestDefinition,
     RetryPolicy,
     StepDefinition,
@@ -36,6 +37,7 @@ BACKOFF_MAX = 100.0
 PARALLEL_MAX = 100_000
 CAPABILITIES_MAX = 64
 KINDS_MAX = 64
+FALLBACKS_MAX = 16
 DEMANDS_MAX = 1_000
 """Kinds of agent, capabilities and tool that its steps ask for: each is a queue of its own in the router."""
 EXPRESSIONS_OF_ALL_MAX = 50_000
@@ -138,13 +140,13 @@ def _check_input_names(definition: QuestDefinition, problems: Problems) -> None:
 
 def _check_step(number: int, step: StepDefinition, problems: Problems) -> None:
     at: At = ("steps", number)
-    if step.agent is None and not step.capabilities:
-        hint = "name the agent, or the capability it must have"
-        problems.add((*at, "agent"), "nobody is asked to do this step", hint)
-    for field in ("agent", "tool"):
-        if (name := getattr(step, field)) is not None:
-            _check_name((*at, field), name, problems)
-    _check_capabilities((*at, "capability"), step.capabilities, problems)
+    _check_who(at, step, problems)
+    if len(step.fallback) > FALLBACKS_MAX:
+        message = f"has {len(step.fallback)} fallbacks; {FALLBACKS_MAX} are allowed"
+        problems.add((*at, "fallback"), message)
+    for place, other in enumerate(step.fallback):
+        _check_who((*at, "fallback", place), other, problems)
+        _check_length((*at, "fallback", place, "timeout"), other.timeout_ms, problems)
     for field in ("prompt", "when"):
         if (text := getattr(step, field)) is not None:
             _check_text((*at, field), text, problems)
@@ -157,6 +159,16 @@ def _check_step(number: int, step: StepDefinition, problems: Problems) -> None:
         _check_priority((*at, "priority"), step.priority, problems)
 
 
+def _check_who(at: At, asked: StepDefinition | Fallback, problems: Problems) -> None:
+    if asked.agent is None and not asked.capabilities:
+        hint = "name the agent, or the capability it must have"
+        problems.add((*at, "agent"), "nobody is asked to do this step", hint)
+    for field in ("agent", "tool"):
+        if (name := getattr(asked, field)) is not None:
+            _check_name((*at, field), name, problems)
+    _check_capabilities((*at, "capability"), asked.capabilities, problems)
+
+
 def _check_capabilities(at: At, capabilities: Sequence[str], problems: Problems) -> None:
     if len(capabilities) > CAPABILITIES_MAX:
         problems.add(at, f"has {len(capabilities)} capabilities; {CAPABILITIES_MAX} are allowed")
@@ -165,7 +177,11 @@ def _check_capabilities(at: At, capabilities: Sequence[str], problems: Problems)
 
 
 def _check_demands(definition: QuestDefinition, problems: Problems) -> None:
-    demands = {(step.agent, step.capabilities, step.tool) for step in definition.steps}
+    demands = {
+        (asked.agent, asked.capabilities, asked.tool)
+        for step in definition.steps
+        for asked in step.choices
+    }
     if len(demands) > DEMANDS_MAX:
         message = (
             f"ask for {len(demands)} kinds of agent, capability and tool; {DEMANDS_MAX} are allowed"

@@ -4,6 +4,7 @@ from typing import Final, assert_never
 
 from questd.actors.quest.admission import hold_reason
 from questd.actors.quest.commands import CompleteAttempt, FailAttempt, Rejected, StartAttempt
+from questd.actors.quest.fallback import last_word, next_choice
 from questd.actors.quest.retrying import retry_at
 from questd.actors.quest.state import TERMINAL_PHASES, QuestState
 from questd.actors.quest.task import (
@@ -108,7 +109,7 @@ def fail(state: QuestState, command: FailAttempt, now_us: int) -> Events | Rejec
     failed = ev.AttemptFailed(task.key, command.epoch, failure, retry_at_us, command.duration_us)
     if retry_at_us is not None or state.phase == "stopping":
         return [failed]
-    return [failed, *give_up(task, failure)]
+    return [failed, *give_up(task, failure, tried=True)]
 
 
 def located(failure: Failure, task: str) -> Failure:
@@ -116,15 +117,23 @@ def located(failure: Failure, task: str) -> Failure:
     return Failure(failure.kind, failure.message, task, failure.retryable, failure.retry_after_ms)
 
 
-def give_up(task: Task, failure: Failure) -> Events:
-    """The events after a task's last failure, by its on_error."""
+def give_up(task: Task, failure: Failure, *, tried: bool) -> Events:
+    """The events after the last failure of who does the task: the next one does it, or it has failed. ``tried``: in an attempt."""
+    handed_on = next_choice(task, failure)
+    return by_on_error(task, failure, tried=tried) if handed_on is None else [handed_on]
+
+
+def by_on_error(task: Task, failure: Failure, *, tried: bool) -> Events:
+    """The events of a task that has failed, whoever else could have done it."""
+    word = last_word(task, failure)
     match task.step.on_error:
         case "stop":
-            return [ev.TaskFailed(task.key, failure), ev.QuestStopping(failure)]
+            return [ev.TaskFailed(task.key, word), ev.QuestStopping(word)]
         case "continue":
-            return [ev.TaskFailed(task.key, failure, continued=True, result=NULL)]
+            return [ev.TaskFailed(task.key, word, continued=True, result=NULL)]
         case "continue_with_input":
-            return []  # settling: RenderInput is due, and its answer is the TaskFailed
+            # It settles by its attempt's failure, or by this one; RenderInput is then due, and its answer is the TaskFailed that counts.
+            return [] if tried else [ev.TaskFailed(task.key, failure)]
         case _:
             assert_never(task.step.on_error)
 
@@ -150,20 +159,16 @@ def lose(state: QuestState, epoch: int, reason: str, *, begun: bool = True) -> E
         return [lost]
     if task.losses + 1 >= MAX_LOSSES:
         failure = Failure(AGENT_LOST, f"lost {MAX_LOSSES} times: {reason}", task.key)
-        return [lost, *give_up_untried(task, failure)]
+        end = (
+            give_up if attempt.idempotent else by_on_error
+        )  # nobody else repeats it blindly either
+        return [lost, *end(task, failure, tried=False)]
     if not attempt.idempotent:
         question = (
             f"{task.key} was lost on {attempt.agent} ({reason}) and must not be repeated blindly"
         )
         return [lost, ev.BreakpointOpened(task.key, "lost_attempt", question, LOST_OPTIONS)]
     return [lost]
-
-
-def give_up_untried(task: Task, failure: Failure) -> Events:
-    """As ``give_up`` for a task that is not in an attempt: here it is its TaskFailed that lets it settle."""
-    if task.step.on_error == "continue_with_input":
-        return [ev.TaskFailed(task.key, failure)]
-    return give_up(task, failure)
 
 
 def log(state: QuestState, epoch: int, lines: tuple[ev.LogLine, ...]) -> Events | Rejected:
@@ -179,9 +184,14 @@ def fail_task(state: QuestState, key: str, failure: Failure) -> Events | Rejecte
     task = state.task(key)
     if task is None or state.phase != "active":
         return Rejected("gone", f"{key} cannot fail now")
-    if not isinstance(task.state, Deciding | Ready | Retrying | Waiting):
-        return Rejected("gone", f"{key} is {task.state.phase}")
-    return give_up_untried(task, located(failure, key))
+    failure = located(failure, key)
+    match task.state:
+        case Ready() | Retrying():
+            return give_up(task, failure, tried=False)
+        case Deciding() | Waiting():
+            return by_on_error(task, failure, tried=False)
+        case _:
+            return Rejected("gone", f"{key} is {task.state.phase}")
 
 
 def expire_task(state: QuestState, key: str) -> Events | Rejected:
@@ -194,8 +204,8 @@ def expire_task(state: QuestState, key: str) -> Events | Rejected:
     match task.state:
         case Running(attempt):
             failed = ev.AttemptFailed(key, attempt.epoch, failure)
-            return [failed, *give_up(task, failure)]
+            return [failed, *by_on_error(task, failure, tried=True)]
         case Deciding() | Ready() | Retrying() | Waiting():
-            return give_up_untried(task, failure)
+            return by_on_error(task, failure, tried=False)
         case _:
             return Rejected("gone", f"{key} is {task.state.phase}")

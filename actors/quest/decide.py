@@ -23,6 +23,7 @@ from questd.actors.quest.commands import (
     StartAttempt,
     SubmitQuest,
 )
+from questd.actors.quest.fallback import last_word
 from questd.actors.quest.state import TERMINAL_PHASES, QuestState
 from questd.actors.quest.task import Deciding, Running, Settling, Task, Waiting
 from questd.messages import events as ev
@@ -102,7 +103,8 @@ def _continue_task(state: QuestState, key: str, result: Payload) -> Events | Rej
     task = state.task(key)
     if task is None or not isinstance(task.state, Settling) or state.phase in TERMINAL_PHASES:
         return Rejected("gone", f"{key} has nothing to continue with")
-    return [ev.TaskFailed(key, task.state.failure, continued=True, result=result)]
+    failure = last_word(task, task.state.failure)
+    return [ev.TaskFailed(key, failure, continued=True, result=result)]
 
 
 def _finish_quest(state: QuestState, output: Payload, failure: Failure | None) -> Events | Rejected:
@@ -140,7 +142,7 @@ def _resolve(state: QuestState, command: ResolveTask) -> Events | Rejected:
             return [resolved, ev.TaskCompleted(task.key, result, command.actor)]
         case "fail":
             failure = Failure(AGENT_LOST, f"given up by {command.actor}", task.key)
-            return [resolved, *attempts.give_up_untried(task, failure)]
+            return [resolved, *attempts.by_on_error(task, failure, tried=False)]
         case _:
             return [resolved]
 

@@ -2,7 +2,7 @@
 
 from typing import Final, assert_never
 
-from questd.actors.quest import moving, timing
+from questd.actors.quest import fallback, moving, timing
 from questd.actors.quest.admission import admit, drop_want, enqueue
 from questd.actors.quest.outstanding import recalls
 from questd.actors.quest.owed import (
@@ -56,6 +56,8 @@ def evolve(state: QuestState, event: ev.Event, now_us: int) -> None:
             pass
         case ev.TaskFailed():
             _on_task_failed(state, event, now_us)
+        case ev.TaskFellBack(key, to):
+            fallback.fall_back(state, state.at(key), to, now_us)
         case ev.TaskAllowed(key):
             task = state.at(key)
             moving.move(state, task, "task.allowed", Ready(now_us))

@@ -51,7 +51,7 @@ def outcome_command(ended: AttemptEnded, chance: Random) -> tuple[Command, tuple
 def start_command(state: QuestState, key: str, place: Place) -> StartAttempt:
     """Start on this place. The attempt's time: the step's, else the document's, else the tool's, else the built-in one."""
     task, tool = state.task(key), place.tool
-    timeout_ms = None if task is None else task.step.timeout_ms
+    timeout_ms = None if task is None else task.asked.timeout_ms or task.step.timeout_ms
     timeout_ms = timeout_ms or state.plan.definition.default_timeout_ms or tool.timeout_ms
     return StartAttempt(
         key,

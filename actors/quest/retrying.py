@@ -23,7 +23,7 @@ def retry_at(
     """Wall time (µs) of the next attempt; None when there is none."""
     policy = retry_policy(state, task)
     # A failure that comes of a lost attempt says that it was not lost.
-    tried = task.attempts - task.losses - task.unbegun + (not isinstance(task.state, Running))
+    tried = task.tried + (not isinstance(task.state, Running))
     if not failure.retryable or failure.kind in policy.no_retry_on:
         return None
     if tried >= policy.attempts or state.phase != "active":

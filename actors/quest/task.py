@@ -12,7 +12,7 @@ from typing import ClassVar, Final, Literal
 
 from msgspec import Struct
 
-from questd.messages.definition import StepDefinition
+from questd.messages.definition import Fallback, StepDefinition
 from questd.messages.failure import Failure
 from questd.messages.heads import TaskStatus
 from questd.messages.payload import Payload
@@ -46,10 +46,15 @@ TASK_MOVES: Final[dict[tuple[TaskPhase, str], tuple[TaskPhase, ...]]] = {
     ("waiting", "task.failed"): ("settling", "failed"),
     ("settling", "task.failed"): ("failed",),
     ("failed", "task.failed"): ("failed",),
+    ("ready", "task.fell_back"): ("ready",),
+    ("retrying", "task.fell_back"): ("ready",),
+    ("settling", "task.fell_back"): ("ready",),
+    ("failed", "task.fell_back"): ("ready",),
 }
 """Which task events are legal in which state, and where they lead. A pending task becomes ready by its
 dependencies' events; whatever has not ended when the quest ends is cancelled with it. An attempt's last failure makes
-its task failed, and the task.failed that follows says whether the quest goes on with it."""
+its task failed, and what follows says how it goes on: a task.failed whether the quest goes on with it, a task.fell_back
+that somebody else does it."""
 
 
 class Attempt(Struct, frozen=True):
@@ -174,10 +179,15 @@ TaskState = (
 
 
 class Task:
-    """One unit of work: its step, its state, and what stays true over all its attempts."""
+    """One unit of work: its step, its state, and what stays true over all its attempts.
+
+    ``choice``: 0 while the step's own agent is asked, then the number of the fallback; ``spent``: attempts before it. ``losses`` and
+    ``unbegun`` are of the present choice.
+    """
 
     __slots__ = (
         "attempts",
+        "choice",
         "first_ready_us",
         "first_started_us",
         "index",
@@ -186,6 +196,7 @@ class Task:
         "losses",
         "redo",
         "skipped_by",
+        "spent",
         "state",
         "step",
         "unbegun",
@@ -199,6 +210,8 @@ class Task:
         self.state: TaskState = PENDING
         self.unfinished = unfinished
         self.attempts = 0
+        self.choice = 0
+        self.spent = 0
         self.losses = 0
         self.unbegun = 0
         self.redo = 0
@@ -206,6 +219,16 @@ class Task:
         self.first_ready_us = 0
         self.first_started_us = 0
         self.last: Attempt | None = None
+
+    @property
+    def asked(self) -> StepDefinition | Fallback:
+        """Who is to do it now: the step's own choice, or one of its fallbacks."""
+        return self.step.fallback[self.choice - 1] if self.choice else self.step
+
+    @property
+    def tried(self) -> int:
+        """Attempts of the present choice that count as tried: neither lost ones nor those that never began."""
+        return self.attempts - self.spent - self.losses - self.unbegun
 
     def open_attempt(self) -> Attempt | None:
         """The attempt whose outcome counts: the running one, or the last lost one."""

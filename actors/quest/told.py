@@ -44,11 +44,11 @@ def _wait_of(state: QuestState, task: Task) -> Wait | None:
 
 def wanted_name(task: Task) -> str:
     """Whom a task asks for, in words."""
-    step = task.step
-    if not step.capabilities:
-        return step.agent or ""
-    tags = ", ".join(step.capabilities)
-    return f"{step.agent} with {tags}" if step.agent else f"any agent with {tags}"
+    asked = task.asked
+    if not asked.capabilities:
+        return asked.agent or ""
+    tags = ", ".join(asked.capabilities)
+    return f"{asked.agent} with {tags}" if asked.agent else f"any agent with {tags}"
 
 
 def head_of(state: QuestState, *, resting: bool = False) -> Head:
@@ -88,14 +88,14 @@ def _wants_by_need(state: QuestState) -> tuple[Want, ...]:
 def want_of(state: QuestState, key: str) -> Want:
     """What the router needs to know to find a place for the task."""
     task = state.at(key)
-    step = task.step
-    priority = step.priority or state.priority
+    asked = task.asked
+    priority = task.step.priority or state.priority
     return Want(
         state.id,
         key,
-        step.agent or "",
-        step.capabilities,
-        step.tool,
+        asked.agent or "",
+        asked.capabilities,
+        asked.tool,
         priority,
         asked_since(task),
     )

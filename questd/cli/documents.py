@@ -49,8 +49,9 @@ def _needs(definition: QuestDefinition) -> list[str]:
 
     declared = definition.inputs
     names = required_inputs(definition) if declared is None else declared
-    agents = dict.fromkeys(step.agent for step in definition.steps if step.agent)
-    tags = dict.fromkeys(tag for step in definition.steps for tag in step.capabilities)
+    asked = [each for step in definition.steps for each in step.choices]
+    agents = dict.fromkeys(each.agent for each in asked if each.agent)
+    tags = dict.fromkeys(tag for each in asked for tag in each.capabilities)
     told = {"inputs": names, "agents": agents, "capabilities": tags}
     return [f"{what}: {', '.join(found)}" for what, found in told.items() if found]
 

@@ -84,4 +84,4 @@ def _waiting(following: Following) -> dict[Wanted, int]:
 
 
 def _asks(task: Task) -> Wanted:
-    return task.step.agent or "", task.step.capabilities
+    return task.asked.agent or "", task.asked.capabilities

@@ -170,7 +170,7 @@ class Drawing:
         if status == "running":
             mark = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"[self._spin % 10]
         took, remark = self._told(task, wait, now_us)
-        who = f"{task.last.agent}.{task.last.tool}" if task.last else task.step.agent or ""
+        who = f"{task.last.agent}.{task.last.tool}" if task.last else task.asked.agent or ""
         key = Text(visible(task.key), style="dim" if status == "pending" else "")
         dim = Text(visible(who), style="dim")
         return (

@@ -11,7 +11,7 @@ from itertools import pairwise
 from msgspec import Struct
 
 from questd.actors.graph.graph import Graph, graph_of
-from questd.messages.definition import QuestDefinition, StepDefinition
+from questd.messages.definition import Fallback, QuestDefinition, StepDefinition
 
 LABEL_MAX = 40
 _ROW, _GAP, _COLUMN_GAP, _MARGIN, _HEADER = 44, 18, 72, 24, 40
@@ -103,11 +103,15 @@ def draw_svg(definition: QuestDefinition) -> str:
 
 
 def who_does(step: StepDefinition) -> str:
-    """The agent, the capabilities with +, and the tool behind a dot."""
-    asked = step.agent or ""
-    if step.capabilities:
-        asked += "+" + "+".join(step.capabilities)
-    return asked + (f".{step.tool}" if step.tool else "")
+    """The agent, the capabilities with +, and the tool behind a dot; then who else, in order."""
+    return ", else ".join(_asked(each) for each in step.choices)
+
+
+def _asked(each: StepDefinition | Fallback) -> str:
+    asked = each.agent or ""
+    if each.capabilities:
+        asked += "+" + "+".join(each.capabilities)
+    return asked + (f".{each.tool}" if each.tool else "")
 
 
 class _Box(Struct):

@@ -14,6 +14,7 @@ import yaml
 
 from questd.actors.graph.durations import format_duration
 from questd.messages.definition import (
+    Fallback,
     InputDefinition,
     QuestDefinition,
     QuestLimits,
@@ -110,11 +111,7 @@ def _retry(policy: RetryPolicy, base: RetryPolicy) -> dict[str, Any]:
 def _step(step: StepDefinition, base: RetryPolicy) -> dict[str, Any]:
     plain = StepDefinition(key="")
     written: dict[str, Any] = {"key": step.key}
-    if step.agent is not None:
-        written["agent"] = step.agent
-    if step.capabilities:
-        one = len(step.capabilities) == 1
-        written["capability"] = step.capabilities[0] if one else _Inline(step.capabilities)
+    _put_who(written, step)
     for field, attribute in (("tool", "tool"), ("prompt", "prompt"), ("with", "arguments")):
         if (value := getattr(step, attribute)) is not None:
             written[field] = value
@@ -129,6 +126,25 @@ def _step(step: StepDefinition, base: RetryPolicy) -> dict[str, Any]:
     for field in ("when", "allow_skipped", "on_error", "idempotent", "priority"):
         if (value := getattr(step, field)) != getattr(plain, field):
             written[field] = value
+    if step.fallback:
+        written["fallback"] = [_fallback(other) for other in step.fallback]
+    return written
+
+
+def _put_who(written: dict[str, Any], asked: StepDefinition | Fallback) -> None:
+    if asked.agent is not None:
+        written["agent"] = asked.agent
+    if asked.capabilities:
+        one = len(asked.capabilities) == 1
+        written["capability"] = asked.capabilities[0] if one else _Inline(asked.capabilities)
+
+
+def _fallback(other: Fallback) -> dict[str, Any]:
+    written: dict[str, Any] = {}
+    _put_who(written, other)
+    if other.tool is not None:
+        written["tool"] = other.tool
+    _put_length(written, "timeout", other.timeout_ms)
     return written
 
 

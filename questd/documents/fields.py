@@ -259,6 +259,16 @@ def _object(fields: Fields, later: str = "") -> Kind:
     return Kind(read, object_schema(fields))
 
 
+def _list_of(fields: Fields) -> Kind:
+    def read(sheet: Sheet, node: Node, at: At) -> Any:
+        if node.items is None:
+            return sheet.refuse(at, node.place, f"must be a list, not {say(node)}")
+        found = [read_fields(sheet, each, (*at, n), fields) for n, each in enumerate(node.items)]
+        return [values for values in found if values is not ABSENT]
+
+    return Kind(read, {"type": "array", "items": object_schema(fields)})
+
+
 def object_schema(fields: Fields, required: tuple[str, ...] = ()) -> dict[str, Any]:
     """JSON Schema of a mapping with these fields and no others."""
     properties = {
@@ -295,6 +305,13 @@ DEFAULTS_FIELDS: Fields = {
 }
 DEFAULTS = _object(DEFAULTS_FIELDS)
 
+FALLBACK_FIELDS: Fields = {
+    "agent": Field("agent", NAME, "Who does it instead."),
+    "capability": Field("capabilities", NAMES, "What who does it instead must be able to do."),
+    "tool": Field("tool", NAME, "Which of the agent's tools."),
+    "timeout": Field("timeout_ms", DURATION, "One attempt's; the step's where there is none."),
+}
+FALLBACKS = _list_of(FALLBACK_FIELDS)
 STEP_FIELDS: Fields = {
     "key": Field("key", KEY, "The step's own name in this document."),
     "agent": Field("agent", NAME, "Who does it."),
@@ -320,9 +337,10 @@ STEP_FIELDS: Fields = {
     "allow_skipped": Field(
         "allow_skipped", BOOLEAN, "true: runs although something that it depends on was skipped."
     ),
+    "fallback": Field("fallback", FALLBACKS, "Who does it, in order, when who should has failed."),
 }
 STEP_LATER = (
-    "for_each max_parallel partial fallback compensate repeat breakpoint gate use wait_for "
+    "for_each max_parallel partial compensate repeat breakpoint gate use wait_for "
     "sleep ask plan route labels affinity default inputs"
 )
 QUEST_FIELDS: Fields = {

@@ -28,6 +28,7 @@ from questd.documents.json_text import read_json
 from questd.documents.tree import Node, TreeBuilder, Unreadable, keys_at, place_of, plain
 from questd.documents.yaml_text import read_yaml
 from questd.messages.definition import (
+    Fallback,
     InputDefinition,
     QuestDefinition,
     QuestLimits,
@@ -181,6 +182,10 @@ def _read_step(sheet: Sheet, number: int, node: Node, base: RetryPolicy) -> Step
         sheet.settled.add((*at, "agent"))
     if "retry" in found:
         found["retry"] = replace(base, **found["retry"])
+    found["fallback"] = tuple(Fallback(**other) for other in found.get("fallback", ()))
+    for place in range(len(found["fallback"])):
+        if (*at, "fallback", place, "capability") in sheet.settled:
+            sheet.settled.add((*at, "fallback", place, "agent"))
     found.setdefault("key", "")
     return StepDefinition(**found)
 

@@ -8,11 +8,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from questd.actors.graph.checks import LABELS_MAX
+from questd.actors.graph.checks import FALLBACKS_MAX, LABELS_MAX
 from questd.actors.graph.inputs import INPUTS_MAX
 from questd.documents.fields import QUEST_FIELDS, STEP_FIELDS, object_schema
 from questd.messages.definition import STEP_KEY_PATTERN
 
+_SOMEBODY = [{"required": ["agent"]}, {"required": ["capability"]}]
 SCHEMA_PATH = Path(__file__).parent / "schema.json"
 
 
@@ -41,7 +42,9 @@ def document_schema() -> dict[str, Any]:
 
 def _step_schema() -> dict[str, Any]:
     step = object_schema(STEP_FIELDS, ("key",))
-    step["anyOf"] = [{"required": ["agent"]}, {"required": ["capability"]}]
+    step["anyOf"] = _SOMEBODY
+    step["properties"]["fallback"] |= {"maxItems": FALLBACKS_MAX}
+    step["properties"]["fallback"]["items"]["anyOf"] = _SOMEBODY
     step["not"] = {"required": ["dependencies", "needs"]}
     return step
 

@@ -37,6 +37,10 @@ class Account:
         self.allowed: dict[str, None] = {}
         self.skipped: dict[str, None] = {}
         self.not_before_us: dict[str, int] = {}
+        self.choice: dict[str, int] = {}
+        self.tries: dict[str, int] = {}
+        self.losses: dict[str, int] = {}
+        self.given_up: dict[str, None] = {}
         self.undecided: dict[str, int] = {}
         self.refused: dict[int, None] = {}
         self.actors: dict[str, None] = {}

@@ -32,6 +32,26 @@ def draw_condition(chance: Chance, dependencies: tuple[str, ...]) -> str:
     return chance.pick(tuple(ABOUT)).format(dependencies[0])
 
 
+def note_decision(
+    account: Account, task: str, expect: Callable[[bool, str], None], *, skipped: bool
+) -> None:
+    """By its condition, or because something before it was skipped; once, when all before it has ended."""
+    where, step = f"{account.quest} {task}", account.steps[task]
+    before = task in account.allowed or task in account.latest or task in account.skipped
+    expect(not before, f"{where}: decided twice, or after it had begun")
+    over = all(key in account.ended for key in step.dependencies)
+    expect(over, f"{where}: decided too soon")
+    after = not step.allow_skipped and any(k in account.skipped for k in step.dependencies)
+    right = after or step.when is not None
+    if right and not after and step.when is not None:
+        right = skipped is not holds(account, step.when, step.dependencies)
+    expect(right and (skipped or not after), f"{where}: decided wrongly")
+    if skipped:
+        account.skipped[task] = account.ended[task] = None
+    else:
+        account.allowed[task] = None
+
+
 def holds(account: Account, condition: str, dependencies: tuple[str, ...]) -> bool:
     """What it must come to."""
     if condition in ALONE:

@@ -38,8 +38,9 @@ from questd.messages.upcasting import event_of
 from questd.runtime.deterministic import VirtualClock
 from questd.runtime.journal.memory import MemoryStore
 from questd.runtime.journal.store import Append, Appended, KeyTaken, Refusal
+from questd.simulation import choices
 from questd.simulation.accounts import Account, Attempt
-from questd.simulation.conditions import holds
+from questd.simulation.conditions import note_decision
 
 ENDS: Final = (ev.QuestCompleted, ev.QuestFailed, ev.QuestCancelled)
 
@@ -136,6 +137,8 @@ class Ledger:
                 self._on_failed(account, event, record)
             case ev.AttemptLost(task, epoch, _, begun):
                 self._close(account, epoch).lost = True
+                if begun:
+                    choices.note_loss(account, task)
                 if begun and not account.attempts[epoch].event.idempotent:
                     account.undecided[task] = epoch
                 called = (account.quest, epoch) in self.begun
@@ -147,7 +150,8 @@ class Ledger:
                 said = epoch in account.refused or account.completed.get(task) == epoch
                 self.expect(known and not said, f"{account.quest}: refused {epoch} without reason")
                 account.refused[epoch] = None
-            case ev.TaskFailed(task, continued=continued, result=result):
+            case ev.TaskFailed(task, failure, continued, result):
+                choices.check_failed(account, task, failure, self.expect)
                 account.failed[task] = None
                 if continued:
                     account.ended[task] = None
@@ -156,7 +160,10 @@ class Ledger:
                 self._complete(account, task, -1)
                 self._check_payload(account, result)
             case ev.TaskAllowed(task) | ev.TaskSkipped(task):
-                self._on_decided(account, task, skipped=isinstance(event, ev.TaskSkipped))
+                skipped = isinstance(event, ev.TaskSkipped)
+                note_decision(account, task, self.expect, skipped=skipped)
+            case ev.TaskFellBack():
+                choices.fell_back(account, event, self.expect)
             case ev.BreakpointOpened(task):
                 self.breakpoints.append((account.quest, task))
             case ev.BreakpointResolved(_, task, _, actor):
@@ -207,25 +214,6 @@ class Ledger:
             self.expect(not missing, f"{account.quest}: completed without {missing}")
             self._check_payload(account, event.output)
 
-    # -- conditions --------------------------------------------------------------------------------------
-
-    def _on_decided(self, account: Account, task: str, *, skipped: bool) -> None:
-        """By its condition, or because something before it was skipped; once, when all before it has ended."""
-        where, step = f"{account.quest} {task}", account.steps[task]
-        before = task in account.allowed or task in account.latest or task in account.skipped
-        self.expect(not before, f"{where}: decided twice, or after it had begun")
-        over = all(key in account.ended for key in step.dependencies)
-        self.expect(over, f"{where}: decided too soon")
-        after = not step.allow_skipped and any(k in account.skipped for k in step.dependencies)
-        right = after or step.when is not None
-        if right and not after and step.when is not None:
-            right = skipped is not holds(account, step.when, step.dependencies)
-        self.expect(right and (skipped or not after), f"{where}: decided wrongly")
-        if skipped:
-            account.skipped[task] = account.ended[task] = None
-        else:
-            account.allowed[task] = None
-
     # -- attempts ----------------------------------------------------------------------------------------
 
     def _on_started(self, account: Account, event: ev.AttemptStarted, record: ev.Record) -> None:
@@ -251,6 +239,7 @@ class Ledger:
         self.expect(not undecided, f"{where}: started before its condition was looked at")
         after = any(key in account.skipped for key in step.dependencies)
         self.expect(step.allow_skipped or not after, f"{where}: started after a skipped one")
+        choices.check_started(account, event, self.expect)
         self._check_company(account, where, exclusive=not step.parallel)
         attempt = Attempt(record.n, event, self._clock.monotonic_us)
         account.attempts[record.n] = account.latest[task] = attempt
@@ -298,6 +287,9 @@ class Ledger:
 
     def _on_failed(self, account: Account, event: ev.AttemptFailed, record: ev.Record) -> None:
         attempt = self._counts(account, event.task, event.epoch)
+        if attempt.lost:
+            account.losses[event.task] -= 1
+        choices.note_failure(account, event, self.expect)
         if event.retry_at_us is not None:
             self.expect(event.retry_at_us >= record.at_us, f"{account.quest}: a retry in the past")
             account.not_before_us[event.task] = event.retry_at_us

@@ -11,6 +11,7 @@ from msgspec import Struct, structs
 
 from questd.actors.house import Limits
 from questd.messages.definition import (
+    Fallback,
     QuestDefinition,
     RetryPolicy,
     StepDefinition,
@@ -19,6 +20,7 @@ from questd.messages.definition import (
 from questd.simulation.chance import stream
 from questd.simulation.clients import Errand
 from questd.simulation.faults import MILLISECOND, SECOND, Faults, Scene
+from questd.simulation.workload import ON_ERROR
 
 LIMITS: Final = Limits(
     rest_after_s=0.2,
@@ -75,6 +77,15 @@ def _retries() -> list[Errand]:
     return [_errand(0, _step(0), forgiving, _step(2, "s1")), _errand(1, _step(0), _step(1, "s0"))]
 
 
+def _alternatives() -> list[Errand]:
+    """Tools that fail often, and somebody else for each."""
+    others = (Fallback("birch", tool="work"), Fallback(None, ("wood",), "brief"))
+    once = RetryPolicy(attempts=2, delay_ms=20)
+    given = structs.replace(_step(0), retry=once, fallback=others)
+    passed = structs.replace(_step(1, "s0"), retry=once, fallback=others, on_error=ON_ERROR[2])
+    return [_errand(0, given, passed, _step(2, "s1")), _errand(1, given)]
+
+
 def _waits() -> list[Errand]:
     """Agents that come late; tools that must not be repeated, on agents that die: a person decides."""
     paid = _step(1, "s0", tool="pay")
@@ -102,6 +113,7 @@ SHAPES: Final = {
     "chain": Shape(_chain),
     "fan-out": Shape(_fan_out),
     "retries": Shape(_retries, Faults(tool_fails=0.4), steady=False),
+    "alternatives": Shape(_alternatives, Faults(tool_fails=0.6), steady=False),
     "waits": Shape(
         _waits, Faults(absent_agents=0.7, agent_crashes=3, tool_fails=0.1), steady=False
     ),

@@ -14,7 +14,7 @@ from questd.actors.agent.actor import AgentActor
 from questd.actors.directory.actor import Directory
 from questd.actors.exchange.actor import ExchangeActor
 from questd.actors.mail import Answered
-from questd.actors.quest import attempts, core, decide, moving, timing, told
+from questd.actors.quest import attempts, core, decide, fallback, moving, timing, told
 from questd.actors.quest import state as quest_state
 from questd.actors.quest import task as quest_task
 from questd.actors.quest.actor import QuestSupervisor
@@ -215,6 +215,22 @@ def _look_no_further(whole: Broken) -> Broken:
     return come_up
 
 
+def _give_up_at_once(whole: Broken) -> Broken:
+    def retry_at(state: Any, task: Any, *rest: Any) -> Any:
+        return None if task.step.fallback else whole(state, task, *rest)
+
+    return retry_at
+
+
+def _keep_count(whole: Broken) -> Broken:
+    def fall_back(state: Any, task: Any, *rest: Any) -> Any:
+        spent = task.spent
+        whole(state, task, *rest)
+        task.spent = spent
+
+    return fall_back
+
+
 SABOTEURS: Final = (
     Saboteur("acknowledge before append", Writing, "answer", _answer_at_once),
     Saboteur("do effects before append", Writing, "when_durable", _do_at_once),
@@ -230,6 +246,9 @@ SABOTEURS: Final = (
     Saboteur("drop work without resending", agent_core.Session, "_find_lost", _giving(None)),
     Saboteur("run what was to be skipped", decide, "_decide_task", _always_allow),
     Saboteur("forget that a skip spreads", moving, "come_up", _look_no_further),
+    Saboteur("fall back without failing", attempts, "retry_at", _give_up_at_once),
+    Saboteur("ask nobody else", attempts, "next_choice", _giving(None)),
+    Saboteur("count what others tried", fallback, "fall_back", _keep_count),
     Saboteur("start with one dependency done", quest_task.Task, "__init__", _one_dependency),
     Saboteur("ignore exclusivity and limits", attempts, "hold_reason", _giving(None)),
     Saboteur("ignore the idempotency key", MemoryStore, "_holder", _giving(None)),

@@ -1,8 +1,9 @@
-"""Quests of random shape: chains, joins, fan-outs, exclusive steps, retries, timeouts, every on_error, conditions, absent agents."""
+"""Quests of random shape: chains, joins, fan-outs, exclusive steps, retries, timeouts, every on_error, conditions, fallbacks, absent agents."""
 
 from typing import Final
 
 from questd.messages.definition import (
+    Fallback,
     OnError,
     QuestDefinition,
     QuestLimits,
@@ -69,6 +70,7 @@ def _draw_step(chance: Chance, place: int, earlier: list[str]) -> StepDefinition
         priority=chance.pick((None, None, 1, 9)),
         when=draw_condition(chance, dependencies) if chance.maybe(0.15) else None,
         allow_skipped=chance.maybe(0.3),
+        fallback=_draw_fallback(chance) if chance.maybe(0.2) else (),
     )
 
 
@@ -90,6 +92,13 @@ def _draw_who(chance: Chance) -> tuple[str | None, tuple[str, ...]]:
     if who < 0.95:
         return None, (chance.pick(("wood", "white", "scent")),)
     return "birch", ("white",)
+
+
+def _draw_fallback(chance: Chance) -> tuple[Fallback, ...]:
+    row = [Fallback(*_draw_who(chance), tool=chance.pick(("work", "brief")))]
+    if chance.maybe(0.3):
+        row.append(Fallback(chance.pick(AGENTS), (), "work", chance.pick((None, 400))))
+    return tuple(row)
 
 
 def _draw_retry(chance: Chance) -> RetryPolicy | None:

@@ -100,8 +100,8 @@ def step_view(
         status=step_status(state, task, missing),
         attempts=task.attempts,
         rounds=1 if task.first_ready_us else 0,
-        agent=task.last.agent if task.last else task.step.agent,
-        tool=task.last.tool if task.last else task.step.tool,
+        agent=task.last.agent if task.last else task.asked.agent,
+        tool=task.last.tool if task.last else task.asked.tool,
         started_at=rfc3339_or_none(started_us),
         finished_at=rfc3339_or_none(finished_us),
         duration_ms=milliseconds(started_us, finished_us or 0) if ended else None,
@@ -114,7 +114,7 @@ def step_status(state: QuestState, task: Task, missing: Collection[Wanted] = ())
     """The word that people see: a ready task that may not start, or that nobody could take, is blocked."""
     if isinstance(task.state, Ready):
         asks = task.index in state.admitted
-        if not asks or (task.step.agent or "", task.step.capabilities) in missing:
+        if not asks or (task.asked.agent or "", task.asked.capabilities) in missing:
             return "blocked"
     return task_status(task)
 

@@ -286,3 +286,34 @@ output: "{{ last.result }}"
     loud = place.json("run", "choice.yaml", "-i", "loud=true")
     assert loud["output"] == "# completed\n"
     assert "when {{ loud" in place.quest("graph", "choice.yaml").stdout
+
+
+def test_who_fails_is_followed_by_the_next_one(place: Place) -> None:
+    (place.folder / "others.yaml").write_text(
+        """
+name: others
+steps:
+  - key: say
+    agent: writer
+    tool: fail
+    retry: {attempts: 2, delay: 0s}
+    with: {text: hello}
+    fallback: [{agent: writer, tool: nothing}, {agent: writer, tool: say}]
+"""
+    )
+    shown = place.json("run", "others.yaml")
+    assert (shown["status"], shown["output"]) == ("completed", "# hello\n")
+    said = shown["steps"]["say"]
+    assert (said["agent"], said["tool"], said["error"]) == ("writer", "say", None)
+    asked = "select attempt, tool, status from attempts order by attempt"
+    rows = place.json("sql", asked)["rows"]
+    assert [row[1:] for row in rows] == [["fail", "failed"], ["say", "completed"]]
+    kinds = [
+        json.loads(line)["kind"]
+        for line in place.quest("watch", shown["id"], "--json").stdout.splitlines()
+    ]
+    assert kinds.count("task.fell_back") == 2
+    assert (
+        "writer.fail, else writer.nothing, else writer.say"
+        in place.quest("graph", "others.yaml").stdout
+    )

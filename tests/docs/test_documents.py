@@ -11,6 +11,7 @@ import pytest
 from msgspec import Struct
 
 from questd.analytics.query import ask
+from questd.documents import load
 from questd.messages.definition import QuestDefinition, StepDefinition
 from questd.messages.exchange import decode_agent_frame, decode_daemon_frame
 from tests.analytics.making import Writer, memory_store, random_journal
@@ -165,6 +166,11 @@ def test_the_questions_of_the_history_page_are_answered(tmp_path: Path) -> None:
             assert msgspec.json.decode(answer.data) is not None
     finally:
         database.close()
+
+
+@pytest.mark.parametrize("number", range(len(code("semantics.md", "yaml"))))
+def test_the_documents_of_the_semantics_load(number: int) -> None:
+    assert load(code("semantics.md", "yaml")[number]).steps
 
 
 def test_every_link_of_the_documents_leads_somewhere() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from questd.builder import Quest, Reference, Retry
+from questd.builder import Fallback, Quest, Reference, Retry
 from questd.documents import InvalidDocument, load, to_json
 from questd.messages.definition import (
     InputDefinition,
@@ -281,3 +281,14 @@ assert not any(name.startswith("questd.runtime.journal") for name in sys.modules
 
 def test_references_do_not_pretend_to_be_containers() -> None:
     assert not hasattr(Reference("x"), "__len__")
+
+
+def test_fallbacks_are_given_in_order() -> None:
+    q = Quest("others")
+    others = (Fallback(agent="lite", timeout="2m"), Fallback(capability=["x", "y"], tool="run"))
+    q.step("a", agent="b", fallback=others)
+    text = "{key: a, agent: b, fallback: [{agent: lite, timeout: 2m}, {capability: [x, y], tool: run}]}"
+    assert q.definition() == load(f"name: others\nsteps: [{text}]")
+    q.step("c", agent="b", fallback=(Fallback(tool="run"),))
+    with pytest.raises(InvalidDocument, match=r"steps\[1\].fallback\[0\].agent: nobody is asked"):
+        q.definition()

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from questd.actors.graph import DURATION_MAX_MS, check
 from questd.documents import load, load_file, to_json, to_yaml
 from questd.messages.definition import (
+    Fallback,
     InputDefinition,
     QuestDefinition,
     QuestLimits,
@@ -64,6 +65,15 @@ RETRY = st.builds(
 OPTIONAL_NAME = st.none() | NAME
 
 
+FALLBACK = st.builds(
+    Fallback,
+    agent=NAME,
+    capabilities=st.lists(NAME, max_size=3).map(tuple),
+    tool=st.none() | NAME,
+    timeout_ms=st.none() | LENGTH,
+)
+
+
 @st.composite
 def steps(draw: st.DrawFn) -> tuple[StepDefinition, ...]:
     keys = [f"key-{number}" for number in range(draw(st.integers(1, 5)))]
@@ -92,6 +102,7 @@ def step(key: str, before: list[str]) -> st.SearchStrategy[StepDefinition]:
         priority=st.none() | st.integers(1, 10),
         when=st.none() | st.sampled_from(["true", "1 > 2", "not false"]),
         allow_skipped=st.booleans(),
+        fallback=st.lists(FALLBACK, max_size=2).map(tuple),
     )
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from questd.documents import InvalidDocument, load, load_file, to_json, to_yaml
 from questd.messages.definition import (
+    Fallback,
     InputDefinition,
     QuestDefinition,
     QuestLimits,
@@ -53,7 +54,8 @@ steps:
     on_error: continue_with_input
     idempotent: false
     priority: 9
-  - {key: last, capability: any, dependencies: [audit], when: "audit.result", allow_skipped: true}
+  - {key: last, capability: any, dependencies: [audit], when: "audit.result", allow_skipped: true,
+     fallback: [{agent: spare}, {capability: [x, y], tool: run, timeout: 2m}]}
 output: {all: "{{ audit.result }}", n: 1}
 """
 
@@ -112,6 +114,7 @@ def test_every_field_arrives() -> None:
                 dependencies=("audit",),
                 when="audit.result",
                 allow_skipped=True,
+                fallback=(Fallback("spare"), Fallback(None, ("x", "y"), "run", 120_000)),
             ),
         ),
         output={"all": "{{ audit.result }}", "n": 1},

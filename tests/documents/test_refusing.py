@@ -113,7 +113,7 @@ def test_json_faults_have_places_too() -> None:
 
 
 LATER_OF_STEP = (
-    "for_each max_parallel partial fallback compensate repeat breakpoint gate "
+    "for_each max_parallel partial compensate repeat breakpoint gate "
     "use wait_for sleep ask plan route labels affinity"
 )
 
@@ -208,3 +208,21 @@ def test_a_thousand_faults_are_bounded() -> None:
     assert found[-1].message.endswith("more faults are not listed")
     twice = "\n".join(["{", *['"a": 1,'] * 2_000])
     assert len(faults(twice, "x.json")) == 1_001
+
+
+def test_what_is_wrong_with_a_fallback_has_its_place() -> None:
+    text = GOOD + (
+        "  fallback:\n"
+        "  - {agent: c, tol: run}\n"
+        "  - {tool: run}\n"
+        "  - {capability: [], timeout: 5}\n"
+        "  - 7\n"
+    )
+    assert places(text) == [
+        ("steps[0].fallback[0].tol", 6, 16),
+        ("steps[0].fallback[1].agent", 7, 5),
+        ("steps[0].fallback[2].capability", 8, 18),
+        ("steps[0].fallback[2].timeout", 8, 31),
+        ("steps[0].fallback[3]", 9, 5),
+    ]
+    assert only(GOOD + "  fallback: {agent: c}").message == "must be a list, not a mapping"

@@ -46,6 +46,7 @@ EVENTS: tuple[Struct, ...] = (
     ev.QuestCancelled("not needed"),
     ev.TaskAllowed("audit"),
     ev.TaskSkipped("audit", "when: parse.result"),
+    ev.TaskFellBack("audit", 1, FAILURE),
 )
 
 COMPLETED = ex.Completed(QUEST, 3, b'{"ok":true}', 1_500, 120, 0.25, "a-model", 0.75)
@@ -128,6 +129,10 @@ STEP = de.StepDefinition(
 
 STEP_2 = structs.replace(STEP, when="parse.result", allow_skipped=True)
 
+STEP_3 = structs.replace(
+    STEP_2, fallback=(de.Fallback("lite", tool="scan", timeout_ms=1_000), de.Fallback(None, ("x",)))
+)
+
 DEFINITIONS: tuple[Struct, ...] = (
     de.QuestDefinition(name="least", steps=(de.StepDefinition("only", agent="a"),)),
     de.QuestDefinition(
@@ -151,6 +156,9 @@ DEFINITIONS: tuple[Struct, ...] = (
     ),
     de.QuestDefinition(
         name="choice", steps=(de.StepDefinition("parse", agent="a"), STEP_2), inputs={}
+    ),
+    de.QuestDefinition(
+        name="others", steps=(de.StepDefinition("parse", agent="a"), STEP_3), inputs={}
     ),
 )
 

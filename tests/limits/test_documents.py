@@ -13,6 +13,7 @@ from questd.actors.graph.checks import (
     DEFINITION_MAX_BYTES,
     DEMANDS_MAX,
     EXPRESSIONS_OF_ALL_MAX,
+    FALLBACKS_MAX,
     KINDS_MAX,
     LABELS_MAX,
     NAME_MAX,
@@ -28,6 +29,7 @@ from questd.documents import InvalidDocument, load, reading, tree
 from questd.documents.faults import FAULTS_MAX
 from questd.messages.definition import (
     DEFAULT_TIMEOUT_MS,
+    Fallback,
     InputDefinition,
     QuestDefinition,
     QuestLimits,
@@ -131,6 +133,11 @@ DEFINITIONS: dict[str, tuple[int, Make, str]] = {
         CAPABILITIES_MAX,
         lambda n: quest(step("a", capabilities=names(n))),
         "steps[0].capability: has 65 capabilities; 64 are allowed",
+    ),
+    "FALLBACKS_MAX": (
+        FALLBACKS_MAX,
+        lambda n: quest(step("a", fallback=(Fallback("b"),) * n)),
+        "steps[0].fallback: has 17 fallbacks; 16 are allowed",
     ),
     "DEMANDS_MAX": (
         DEMANDS_MAX,

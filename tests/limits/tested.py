@@ -53,7 +53,7 @@ TESTED: Final[Mapping[str, Tests]] = {
     "actors.graph.checks": dict.fromkeys(
         (
             "STEPS_MAX", "DEFINITION_MAX_BYTES", "NAME_MAX", "LABELS_MAX", "ATTEMPTS_MAX", "BACKOFF_MAX",
-            "PARALLEL_MAX", "CAPABILITIES_MAX", "KINDS_MAX", "DEMANDS_MAX", "EXPRESSIONS_OF_ALL_MAX",
+            "PARALLEL_MAX", "CAPABILITIES_MAX", "KINDS_MAX", "FALLBACKS_MAX", "DEMANDS_MAX", "EXPRESSIONS_OF_ALL_MAX",
         ),
         DEFINED,
     ),

@@ -9,7 +9,7 @@ MAX_LOSSES = 5
 GRACE_MS = 10_000
 ENDS = ("completed", "failed", "skipped", "cancelled")
 Step = dict[str, Any]
-"""needs, when (has it a condition?), allow_skipped, on_error, parallel, idempotent, priority, total_ms, and of its retries: attempts, delay_ms, backoff, cap_ms."""
+"""needs, fallbacks (how many?), when (has it a condition?), allow_skipped, on_error, parallel, idempotent, priority, total_ms, and of its retries: attempts, delay_ms, backoff, cap_ms."""
 
 
 class Model:
@@ -22,6 +22,7 @@ class Model:
         self.since: dict[str, int] = {}  # since when it could run, or will
         self.step_expires_at: dict[str, int] = {}
         self.counts: dict[str, int] = {}  # the epoch whose outcome counts
+        self.choice = dict.fromkeys(steps, 0)
         self.tried, self.losses = dict.fromkeys(steps, 0), dict.fromkeys(steps, 0)
         self.completed: dict[str, int] = dict.fromkeys(steps, 0)
         self.task_of: dict[int, str] = {}
@@ -115,6 +116,16 @@ class Model:
         self.move(task, "failed")
         return self._stop() if on_error == "stop" else None
 
+    def _try_another(self, task: str) -> bool:
+        """Somebody else does it, if there is one left."""
+        if self.quest != "active" or self.choice[task] == self.steps[task]["fallbacks"]:
+            return False
+        self.choice[task] += 1
+        self.tried[task] = self.losses[task] = 0
+        self.move(task, "failed")  # for a moment, in which others may ask in its place
+        self.move(task, "ready")
+        return True
+
     def go_on(self, task: str) -> None:
         self.continued.append(task)
         self.move(task, "failed")
@@ -149,7 +160,7 @@ class Model:
         self.losses[task] -= lost
         tries = self.tried[task] - self.losses[task]
         if final or tries >= step["attempts"] or self.quest != "active":
-            return self._give_up(task, tried=True)
+            return None if self._try_another(task) else self._give_up(task, tried=True)
         delay_ms = min(step["delay_ms"] * step["backoff"] ** (tries - 1), step["cap_ms"])
         self.since[task] = self.now + (delay_ms if wish_ms is None else wish_ms)
         return self.move(task, "retrying")
@@ -164,7 +175,8 @@ class Model:
         if self.quest != "active" or not begun:
             return
         if self.losses[task] >= MAX_LOSSES:
-            self._give_up(task, tried=False)
+            if not (idempotent and self._try_another(task)):
+                self._give_up(task, tried=False)
         elif not idempotent:
             self.move(task, "waiting")
 
@@ -181,6 +193,10 @@ class Model:
     def cancel(self) -> None:
         self.cancelled = True
         self._stop()
+
+    def cannot(self, task: str) -> None:
+        if self.phase[task] not in ("ready", "due", "retrying") or not self._try_another(task):
+            self.give_up(task)
 
     def give_up(self, task: str) -> None:
         self._give_up(task, tried=self.phase[task] == "running")

@@ -15,12 +15,13 @@ from questd.actors.quest import state as st
 from questd.actors.quest import task as tk
 from questd.actors.quest.admission import queued
 from questd.messages import events as ev
-from questd.messages.definition import QuestLimits, RetryPolicy, StepDefinition
+from questd.messages.definition import Fallback, QuestLimits, RetryPolicy, StepDefinition
 from tests.quest.making import T0_US, Life, failure, owed_by, plan_of
 from tests.quest.model import Model, Step
 
 KEYS = ("a", "b", "c", "d", "e", "f", "g", "h")
 FIELDS: dict[str, tuple[Any, ...]] = {
+    "fallbacks": (0, 0, 0, 1, 2),
     "when": (False, False, False, True),
     "allow_skipped": (False, False, True),
     "on_error": ("stop", "continue", "continue", "continue_with_input", "continue_with_input"),
@@ -81,6 +82,7 @@ def defined(key: str, of: Step) -> StepDefinition:
         priority=of["priority"],
         total_timeout_ms=of["total_ms"],
         retry=retry,
+        fallback=(Fallback("other"),) * of["fallbacks"],
     )
 
 
@@ -261,7 +263,7 @@ class QuestMachine(RuleBasedStateMachine):
         outcome = self.life.when(cmd.FailTask(task, failure("validation", retryable=False)))
         assert isinstance(outcome, list) is able
         if able:
-            model.give_up(task)
+            model.cannot(task)
             model.conclude()
 
     # -- time and restarts -------------------------------------------------------------------------
@@ -291,6 +293,7 @@ class QuestMachine(RuleBasedStateMachine):
         phases = {t: "retrying" if p == "due" else p for t, p in model.phase.items()}
         assert {task.key: task.state.phase for task in state.tasks} == phases
         assert state.phase == model.quest
+        assert {task.key: task.choice for task in state.tasks} == model.choice
         assert state.failed_steps == model.continued
         if model.quest == "active":
             busy = model.running() or "settling" in phases.values() or model.ended()
