@@ -116,13 +116,16 @@ class Model:
         self.move(task, "failed")
         return self._stop() if on_error == "stop" else None
 
-    def _try_another(self, task: str) -> bool:
+    def _try_another(self, task: str, *, tried: bool) -> bool:
         """Somebody else does it, if there is one left."""
         if self.quest != "active" or self.choice[task] == self.steps[task]["fallbacks"]:
             return False
         self.choice[task] += 1
         self.tried[task] = self.losses[task] = 0
-        self.move(task, "failed")  # for a moment, in which others may ask in its place
+        self.counts.pop(task, None)
+        if tried:
+            self.move(task, "failed")  # for a moment, in which others may ask in its place
+        self.asking = [t for t in self.asking if t != task]  # it stands in the queue again
         self.move(task, "ready")
         return True
 
@@ -160,7 +163,8 @@ class Model:
         self.losses[task] -= lost
         tries = self.tried[task] - self.losses[task]
         if final or tries >= step["attempts"] or self.quest != "active":
-            return None if self._try_another(task) else self._give_up(task, tried=True)
+            another = self._try_another(task, tried=True)
+            return None if another else self._give_up(task, tried=True)
         delay_ms = min(step["delay_ms"] * step["backoff"] ** (tries - 1), step["cap_ms"])
         self.since[task] = self.now + (delay_ms if wish_ms is None else wish_ms)
         return self.move(task, "retrying")
@@ -175,7 +179,7 @@ class Model:
         if self.quest != "active" or not begun:
             return
         if self.losses[task] >= MAX_LOSSES:
-            if not (idempotent and self._try_another(task)):
+            if not (idempotent and self._try_another(task, tried=False)):
                 self._give_up(task, tried=False)
         elif not idempotent:
             self.move(task, "waiting")
@@ -195,7 +199,8 @@ class Model:
         self._stop()
 
     def cannot(self, task: str) -> None:
-        if self.phase[task] not in ("ready", "due", "retrying") or not self._try_another(task):
+        tries = self.phase[task] in ("ready", "due", "retrying")
+        if not (tries and self._try_another(task, tried=False)):
             self.give_up(task)
 
     def give_up(self, task: str) -> None:
