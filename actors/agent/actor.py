@@ -10,7 +10,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from questd.actors.agent import core
-from questd.actors.agent.edge import checked_lines, checked_progress
+from questd.actors.agent.edge import checked_lines, checked_progress, word_of_the_gone
 from questd.actors.agent.shown import tool_view
 from questd.actors.agent.strays import Strays
 from questd.actors.house import VERSION, Answers, House
@@ -164,9 +164,9 @@ class AgentActor(Actor):
         elif isinstance(message, Look):
             message.address.tell(Described(message.job, self._view()))
         elif isinstance(message, Arrived):
-            # With nothing: when it asks again it hears that the session is gone.
-            counter = 0 if isinstance(message.frame, Goodbye) else message.frame.counter
-            message.door.send(message.route, encode_frame(Work(counter)))
+            message.door.send(
+                message.route, encode_frame(word_of_the_gone(message.frame, self._house.boot))
+            )
 
     # -- frames ----------------------------------------------------------------------------------
 

@@ -100,7 +100,8 @@ class Session:
         self.held[attempt] = None
 
     def cancel(self, attempt: AttemptId, reason: str) -> None:
-        """Queue a cancellation."""
+        """Queue a cancellation. An invocation that has to go out again goes no more."""
+        self._take_back(attempt)
         self._queue(Cancellation(self.number + 1, *attempt, reason))
 
     def _queue(self, item: WorkItem) -> Sent:

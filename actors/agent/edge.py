@@ -13,11 +13,15 @@ from questd.messages.events import LogLine
 from questd.messages.exchange import (
     Cancelled,
     Completed,
+    Exchange,
     Failed,
+    Goodbye,
     Hello,
     Outcome,
     Progress,
+    Resync,
     ToolSpec,
+    Work,
 )
 from questd.messages.failure import EXCEPTION, UNSERIALISABLE, Failure
 from questd.messages.payload import EMPTY_OBJECT, PAYLOAD_MAX_BYTES, decode_json, is_json
@@ -254,3 +258,14 @@ def _is_value(text: bytes) -> bool:
 
 def _is_name(word: str) -> bool:
     return 0 < len(word) <= WORD_MAX and word.isprintable()
+
+
+def word_of_the_gone(frame: Hello | Exchange | Goodbye, boot: str) -> Work | Resync:
+    """What an instance hears that has no session (any more). An Exchange gets no Work: that would say that the session stands."""
+    match frame:
+        case Exchange():
+            return Resync(boot)
+        case Hello():
+            return Work(frame.counter)
+        case Goodbye():
+            return Work(0)

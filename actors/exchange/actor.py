@@ -20,7 +20,7 @@ from questd.actors.agent.actor import (
     Look,
     PipeClosed,
 )
-from questd.actors.agent.edge import WORD_MAX, fault_of, size_of_tools
+from questd.actors.agent.edge import WORD_MAX, fault_of, size_of_tools, word_of_the_gone
 from questd.actors.exchange.protocols import unspoken
 from questd.actors.house import Answers, House
 from questd.actors.mail import (
@@ -39,7 +39,6 @@ from questd.messages.exchange import (
     Exchange,
     Goodbye,
     Hello,
-    Resync,
     Work,
     encode_frame,
 )
@@ -150,7 +149,7 @@ class ExchangeActor(Actor):
                 if known:  # a stranger's counter would keep the instance out for ever
                     self._hear(frame)
                 if agent is None or not known or not agent.tell(Arrived(door, route, frame)):
-                    door.send(route, encode_frame(_unknown(frame, self._house.boot)))
+                    door.send(route, encode_frame(word_of_the_gone(frame, self._house.boot)))
 
     def _on_hello(self, door: Answers, route: Any, hello: Hello, token: str | None) -> None:
         denied = self._why_denied(hello, token)
@@ -295,8 +294,3 @@ class ExchangeActor(Actor):
         else:
             answer = Error("not_found", f"no connected agent is named {name}")
         reply.address.tell(Answered(reply.job, answer))
-
-
-def _unknown(frame: Exchange | Goodbye, boot: str) -> Resync | Work:
-    """Who says goodbye to a daemon that does not know it may simply go."""
-    return Work(0) if isinstance(frame, Goodbye) else Resync(boot)

@@ -3,8 +3,11 @@
 Invariants: at most ``capacity`` attempts run at once, whatever their kind; each job ends exactly once, whoever is
 first (its tool, its timeout, a cancellation); a slot is free again only when its tool has really ended. A slot whose
 tool was told to end and does not is *stuck*. Whoever finishes takes the next job along: a busy slot needs no hand-over.
+No tool is called after the moment that ``trust`` named last: a process that stood still finds that out in ``started``,
+and the job waits on.
 
-Notes go to ``post`` from any thread. All methods but ``started`` and ``finished`` belong to the owner's thread.
+Notes go to ``post`` from any thread. All methods but ``started``, ``passed_over`` and ``finished`` belong to the
+owner's thread.
 """
 
 import threading
@@ -125,6 +128,7 @@ class Executor:
         self._lanes: dict[str, Lane] = {}
         self._jobs: dict[AttemptId, Job] = {}
         self._lock = threading.Lock()
+        self._trusted_until_s = 0.0
         self._waiting: deque[Job] = deque()
         self._free = capacity
         self._due_s = inf
@@ -148,6 +152,13 @@ class Executor:
             self._free -= 1
         job.lane.launch(job)
 
+    def trust(self, until_s: float) -> None:
+        """Call tools until then, by the monotonic clock; what waits and may be called now is."""
+        with self._lock:
+            self._trusted_until_s = until_s
+        while (job := self._take_waiting()) is not None:
+            job.lane.launch(job)
+
     def cancel(self, attempt: AttemptId) -> None:
         """End one that waits at once; tell one that runs."""
         job = self._jobs.get(attempt)
@@ -164,12 +175,14 @@ class Executor:
             self._tell(job, monotonic())
 
     def withdraw(self, attempt: AttemptId) -> bool:
-        """Take back one that waits; False when it is too late."""
+        """Take back one whose tool was not called; False when it is too late."""
         job = self._jobs.get(attempt)
         with self._lock:
-            if job is None or job not in self._waiting:
+            if job is None or job.started_s is not None or job.ended or job.cancelling:
                 return False
-            self._waiting.remove(job)
+            job.ended = True
+            if job in self._waiting:
+                self._waiting.remove(job)
         del self._jobs[attempt]
         return True
 
@@ -179,8 +192,10 @@ class Executor:
 
     def forget(self, job: Job) -> None:
         """Drop it once its outcome was taken and its tool is over."""
+        if self._jobs.get(job.attempt) is not job:  # taken back, and perhaps sent again
+            return
         if job.returned or job.started_s is None:
-            self._jobs.pop(job.attempt, None)
+            del self._jobs[job.attempt]
             self._beaten_s.pop(job.attempt, None)
 
     def expire(self, now_s: float) -> None:
@@ -213,13 +228,23 @@ class Executor:
     # The lanes' side --------------------------------------------------------------------------------------------
 
     def started(self, job: Job) -> bool:
-        """Say that its tool runs from now on; False: it was cancelled before, so it must not."""
+        """Say that its tool runs from now on; False: it must not (any more, or yet), see ``passed_over``."""
         with self._lock:
-            if job.cancelling or job.ended:
+            now_s = monotonic()
+            if job.cancelling or job.ended or now_s > self._trusted_until_s:
                 return False
-            job.started_s = monotonic()
+            job.started_s = now_s
         self._post(Began(job))
         return True
+
+    def passed_over(self, job: Job) -> Job | None:
+        """Take one that was not started out of its slot, and get the next: it is over, or it waits on."""
+        with self._lock:
+            over = job.cancelling or job.ended
+            if not over:
+                self._waiting.appendleft(job)
+                self._free += 1
+        return self.finished(job, Cancelled(*job.attempt)) if over else self._take_waiting()
 
     def finished(self, job: Job, outcome: Outcome) -> Job | None:
         """Say how it ended, and get the next job for the same slot (of any lane), if one waits."""
@@ -229,12 +254,18 @@ class Executor:
         with self._lock:
             if job.stuck:
                 self.stuck -= 1
-            following = self._waiting.popleft() if self._waiting else None
-            if following is None:
-                self._free += 1
-        return following
+            self._free += 1
+        return self._take_waiting()
 
     # Within -----------------------------------------------------------------------------------------------------
+
+    def _take_waiting(self) -> Job | None:
+        """Give a free slot to what waits longest, if it may begin."""
+        with self._lock:
+            if not (self._free and self._waiting) or monotonic() > self._trusted_until_s:
+                return None
+            self._free -= 1
+            return self._waiting.popleft()
 
     def _lane(self, tool: Tool) -> Lane:
         name = "process" if tool.isolate else "loop" if tool.is_async else "thread"

@@ -138,10 +138,13 @@ class ThreadLane:
     def _run(self, job: Job) -> Job | None:
         """Run one; the answer is the next one, if it is for this lane."""
         executor = self._executor
-        self._running.add(job)
-        outcome = self._run_tool(job) if executor.started(job) else Cancelled(*job.attempt)
-        self._running.discard(job)
-        following = executor.finished(job, outcome)
+        if executor.started(job):
+            self._running.add(job)
+            outcome = self._run_tool(job)
+            self._running.discard(job)
+            following = executor.finished(job, outcome)
+        else:
+            following = executor.passed_over(job)
         if following is None or following.lane is self:
             return following
         following.lane.launch(following)
@@ -195,9 +198,10 @@ class LoopLane:
 
     async def _run(self, job: Job) -> None:
         # Only a started job is ever interrupted, so no task is cancelled before it came here and owns its slot.
-        started = self._executor.started(job)
-        outcome = await _call_async(job) if started else Cancelled(*job.attempt)
-        self._go_on(self._executor.finished(job, outcome))
+        if self._executor.started(job):
+            self._go_on(self._executor.finished(job, await _call_async(job)))
+        else:
+            self._go_on(self._executor.passed_over(job))
 
     def _go_on(self, following: Job | None) -> None:
         if following is None:

@@ -18,6 +18,7 @@ from questd.messages.exchange import (
     AttemptId,
     Cancelled,
     Completed,
+    Exchange,
     Failed,
     Hello,
     Logged,
@@ -41,6 +42,18 @@ class Parcel(msgspec.Struct, frozen=True):
     beats: tuple[AttemptId, ...] = ()
     progress: tuple[Progress, ...] = ()
     logs: tuple[Logged, ...] = ()
+
+
+def loaded(bare: Exchange, parcel: Parcel) -> Exchange:
+    """The same frame with what a parcel holds."""
+    return replace(
+        bare,
+        outcomes=parcel.outcomes,
+        started=parcel.started,
+        beats=parcel.beats,
+        progress=parcel.progress,
+        logs=parcel.logs,
+    )
 
 
 class Opened(NamedTuple):

@@ -6,6 +6,8 @@ FRAME_OVERHEAD_BYTES = 1024
 GREETING_TIMEOUT_US = 5_000_000
 PARTING_TIMEOUT_US = 2_000_000
 HOLD_MIN_US = 50_000
+TRUST_HOLDS = 2
+"""What was fetched is begun only within so many holds after a frame that the daemon has heard: any lease is longer."""
 CHATTER_INTERVAL_US = 50_000
 """Progress and log lines alone open an exchange at most this often."""
 LINGER_US = 400

@@ -94,7 +94,9 @@ class Runner:
     def run(self) -> Exit:
         """Work until the end."""
         while self._exit is None:
-            for effect in self._session.poll(_now_us()):
+            effects = self._session.poll(_now_us())
+            self._executor.trust(self._session.trusted_until_us / 1e6)
+            for effect in effects:
                 self._do(effect)
             if self._exit is None:
                 self._wait()

@@ -10,6 +10,8 @@
 - Work items are accepted in order of their numbers without a gap, each attempt once. ``ack`` is the last accepted.
 - Outcomes are said until a Work acknowledges them: again after an exchange failed, after Resync, and after silence.
 - Draining begins nothing; what waits here was never begun and is given away by Goodbye.
+- Nothing is begun later than two holds after the last frame that the daemon is known to have heard: it may have given
+  its work to others. What was not begun when the session ended (Resync) is forgotten, and sent again if it is wanted.
 
 Times are monotonic microseconds, whatever their zero.
 """
@@ -34,7 +36,7 @@ from questd.agent.effects import (
     Withdraw,
     greeting,
 )
-from questd.agent.outbox import Opened, Outbox, Parcel
+from questd.agent.outbox import Opened, Outbox, Parcel, loaded
 from questd.messages.events import LogLine
 from questd.messages.exchange import (
     AgentFrame,
@@ -81,6 +83,8 @@ class Session:
         self._effects: deque[Effect] = deque()
         self._heard_us = now
         self._chatter_us = now
+        # What was fetched may be begun until then; to be asked again at the moment of each beginning.
+        self.trusted_until_us = now
         self._quiet_until_us = now
         self._idle_until_us = now
         self._linger_until_us = now
@@ -110,7 +114,10 @@ class Session:
                 self._denied(opened, frame, now)
             case _:
                 assert_never(frame)
-        if self.phase == "parting":
+        if self.phase == "talking":  # the daemon has heard the frame, after it was sent
+            trusted = opened.sent_us + pace.TRUST_HOLDS * self.hold_us
+            self.trusted_until_us = max(self.trusted_until_us, trusted)
+        elif self.phase == "parting":
             self._end(self._exit_code, self._why_drain)
 
     def lost(self, ticket: int, now: int) -> None:
@@ -122,6 +129,7 @@ class Session:
             self._end(self._exit_code, self._why_drain)
             return
         self.outbox.restore(opened.parcel)
+        self.trusted_until_us = 0  # a daemon counts broken links sooner than silent ones
         self._back_off(now)
 
     def began(self, attempt: AttemptId) -> None:
@@ -166,12 +174,12 @@ class Session:
             return
         self.draining = True
         self._why_drain = reason
-        self._effects.extend(Withdraw(a) for a, began in self._begun.items() if not began)
+        self._withdraw()
 
     def poll(self, now: int) -> list[Effect]:
         """Say what to do now."""
         self._expire(now)
-        self._begin()
+        self._begin(now)
         self._speak(now)
         self._leave(now)
         effects = list(self._effects)
@@ -252,7 +260,16 @@ class Session:
         self._forget_open()
         if self.phase == "talking":
             self.phase = "greeting"
-            self._quiet_until_us = now
+            self.trusted_until_us = 0
+            self._queue.clear()
+            # Hello says what is held: not in the same breath, but when it is known what could be taken back.
+            self._quiet_until_us = now + 1 if self._withdraw() else now
+
+    def _withdraw(self) -> bool:
+        """Take back what was not begun; False when there is nothing of the kind."""
+        unbegun = [Withdraw(attempt) for attempt, began in self._begun.items() if not began]
+        self._effects.extend(unbegun)
+        return bool(unbegun)
 
     def _denied(self, opened: Opened, denied: Denied, now: int) -> None:
         self.outbox.restore(opened.parcel)
@@ -278,11 +295,8 @@ class Session:
             self.outbox.resend_all()
 
     def _orphaned(self, now: int) -> bool:
-        return (
-            self.offer.started_by is not None
-            and not self.draining
-            and now >= self._heard_us + pace.PATIENCE_US
-        )
+        bound = self.offer.started_by is not None and not self.draining
+        return bound and now >= self._heard_us + pace.PATIENCE_US
 
     def _silent_at(self) -> int:
         """Tell when silence means a dead link: two holds after the last word, or after the oldest open frame."""
@@ -300,8 +314,8 @@ class Session:
             self.outbox.restore(opened.parcel)
         self._open.clear()
 
-    def _begin(self) -> None:
-        if self.draining:
+    def _begin(self, now: int) -> None:
+        if self.draining or now > self.trusted_until_us:
             return
         slots = self.offer.capacity - self._stuck + self.offer.ahead
         while self._queue and len(self._begun) < slots:
@@ -352,21 +366,9 @@ class Session:
         parcel = self.outbox.take(pace.room_bytes(self._peer_frame_max))
         self._said = (self._received, self._stuck, self.draining)
         self._chatter_us = now + pace.CHATTER_INTERVAL_US
-        frame = Exchange(
-            incarnation=self.offer.incarnation,
-            boot=self.boot,
-            counter=self._counter,
-            ack=self._received,
-            open=opened,
-            outcomes=parcel.outcomes,
-            started=parcel.started,
-            beats=parcel.beats,
-            progress=parcel.progress,
-            logs=parcel.logs,
-            stuck=self._stuck,
-            draining=self.draining,
-        )
-        self._send(frame, parcel, 2 * self.hold_us + 1_000_000, now)
+        head = (self.offer.incarnation, self.boot, self._counter, self._received, opened)
+        bare = Exchange(*head, stuck=self._stuck, draining=self.draining)
+        self._send(loaded(bare, parcel), parcel, 2 * self.hold_us + 1_000_000, now)
 
     def _leave(self, now: int) -> None:
         if not self.draining or self._begun or self.phase in {"parting", "ended"}:

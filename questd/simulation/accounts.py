@@ -1,20 +1,24 @@
 """One quest as its durable events tell it, kept apart from the production fold on purpose."""
 
+from typing import Final
+
 from questd.actors.quest.state import QuestState
 from questd.messages import events as ev
 from questd.messages.definition import QuestDefinition
+
+NEVER_US: Final = -(10**18)
 
 
 class Attempt:
     """What the journal said of one attempt."""
 
-    __slots__ = ("epoch", "event", "lost", "over", "started_us")
+    __slots__ = ("epoch", "event", "lost_us", "over", "started_us")
 
     def __init__(self, epoch: int, event: ev.AttemptStarted, started_us: int) -> None:
         self.epoch = epoch
         self.event = event
         self.started_us = started_us
-        self.lost = False
+        self.lost_us = NEVER_US
         self.over = False
 
 

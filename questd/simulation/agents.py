@@ -123,6 +123,11 @@ class Instance:
         session = self.session
         return not self._jobs and session.outbox.empty and session.phase == "talking"
 
+    @property
+    def works(self) -> bool:
+        """It has tools that run, or that shall."""
+        return bool(self._jobs)
+
     def post(self, happen: Callable[[], None]) -> None:
         """Something happens to the process; it notices when it is not frozen."""
         self._inbox.append(happen)
@@ -142,6 +147,7 @@ class Instance:
         for effect in self.session.poll(now):
             self._do(effect)
         if self.alive:
+            self._fill()
             self._plan_wake(max(now + 100, self.session.next_wake(now)), now)
 
     def _plan_wake(self, at_us: int, now: int) -> None:
@@ -185,10 +191,12 @@ class Instance:
     def _begin(self, invocation: Invocation) -> None:
         job = _Job(invocation)
         self._jobs[job.attempt] = job
-        if self._free:
-            self._start(job)
-        else:
-            self._waiting.append(job)
+        self._waiting.append(job)
+
+    def _fill(self) -> None:
+        """Begin what waits, in slots that are free, while the session lets it."""
+        while self._free and self._waiting and self._now() <= self.session.trusted_until_us:
+            self._start(self._waiting.popleft())
 
     def _start(self, job: _Job) -> None:
         self._free -= 1
@@ -232,8 +240,6 @@ class Instance:
         self._end(job, outcome)
         self._jobs.pop(job.attempt, None)
         self._free += 1
-        if self._waiting:
-            self._start(self._waiting.popleft())
 
     def _end(self, job: _Job, outcome: Outcome) -> None:
         if job.ended:

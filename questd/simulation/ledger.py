@@ -11,7 +11,7 @@ A second, simpler account of every quest, kept from the bytes that the journal m
   task never change. An outcome is acknowledged only when the journal says what became of it.
 - A tool begins once per (quest, epoch), on the instance that its start names. It may begin although its task is completed
   only if the attempt was given up as lost before (that is what *at least once* means for idempotent tools), or a person
-  completed or ended the task.
+  completed or ended the task; and one that was given up more than two holds before begins no more.
 - Whoever hears ``created``, ``Done`` or events hears of what is durable.
 
 Knows the production fold for one purpose: a live supervisor must agree with it (agreement.py).
@@ -39,7 +39,7 @@ from questd.runtime.deterministic import VirtualClock
 from questd.runtime.journal.memory import MemoryStore
 from questd.runtime.journal.store import Append, Appended, KeyTaken, Refusal
 from questd.simulation import choices
-from questd.simulation.accounts import Account, Attempt
+from questd.simulation.accounts import NEVER_US, Account, Attempt
 from questd.simulation.conditions import note_decision
 
 ENDS: Final = (ev.QuestCompleted, ev.QuestFailed, ev.QuestCancelled)
@@ -52,9 +52,10 @@ class Violation(Exception):
 class Ledger:
     """All quests. ``opened`` is told (quest, task) when a breakpoint has become durable."""
 
-    def __init__(self, store: MemoryStore, clock: VirtualClock) -> None:
+    def __init__(self, store: MemoryStore, clock: VirtualClock, stale_us: int) -> None:
         self._store = store
         self._clock = clock
+        self._stale_us = stale_us
         self._plans = PlanCache()
         self.accounts: dict[str, Account] = {}
         self.by_key: dict[str, str] = {}
@@ -136,7 +137,7 @@ class Ledger:
             case ev.AttemptFailed():
                 self._on_failed(account, event, record)
             case ev.AttemptLost(task, epoch, _, begun):
-                self._close(account, epoch).lost = True
+                self._close(account, epoch).lost_us = self._clock.monotonic_us
                 if begun:
                     choices.note_loss(account, task)
                 if begun and not account.attempts[epoch].event.idempotent:
@@ -287,7 +288,7 @@ class Ledger:
 
     def _on_failed(self, account: Account, event: ev.AttemptFailed, record: ev.Record) -> None:
         attempt = self._counts(account, event.task, event.epoch)
-        if attempt.lost:
+        if attempt.lost_us != NEVER_US:
             account.losses[event.task] -= 1
         choices.note_failure(account, event, self.expect)
         if event.retry_at_us is not None:
@@ -370,8 +371,11 @@ class Ledger:
         self.begun[attempt_id] = instance
         self.expect(attempt.event.instance == instance, f"{where}: called on {instance}")
         completed_by = account.completed.get(attempt.event.task)
-        allowed = completed_by is None or completed_by < 0 or attempt.lost
+        lost = attempt.lost_us != NEVER_US
+        allowed = lost or completed_by is None or completed_by < 0
         self.expect(allowed, f"{where}: called although its task is completed")
+        stale = lost and self._clock.monotonic_us > attempt.lost_us + self._stale_us
+        self.expect(not stale, f"{where}: called long after it was given up")
 
     def tool_ended(self, outcome: Outcome) -> None:
         """An instance knows how an attempt ended; the first word counts."""

@@ -44,7 +44,9 @@ class Misfortunes:
 
     def _freeze_agent(self) -> None:
         if self._world.instances:
-            instance = self._world.chance.pick(self._world.instances)
+            # Rather one that has work: what it fetched is done by others meanwhile.
+            working = [instance for instance in self._world.instances if instance.works]
+            instance = self._world.chance.pick(working or self._world.instances)
             self._world.trace.note("instance.frozen", instance.incarnation)
             instance.freeze()
             lease_us = int(self._world.script.scene.limits.lease_s * SECOND)

@@ -231,6 +231,24 @@ def _keep_count(whole: Broken) -> Broken:
     return fall_back
 
 
+def _trust_for_ever(whole: Broken) -> Broken:
+    def poll(self: Any, now: int) -> Any:
+        effects = whole(self, now)
+        self.trusted_until_us = now + 10**12
+        return effects
+
+    return poll
+
+
+def _drop_nothing(whole: Broken) -> Broken:
+    def greet_again(self: Any, opened: Any, now: int) -> None:
+        fetched = dict(self._queue)
+        whole(self, opened, now)
+        self._queue.update(fetched)
+
+    return greet_again
+
+
 SABOTEURS: Final = (
     Saboteur("acknowledge before append", Writing, "answer", _answer_at_once),
     Saboteur("do effects before append", Writing, "when_durable", _do_at_once),
@@ -267,5 +285,7 @@ SABOTEURS: Final = (
     Saboteur("let an old Hello in", ExchangeActor, "_hear", _giving(None)),
     Saboteur("mix up results", agent_core, "check_outcome", _mix_results),
     Saboteur("forget timers of a quest", timing, "arm", _giving(None)),
+    Saboteur("begin whatever the daemon knows", Session, "poll", _trust_for_ever),
+    Saboteur("keep what was fetched over a resync", Session, "_greet_again", _drop_nothing),
     Saboteur("project without looking back", Projector, "_recall", _giving(None)),
 )

@@ -35,6 +35,7 @@ from questd.simulation.workload import AGENTS
 START_US: Final = 1_750_000_000 * SECOND
 HEAL_US: Final = 400 * SECOND
 """Virtual time after the faults in which everything must have ended."""
+FOR_EVER_US: Final = 10**15
 CALM_US: Final = SECOND
 UNEXPECTED: Final = frozenset(
     {"quest.crashed", "step.failed", "session.failed", "actor.restarted", "tree.escalated"}
@@ -50,6 +51,12 @@ class Script(Struct, frozen=True):
     faults: Faults = NONE
 
 
+def stale_us(script: Script) -> int:
+    """How long an instance may begin what was given up; no bound where the actor that would call it back may fail."""
+    bugs = script.faults.actor_bugs + script.faults.static_bugs
+    return FOR_EVER_US if bugs else int(2 * script.scene.limits.hold_s * SECOND)
+
+
 class World:
     """Everything of one run."""
 
@@ -59,7 +66,7 @@ class World:
         self.trace = Trace(self.clock, keep=keep_trace)
         self.agenda = Agenda(self.clock, self.draw("agenda"))
         self.store = MemoryStore(journal_id="simulated", clock_us=self.clock.now_us)
-        self.ledger = Ledger(self.store, self.clock)
+        self.ledger = Ledger(self.store, self.clock, stale_us(script))
         self.network = Network(self.agenda, self.draw("network"), self.trace)
         self.counter = Counter(self.network, self.ledger, self._now)
         self.operator = Operator(self.counter.ask, self.agenda, self.draw("operator"))

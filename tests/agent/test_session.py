@@ -10,6 +10,7 @@ from questd.agent.effects import (
     Effect,
     Offer,
     Send,
+    Withdraw,
 )
 from questd.agent.pace import LINGER_US
 from questd.agent.session import Session
@@ -224,21 +225,33 @@ def test_an_acknowledged_outcome_is_said_no_more(bench: Bench) -> None:
     assert sum(len(e.outcomes) for e in bench.exchanges()) == 1
 
 
-def test_resync_greets_again_with_all_that_is_held_and_unacknowledged(bench: Bench) -> None:
-    bench.work(*(invocation(n) for n in range(1, 5)))
+def test_resync_greets_again_with_all_that_runs_and_is_unacknowledged(bench: Bench) -> None:
+    bench.work(*(invocation(n) for n in range(1, 6)))
     bench.complete(1)
-    bench.heard(Resync("b2"))
+    bench.session.began(("q", 2))
+    assert [e.attempt[1] for e in bench.heard(Resync("b2")) if isinstance(e, Withdraw)] == [3]
+    bench.session.withdrawn(("q", 3))
+    bench.poll(1)
     hello = bench.last().frame
     assert isinstance(hello, Hello)
-    assert set(hello.held) == {("q", 2), ("q", 3), ("q", 4)}
+    assert set(hello.held) == {("q", 2)}
     assert [o.epoch for o in hello.outcomes] == [1]
     bench.welcome("b2")
     assert bench.exchanges()[-1].boot == "b2"
     bench.work(invocation(1, epoch=4), invocation(2, epoch=9), acks=(1,))
     bench.complete(2)
-    bench.complete(3)
     bench.complete(4)
     assert bench.began() == [1, 2, 3, 4, 9]
+
+
+def test_what_was_begun_too_late_to_be_taken_back_is_held_over_a_resync(bench: Bench) -> None:
+    bench.work(invocation(1))
+    bench.heard(Resync("b2"))
+    bench.session.began(("q", 1))
+    bench.poll(1)
+    hello = bench.last().frame
+    assert isinstance(hello, Hello)
+    assert hello.held == (("q", 1),)
 
 
 def test_two_resyncs_for_two_open_exchanges_greet_once(bench: Bench) -> None:

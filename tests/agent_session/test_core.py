@@ -70,10 +70,22 @@ def give(of: Session, *each: int) -> None:
 def test_work_is_numbered_from_one_in_the_order_in_which_it_was_given() -> None:
     of = session()
     give(of, 5, 3, 4)
-    of.cancel((QUEST, 5), "why")
     work = of.answer(1)
-    assert (numbers(work), epochs(work)) == ([1, 2, 3, 4], [5, 3, 4])
-    assert work.items[-1] == Cancellation(4, QUEST, 5, "why")
+    assert (numbers(work), epochs(work)) == ([1, 2, 3], [5, 3, 4])
+    of.cancel((QUEST, 5), "why")
+    assert of.answer(2).items == (Cancellation(4, QUEST, 5, "why"),)
+
+
+def test_an_invocation_that_is_cancelled_before_it_has_arrived_goes_out_no_more() -> None:
+    of = session()
+    give(of, 5)
+    assert epochs(of.answer(1)) == [5]
+    give(of, 3)
+    of.cancel((QUEST, 5), "why")
+    of.cancel((QUEST, 3), "why")
+    of.take(exchange(2))
+    again = of.answer(2)
+    assert (numbers(again), epochs(again)) == ([1, 2, 3, 4], [])
 
 
 def test_work_that_is_acknowledged_goes_out_no_more() -> None:

@@ -21,10 +21,6 @@ def place(tmp_path: Path) -> Iterator[Place]:
         found.close()
 
 
-@pytest.mark.xfail(
-    strict=False,  # who is first, the tool's thread or the daemon's answer, is a race
-    reason="a thawed agent begins what it had fetched before it has heard that it was lost",
-)
 def test_what_a_frozen_agent_had_only_fetched_is_not_begun_when_it_wakes(place: Place) -> None:
     place.start_daemon(limits=SHORT_LEASE)
     frozen = place.start_agent(CAPACITY="1", PREFETCH="1")

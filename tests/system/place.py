@@ -303,11 +303,10 @@ class Place:
     # -- the ledger of the tools -------------------------------------------------------------------
 
     def calls(self) -> list[dict[str, Any]]:
-        """What the tools wrote, in order. The last line may be half written as yet: a tool writes while this reads."""
+        """What the tools wrote, in order."""
         if not self.ledger_file.exists():
             return []
-        whole, _, _ = self.ledger_file.read_bytes().rpartition(b"\n")
-        return [json.loads(line) for line in whole.splitlines()]
+        return [json.loads(line) for line in self.ledger_file.read_bytes().splitlines()]
 
     def await_calls(self, count: int) -> list[dict[str, Any]]:
         """Until the tools have been called so many times."""
