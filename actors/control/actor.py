@@ -16,7 +16,6 @@ from questd.actors.control.own import Then, WaitOver
 from questd.actors.control.questions import (
     READ_BYTES_MAX,
     bounded,
-    count_open,
     last_of,
     lean,
     list_quests,
@@ -259,7 +258,7 @@ class ControlActor(Actor):
                 self._compile(job, submit)
 
         if self._admission.recount(self._house.clock.monotonic_s()):
-            self._read(job, count_open, counted)
+            self._read(job, lambda store: store.count_open(), counted)
         else:
             self._reply(job, self._admission.too_many())
 

@@ -11,7 +11,7 @@ from questd.messages.control import Error
 
 COMPILING_MAX_BYTES: Final = 4 * 1024 * 1024
 """Definitions that wait to be checked: one of 10,000 steps holds the journal's reader up for seconds."""
-RECOUNT_S: Final = 30.0
+RECOUNT_S: Final = 2.0
 
 
 class Admission:
@@ -89,7 +89,7 @@ class Admission:
     def too_many(self) -> Error:
         """No room for one more quest."""
         limit = self._limits.open_quests
-        return busy("limits.open_quests", f"{limit} quests are open", 5_000)
+        return busy("limits.open_quests", f"{limit} quests are open", int(RECOUNT_S * 1_000))
 
 
 def busy(name: str, said: str, retry_after_ms: int) -> Error:

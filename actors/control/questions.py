@@ -97,11 +97,6 @@ def list_quests(store: JournalStore, request: ctl.ListQuests) -> ctl.Heads:
     return ctl.Heads(tuple(heads), tuple(first), tuple(last), after)
 
 
-def count_open(store: JournalStore) -> int:
-    """How many quests are open."""
-    return sum(1 for _ in store.heads(open_only=True))
-
-
 def last_event(store: JournalStore, head: Head) -> Record | None:
     """The event that ended the quest: among its last few, since late results are refused after it."""
     if head.status not in TERMINAL:

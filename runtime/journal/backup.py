@@ -37,9 +37,6 @@ FILE_SUFFIX: Final = ".db"
 """A target of such a name is a single file."""
 
 _TAKEN: Final = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
-_COUNT_OPEN: Final = """
-    select count(*) from heads
-        where parked is null and status not in ('completed', 'failed', 'cancelled')"""
 
 Told = Callable[[int, int], object]
 """Hears (bytes copied, bytes in all) after each step."""
@@ -162,7 +159,7 @@ def _finish(folder: Path, target: Path) -> Backup:
             raise JournalBroken(f"the copy is damaged ({'; '.join(found)}): run `quest doctor`")
         durable = durable_head(reader)
         (quests,) = reader.ask("select count(*) from heads")[0]
-        (open_quests,) = reader.ask(_COUNT_OPEN)[0]
+        open_quests = reader.count_open()
     for suffix in ("-wal", "-shm"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
     write_durable_head(folder, durable)

@@ -4,7 +4,7 @@ A CRC finds accidents of the disk, not forgers. Pure; must not know where rows c
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 from zlib import crc32
 
 from questd.messages.events import Record
@@ -35,17 +35,27 @@ def checked_record(row: Sequence[Any]) -> Record:
     return Record(seq, quest, n, at_us, kind, schema, body)
 
 
-class Links:
-    """Checks rows as they come, in order of each quest; ``known`` says where a quest stood before them (n, crc)."""
+Link = tuple[int, int, int]
+"""What the next event of a quest follows: n, crc and seq of the last one."""
+FIRST: Final[Link] = (0, 0, 0)
 
-    def __init__(self, known: dict[str, tuple[int, int]]) -> None:
+
+class Links:
+    """Checks rows as they come, in order of each quest; ``known`` says where a quest stood before them.
+
+    No CRC covers ``seq``, which only the commit gives: that rows were not swapped shows by its rising with n.
+    """
+
+    def __init__(self, known: dict[str, Link]) -> None:
         self.known = known
 
     def check(self, row: Sequence[Any]) -> Record:
         """One row's record. BrokenChain when it is damaged or does not follow its predecessor."""
         record = checked_record(row)
         before = self.known.get(record.quest)
-        if before is not None and before != (record.n - 1, row[7]):
-            raise BrokenChain(record.quest, before[0] + 1)
-        self.known[record.quest] = (record.n, row[8])
+        if before is not None:
+            n, crc, seq = before
+            if (n, crc) != (record.n - 1, row[7]) or record.seq <= seq:
+                raise BrokenChain(record.quest, n + 1)
+        self.known[record.quest] = (record.n, row[8], record.seq)
         return record

@@ -157,6 +157,11 @@ class MemoryStore:
             found = sorted(self._heads.items())
         return (head for _, head in found if not open_only or is_open(head))
 
+    def count_open(self) -> int:
+        """How many quests have not ended and are not parked."""
+        with self._lock:
+            return sum(map(is_open, self._heads.values()))
+
     def select(self, wanted: ListFilter) -> list[Head]:
         """Heads that pass the filter, newest first."""
         with self._lock:

@@ -6,7 +6,6 @@ Nothing is repaired and nothing is guessed: what does not fit is refused by name
 import os
 import sqlite3
 from collections.abc import Callable
-from importlib.resources import files
 from pathlib import Path
 
 from questd.runtime.errors import JournalBroken, JournalError, JournalForeign
@@ -25,6 +24,7 @@ from questd.runtime.journal.reader import (
     SqliteReader,
     is_busy,
     open_connection,
+    schema_sql,
 )
 from questd.runtime.journal.upkeep import close_as_it_is, prepare, reserve_wal, rewrite_wal
 
@@ -98,8 +98,7 @@ def create_journal(directory: Path, created_us: int, journal_id: str) -> None:
         connection.execute("pragma auto_vacuum = incremental")
         connection.execute("pragma journal_mode = wal").fetchall()
         prepare(connection)
-        schema = files(__package__ or "").joinpath("schema.sql").read_text(encoding="utf-8")
-        connection.executescript(f"begin immediate; {schema}")
+        connection.executescript(f"begin immediate; {schema_sql()}")
         connection.execute("insert into journal values (?, ?)", (journal_id, created_us))
         connection.execute(f"pragma application_id = {APPLICATION_ID}")
         connection.execute(f"pragma user_version = {SCHEMA_VERSION}")

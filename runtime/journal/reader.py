@@ -7,6 +7,8 @@ answers are read in pages, so that no reader keeps the WAL from being reset. Cre
 import hashlib
 import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import closing
+from importlib.resources import files
 from itertools import islice
 from pathlib import Path
 from typing import Any, Self
@@ -22,7 +24,7 @@ from questd.runtime.errors import (
     JournalForeign,
     JournalNewer,
 )
-from questd.runtime.journal.chain import EVENT_COLUMNS, Links
+from questd.runtime.journal.chain import EVENT_COLUMNS, FIRST, Link, Links
 from questd.runtime.journal.listing import Place, anchor_after, page_query, scans
 from questd.runtime.journal.rows import HEAD_COLUMNS, head_of
 from questd.runtime.journal.selection import passes_scan
@@ -37,6 +39,9 @@ DISK_ERRORS = (sqlite3.Error, UnicodeDecodeError)
 """What a disk's faults look like: the text of an SQLite error can hold bytes of the damaged page."""
 
 Row = Sequence[Any]
+
+_OPEN = "parked is null and status not in ('completed', 'failed', 'cancelled')"
+COUNT_OPEN = f"select count(*) from heads where {_OPEN}"  # noqa: S608
 
 
 def open_connection(path: Path, *, writing: bool = False) -> sqlite3.Connection:
@@ -54,6 +59,22 @@ def is_busy(error: Exception) -> bool:
     """Whether somebody was merely in the way."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     return code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+
+
+def fails_everywhere(sql: str, parameters: Sequence[Any] = ()) -> bool:
+    """Whether a statement fails on an empty journal too: SQLite's words for a bad question are those for a damaged schema."""
+    with closing(sqlite3.connect(":memory:")) as empty:
+        empty.executescript(schema_sql())
+        try:
+            empty.execute(sql, parameters)
+        except sqlite3.Error:
+            return True
+        return False
+
+
+def schema_sql() -> str:
+    """What makes the tables of a journal."""
+    return files(__package__ or "").joinpath("schema.sql").read_text(encoding="utf-8")
 
 
 class SqliteReader:
@@ -108,7 +129,10 @@ class SqliteReader:
         return self._id
 
     def ask(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
-        """All rows of one statement, for this package only. JournalBroken when the disk or a page fails."""
+        """All rows of one statement, for this package only. JournalBroken when the disk or a page fails.
+
+        A statement that no journal understands is its asker's mistake: sqlite3.Error, and nothing is said of this journal.
+        """
         if self._closed:
             raise JournalError(f"{self.path} is closed")
         try:
@@ -120,6 +144,8 @@ class SqliteReader:
         except DISK_ERRORS as error:
             if is_busy(error):
                 raise JournalError(f"{self.path} was busy for {BUSY_S:g} s: try again") from error
+            if fails_everywhere(sql, parameters):
+                raise
             raise JournalBroken(
                 f"reading {self.path} failed: {error}. Run `quest doctor` before anything else"
             ) from error
@@ -156,26 +182,27 @@ class SqliteReader:
 
     def events(self, quest: str, after: int = 0, limit: int = 10_000) -> list[Record]:
         """Events of the quest with n > after, in order. BrokenChain when a CRC does not fit."""
-        head = self.ask("select version, crc from heads where quest = ?", (quest,))
+        head = self.ask("select version, crc, seq from heads where quest = ?", (quest,))
         if not head or after >= head[0][0]:
             return []
-        version, last_crc = self._whole(*head[0])
+        version, *last = self._whole(*head[0])
         end = min(version, after + limit)
-        links = Links({quest: (after, self._crc(quest, after))})
+        links = Links({quest: self._link(quest, after)})
         records: list[Record] = []
         for start in range(after, end, PAGE_ROWS):
             records += self._event_page(quest, start, min(end, start + PAGE_ROWS), links)
-        if records and end == version and links.known[quest] != (version, last_crc):
+        if records and end == version and links.known[quest] != (version, *last):
             raise BrokenChain(quest, version)
         return records
 
-    def _crc(self, quest: str, n: int) -> int:
+    def _link(self, quest: str, n: int) -> Link:
         if n == 0:
-            return 0
-        rows = self.ask("select crc from events where quest = ? and n = ?", (quest, n))
+            return FIRST
+        rows = self.ask("select crc, seq from events where quest = ? and n = ?", (quest, n))
         if not rows:
             raise BrokenChain(quest, n)
-        return self._whole(*rows[0])[0]
+        crc, seq = self._whole(*rows[0])
+        return n, crc, seq
 
     def _whole(self, *values: Any) -> tuple[int, ...]:
         """These values of one row, if they are what they must be: a damaged page can give any type."""
@@ -249,16 +276,16 @@ class SqliteReader:
 
     def heads(self, *, open_only: bool = False) -> Iterator[Head]:
         """All heads by id; with ``open_only`` those of quests that have not ended and are not parked."""
-        only = (
-            "and parked is null and status not in ('completed', 'failed', 'cancelled')"
-            if open_only
-            else ""
-        )
+        only = f"and {_OPEN}" if open_only else ""
         sql = f"select {HEAD_COLUMNS} from heads where quest > ? {only} order by quest limit ?"  # noqa: S608
         page = self._heads(sql, ("", PAGE_ROWS))
         while page:
             yield from page
             page = self._heads(sql, (page[-1].quest, PAGE_ROWS))
+
+    def count_open(self) -> int:
+        """How many quests have not ended and are not parked, from the index that holds just them."""
+        return self._whole(*self.ask(COUNT_OPEN)[0])[0]
 
     def select(self, wanted: ListFilter) -> list[Head]:
         """Heads that pass the filter, newest first."""

@@ -17,10 +17,10 @@ from msgspec import Struct, structs
 from questd.messages.events import Record
 from questd.messages.heads import Head
 from questd.runtime.errors import BrokenChain
-from questd.runtime.journal.chain import EVENT_COLUMNS, Links, checked_record
+from questd.runtime.journal.chain import EVENT_COLUMNS, FIRST, Links, checked_record
 from questd.runtime.journal.head_file import DurableHead
 from questd.runtime.journal.opening import create_journal
-from questd.runtime.journal.reader import DATABASE_NAME, open_connection
+from questd.runtime.journal.reader import DATABASE_NAME, Row, open_connection
 from questd.runtime.journal.rows import HEAD_COLUMNS, ManyRows, head_of, head_row
 from questd.runtime.journal.salvage import Source
 from questd.runtime.journal.verify import HeadTold, Untold, differences
@@ -213,12 +213,9 @@ class Settling:
     def _prefix(self, quest: str) -> tuple[list[Record], int, int]:
         """The longest valid prefix, the CRC of its last event, and the last n that was seen at all."""
         records: list[Record] = []
-        links = Links({quest: (0, 0)})
+        links = Links({quest: FIRST})
         n = 0
-        for row in self._target.execute(
-            f"select {EVENT_COLUMNS} from events where quest = ? order by n",  # noqa: S608
-            (quest,),
-        ):
+        for row in self._rows_in_order(quest):
             n = row[2]
             if n == len(records) + 1:
                 try:
@@ -226,6 +223,21 @@ class Settling:
                 except BrokenChain:
                     continue
         return records, links.known[quest][1], n
+
+    def _rows_in_order(self, quest: str) -> list[Row]:
+        """The quest's events with seqs that rise: of rows that were swapped each is proven by its CRC, which only does not cover its seq."""
+        rows = self._target.execute(
+            f"select {EVENT_COLUMNS} from events where quest = ? order by n",  # noqa: S608
+            (quest,),
+        ).fetchall()
+        seqs = sorted(row[0] for row in rows)
+        if seqs == [row[0] for row in rows]:
+            return rows
+        self._target.execute("update events set seq = -seq where quest = ?", (quest,))
+        for seq, row in zip(seqs, rows, strict=True):
+            move = "update events set seq = ? where quest = ? and n = ?"
+            self._target.execute(move, (seq, quest, row[2]))
+        return [(seq, *row[1:]) for seq, row in zip(seqs, rows, strict=True)]
 
     def _found(self, quest: str) -> tuple[Head, int, int] | None:
         row = self._target.execute(

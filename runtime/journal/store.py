@@ -103,6 +103,10 @@ class JournalStore(Protocol):
         """All heads by id; with ``open_only`` those of quests that have not ended and are not parked."""
         ...
 
+    def count_open(self) -> int:
+        """How many quests have not ended and are not parked: cheap, whatever their number."""
+        ...
+
     def select(self, wanted: ListFilter) -> list[Head]:
         """Heads that pass the filter, newest first."""
         ...

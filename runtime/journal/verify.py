@@ -89,13 +89,13 @@ def _pages(reader: SqliteReader) -> Iterator[Finding]:
 
 def _quests(reader: SqliteReader, told: HeadTold | None) -> Iterator[Finding]:
     for head in reader.heads():
+        yield from _head(reader, head)
         try:
             records: list[Record] = []
             for after in range(0, head.version, _EVENTS):
                 page = reader.events(head.quest, after, _EVENTS)
                 if told is not None:
                     records += page
-            yield from _head(reader, head)
             if told is not None:
                 yield from _telling(reader, head, records, told)
         except BrokenChain as error:

@@ -185,6 +185,19 @@ def test_a_lost_event_ends_its_quest_there_and_is_named(stories: Stories, place:
         assert len(store.follow(0)) == len(story.last.records) - story.last.heads[0].version + 3
 
 
+def test_swapped_rows_are_put_in_order_and_nothing_is_lost(stories: Stories, place: Path) -> None:
+    story = stories("clean")
+    quest = story.last.heads[0].quest
+    two = [record.seq for record in story.last.records if record.quest == quest][1:3]
+    change(story.put(place), f"update events set seq = -{sum(two)} + seq where seq in {tuple(two)}")
+    change(place, "update events set seq = -seq where seq < 0")
+    done = mended(place)
+    assert done is not None
+    assert not done.lost
+    with closing(open_store(place)) as store:
+        assert held(store) == story.last
+
+
 def test_whole_needs_nothing(stories: Stories, place: Path) -> None:
     story = stories("killed")
     assert mended(story.put(place)) is None

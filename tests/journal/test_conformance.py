@@ -158,6 +158,7 @@ def test_heads_come_by_id_and_open_ones_have_neither_ended_nor_are_parked(
     )
     assert [h.quest for h in store.heads()] == ["q_1", "q_2", "q_3", "q_4"]
     assert [h.quest for h in store.heads(open_only=True)] == ["q_1", "q_3"]
+    assert store.count_open() == 2
 
 
 def test_heads_may_be_written_while_they_are_walked(store: JournalStore) -> None:

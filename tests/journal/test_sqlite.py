@@ -6,20 +6,24 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
+from queue import SimpleQueue
 from threading import Event
 
 import pytest
 
 from questd.messages.heads import ListFilter
-from questd.runtime.errors import JournalError, JournalLocked
+from questd.runtime.errors import BrokenChain, JournalBroken, JournalError, JournalLocked
 from questd.runtime.journal import sqlite as sqlite_module
 from questd.runtime.journal.head_file import read_durable_head
 from questd.runtime.journal.listing import NEWEST, page_query
 from questd.runtime.journal.lock import DirectoryLock
-from questd.runtime.journal.reader import open_connection
+from questd.runtime.journal.reader import COUNT_OPEN, open_connection
+from questd.runtime.journal.service import StoreJournal
 from questd.runtime.journal.sqlite import PAGE_BYTES, SqliteStore
 from questd.runtime.journal.upkeep import WAL_ROOM_BYTES, restart_wal
+from questd.runtime.journal.verify import verify
 from tests.journal.conftest import WallClock
 from tests.journal.making import make_append
 from tests.journal.test_crash import spawn
@@ -271,6 +275,85 @@ def test_a_list_is_read_from_an_index_in_its_order(
     plan = " ".join(row[3] for row in open_store().ask(f"explain query plan {sql}", values))
     assert index in plan
     assert "TEMP B-TREE" not in plan
+
+
+def test_open_quests_are_counted_in_an_index_that_holds_no_others(open_store: OpenStore) -> None:
+    plan = open_store().ask(f"explain query plan {COUNT_OPEN}")
+    assert ["heads_open" in row[-1] for row in plan] == [True]
+
+
+@pytest.mark.parametrize(
+    ("sql", "parameters"),
+    [
+        ("selec 1", ()),
+        ("select nothing from events", ()),
+        ("select 1 from nowhere", ()),
+        ("select 1 where 1 = ?", ()),
+        ("select 1", (1,)),
+        ("select 1; select 2", ()),
+    ],
+)
+def test_a_bad_question_is_its_askers_and_says_nothing_of_the_journal(
+    open_store: OpenStore, sql: str, parameters: tuple[int, ...]
+) -> None:
+    store = open_store()
+    store.commit([make_append("q_1", 0)])
+    with pytest.raises(sqlite3.Error):
+        store.ask(sql, parameters)
+    assert len(store.events("q_1")) == 1
+
+
+def test_a_good_question_that_fails_is_the_journals_fault(
+    data: Path, open_store: OpenStore
+) -> None:
+    open_store().close()
+    with closing(open_connection(data / "journal.db", writing=True)) as connection:
+        connection.execute("drop table blobs")
+    with SqliteStore.open_reader(data) as reader, pytest.raises(JournalBroken, match="no such"):
+        reader.blob("0" * 64)
+
+
+def test_a_question_with_a_fault_does_not_end_the_journal(open_store: OpenStore) -> None:
+    alarms: list[JournalError] = []
+    store = open_store()
+    journal = StoreJournal(store, lambda turn: turn.run(1), alarm=alarms.append)
+    journal.start()
+    answers: SimpleQueue[object] = SimpleQueue()
+    journal.read(lambda _: store.ask("select 1 from nowhere"), answers.put)
+    journal.read(lambda reading: reading.last_seq(), answers.put)
+    fault, seq = answers.get(), answers.get()
+    journal.stop()
+    assert isinstance(fault, JournalError)
+    assert not isinstance(fault, JournalBroken)
+    assert (seq, alarms) == (0, [])
+
+
+def swap(data: Path, one: tuple[str, int], other: tuple[str, int]) -> None:
+    """The seqs of two events: what a page of an older moment, or a repair by hand, can leave."""
+    with closing(open_connection(data / "journal.db", writing=True)) as connection:
+        seqs = [
+            connection.execute("select seq from events where quest = ? and n = ?", each).fetchone()[
+                0
+            ]
+            for each in (one, other)
+        ]
+        for seq, each in ((-1, one), (seqs[0], other), (seqs[1], one)):
+            connection.execute("update events set seq = ? where quest = ? and n = ?", (seq, *each))
+
+
+@pytest.mark.parametrize("other", [("q_1", 3), ("q_1", 5), ("q_2", 1)])
+def test_swapped_rows_are_noticed_by_all_who_read(
+    data: Path, open_store: OpenStore, other: tuple[str, int]
+) -> None:
+    with closing(open_store()) as store:
+        store.commit([make_append("q_1", 0, 5)])
+        store.commit([make_append("q_2", 0, 1)])
+    swap(data, ("q_1", 2), other)
+    with SqliteStore.open_reader(data) as store:
+        for after in (0, 1, 2):
+            with pytest.raises(BrokenChain):
+                store.events("q_1", after)
+    assert "chain" in {found.what for found in verify(data)}
 
 
 def test_files_of_a_journal_are_private(data: Path, open_store: OpenStore) -> None:
