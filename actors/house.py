@@ -14,6 +14,7 @@ from questd.actors.quest.plans import PlanCache
 from questd.runtime.actor import Dispatcher, Ref
 from questd.runtime.clock import Clock, Timers
 from questd.runtime.journal.service import Journal
+from questd.runtime.worker import Worker
 
 VERSION: Final = "0.1.0"
 
@@ -67,6 +68,7 @@ class House:
         clock: Clock,
         timers: Timers,
         journal: Journal,
+        worker: Worker,
         plans: PlanCache,
         random: random.Random,
         new_quest_id: Callable[[int], str],
@@ -78,6 +80,7 @@ class House:
         self.clock = clock
         self.timers = timers
         self.journal = journal
+        self.worker = worker
         self.plans = plans
         self.random = random
         self.new_quest_id = new_quest_id

@@ -125,6 +125,25 @@ class SeededDispatcher:
         self._ready.clear()
 
 
+class AgendaWorker:
+    """``runtime.worker`` without a thread: work is done when its time has come."""
+
+    def __init__(self, agenda: "Agenda", delay_us: Callable[[], int]) -> None:
+        self._agenda = agenda
+        self._delay_us = delay_us
+
+    def do(self, work: Callable[[], object], answer: Callable[[object], object]) -> None:
+        """Do it a little later, at once and whole."""
+        self._agenda.after(self._delay_us(), lambda: self._do(work, answer))
+
+    def _do(self, work: Callable[[], object], answer: Callable[[object], object]) -> None:
+        try:
+            said = work()
+        except Exception as error:  # noqa: BLE001 (as in a thread: the asker gets it)
+            said = error
+        answer(said)
+
+
 class Agenda:
     """What will happen at which (monotonic) time. Things of one time happen in an order drawn by chance."""
 

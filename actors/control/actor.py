@@ -23,7 +23,7 @@ from questd.actors.control.questions import (
     read_quest,
     whole_id,
 )
-from questd.actors.control.submitting import checked_inputs, merged_labels, refusal_of
+from questd.actors.control.submitting import checked_inputs, compiled, merged_labels, refusal_of
 from questd.actors.control.watching import Watches
 from questd.actors.graph import parse_deadline
 from questd.actors.house import VERSION, Answers, House
@@ -41,14 +41,13 @@ from questd.actors.mail import (
     WatchQuest,
 )
 from questd.actors.quest import commands as cmd
-from questd.actors.quest.plans import BadDefinition, ReadyPlan
+from questd.actors.quest.plans import ReadyPlan
 from questd.messages import control as ctl
 from questd.messages.control import Error, Reply, Request
 from questd.messages.definition import definition_digest
 from questd.messages.events import Record
 from questd.messages.heads import TERMINAL, Head
 from questd.runtime.actor import Actor, Ref
-from questd.runtime.errors import JournalError
 from questd.runtime.journal.store import JournalStore
 
 QUEST_ID_LENGTH = 20
@@ -205,7 +204,7 @@ class ControlActor(Actor):
         self._house.journal.read(ask, answer)
 
     def _go_on(self, job: int, outcome: Any, resume: Callable[[int, Any], None]) -> None:
-        if isinstance(outcome, JournalError):
+        if isinstance(outcome, Exception):
             self._reply(job, Error("internal", str(outcome)))
         elif isinstance(outcome, Error):
             self._reply(job, outcome)
@@ -273,15 +272,15 @@ class ControlActor(Actor):
             self._reply(job, busy)
             return
 
-        def compiled(_: JournalStore) -> ReadyPlan | Error:
-            try:
-                return plans.load(data, trusted=False)
-            except BadDefinition as error:
-                return Error("invalid", "the definition may not run", details=error.problems)
-            except ValueError as error:  # msgspec: the bytes are no definition
-                return Error("invalid", f"not a definition: {error}")
+        me, opened = self.ref, self._open
 
-        self._read(job, compiled, lambda job, ready: self._start(job, submit, ready))
+        def work() -> ReadyPlan | Error | None:
+            return compiled(plans, data) if job in opened else None  # its client may be gone
+
+        def resume(job: int, ready: ReadyPlan) -> None:
+            self._start(job, submit, ready)
+
+        self._house.worker.do(work, lambda outcome: me.tell(Then(job, outcome, resume)))
 
     def _start(self, job: int, submit: ctl.Submit, ready: ReadyPlan) -> None:
         self._admission.compiled(job)

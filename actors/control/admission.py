@@ -10,7 +10,7 @@ from questd.actors.house import Limits
 from questd.messages.control import Error
 
 COMPILING_MAX_BYTES: Final = 4 * 1024 * 1024
-"""Definitions that wait to be checked: one of 10,000 steps holds the journal's reader up for seconds."""
+"""Definitions that wait to be checked: one of 10,000 steps keeps the worker busy for a second."""
 RECOUNT_S: Final = 2.0
 
 

@@ -1,4 +1,4 @@
-"""What the control actor is told by what it started itself: by its timers, and by the journal's reader."""
+"""What the control actor is told by what it started itself: by its timers, by the journal's reader, and by the house's worker."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,7 +7,7 @@ from msgspec import Struct
 
 
 class Then(Struct, frozen=True):
-    """From the journal's reader: go on with this request."""
+    """From the journal's reader or the house's worker: go on with this request."""
 
     job: int
     outcome: Any

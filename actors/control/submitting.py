@@ -5,7 +5,7 @@ from typing import Final
 from questd.actors.graph import DURATION_MAX_MS, check_inputs, format_duration
 from questd.actors.graph.checks import LABELS_MAX, NAME_MAX, PRIORITIES
 from questd.actors.graph.plain import text_fault
-from questd.actors.quest.plans import ReadyPlan
+from questd.actors.quest.plans import BadDefinition, PlanCache, ReadyPlan
 from questd.messages.control import Error, Submit
 from questd.messages.definition import QuestDefinition
 from questd.messages.payload import PAYLOAD_MAX_BYTES, decode_json, encode_json
@@ -21,6 +21,16 @@ def refusal_of(submit: Submit) -> Error | None:
         return Error("invalid", message)
     faults = [*_faults_of_texts(submit), *_faults_of_numbers(submit)]
     return Error("invalid", faults[0], details=tuple(faults)) if faults else None
+
+
+def compiled(plans: PlanCache, data: bytes) -> ReadyPlan | Error:
+    """The plan of a definition that may run. Takes long for a large one."""
+    try:
+        return plans.load(data, trusted=False)
+    except BadDefinition as error:
+        return Error("invalid", "the definition may not run", details=error.problems)
+    except ValueError as error:  # msgspec: the bytes are no definition
+        return Error("invalid", f"not a definition: {error}")
 
 
 def _faults_of_texts(submit: Submit) -> list[str]:

@@ -38,7 +38,7 @@ class BadDefinition(Exception):
 
 
 class PlanCache:
-    """The most recently used plans. Compiling takes long for a large definition, so it is done on the journal's reader thread."""
+    """The most recently used plans. Compiling takes long for a large definition: a new one is compiled by the house's worker."""
 
     def __init__(self, size: int = CACHED_PLANS) -> None:
         self._size = size

@@ -24,6 +24,7 @@ from questd.runtime.actor import Actor, Dispatcher, Ref
 from questd.runtime.clock import Clock, Timers
 from questd.runtime.journal.service import Journal
 from questd.runtime.supervision import ChildSpec, Supervisor
+from questd.runtime.worker import Worker
 
 
 class World(Struct, frozen=True):
@@ -34,6 +35,7 @@ class World(Struct, frozen=True):
     clock: Clock
     timers: Timers
     journal: Journal
+    worker: Worker
     random: random.Random
     new_quest_id: Callable[[int], str]
     note: Callable[..., None]
@@ -61,6 +63,7 @@ def compose(world: World, limits: Limits, facts: DaemonFacts, plans: PlanCache) 
         clock=world.clock,
         timers=world.timers,
         journal=world.journal,
+        worker=world.worker,
         plans=plans,
         random=world.random,
         new_quest_id=world.new_quest_id,

@@ -35,6 +35,7 @@ from questd.runtime.journal.service import StoreJournal
 from questd.runtime.journal.sqlite import SqliteStore
 from questd.runtime.nng import Door, TLSSettings
 from questd.runtime.processes import EndProcess, ProcessKeeper, ProcessSpec
+from questd.runtime.worker import ThreadWorker
 from questd.settings import AgentSettings
 
 SWITCH_INTERVAL_S = 0.0005
@@ -117,9 +118,11 @@ class Daemon:
             self._store, self._dispatcher.schedule_late, alarm=self._on_alarm
         )
         self._timers = ThreadTimers(clock)
+        self._compiler = ThreadWorker("compiler")
         self._house = self._compose()
         self._open_doors(self._house)
         self._journal.start()
+        self._compiler.start()
         self._timers.start()
         self._dispatcher.start()
         for door in self._doors:
@@ -142,6 +145,7 @@ class Daemon:
             clock=self._clock,
             timers=self._timers,
             journal=self._journal,
+            worker=self._compiler,
             random=chance,
             new_quest_id=quest_ids(chance),
             note=self._note,
@@ -287,7 +291,7 @@ class Daemon:
             self._retention.close()
         for door in self._doors:
             door.stop()
-        for name in ("_dispatcher", "_timers", "_journal"):
+        for name in ("_compiler", "_dispatcher", "_timers", "_journal"):
             part = getattr(self, name, None)
             if part is not None:
                 part.stop()

@@ -14,7 +14,13 @@ from questd.daemon.ids import quest_ids
 from questd.messages.control import decode_request
 from questd.messages.exchange import AgentFrame, decode_agent_frame
 from questd.runtime.actor import Actor, Mailbox, Ref
-from questd.runtime.deterministic import Agenda, SeededDispatcher, VirtualClock, VirtualTimers
+from questd.runtime.deterministic import (
+    Agenda,
+    AgendaWorker,
+    SeededDispatcher,
+    VirtualClock,
+    VirtualTimers,
+)
 from questd.runtime.journal.memory import MemoryStore
 from questd.simulation.chance import Chance
 from questd.simulation.journal import SimulatedJournal, Watcher
@@ -52,6 +58,8 @@ class Life:
         self.journal = SimulatedJournal(
             ground.store, ground.agenda, draw("journal"), ground.watcher, ground.slow
         )
+        work = draw("worker")
+        worker = AgendaWorker(ground.agenda, lambda: work.skewed(20, 3_000))
         self.exchange_door = Door(ground.agent_answer, ground.network.hang_up)
         self.control_door = Door(ground.client_answer, lambda _: None)
         ground.store.count_deaths()
@@ -62,6 +70,7 @@ class Life:
             clock=ground.clock,
             timers=self.timers,
             journal=self.journal,
+            worker=worker,
             random=draw("house"),
             new_quest_id=quest_ids(ids),
             note=ground.note,

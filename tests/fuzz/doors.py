@@ -21,7 +21,13 @@ from questd.messages import exchange as ex
 from questd.messages.definition import QuestDefinition, encode_definition
 from questd.messages.events import QuestCompleted
 from questd.messages.heads import TERMINAL, Head
-from questd.runtime.deterministic import Agenda, SeededDispatcher, VirtualClock, VirtualTimers
+from questd.runtime.deterministic import (
+    Agenda,
+    AgendaWorker,
+    SeededDispatcher,
+    VirtualClock,
+    VirtualTimers,
+)
 from questd.runtime.journal.memory import MemoryStore
 from questd.simulation.chance import stream
 from questd.simulation.daemon import insides
@@ -146,6 +152,7 @@ class Ground:
             self.clock,
             self.timers,
             self.journal,
+            AgendaWorker(self.agenda, lambda: 0),
             stream(0, "house"),
             self._new_quest,
             self._note,

@@ -38,9 +38,16 @@ from questd.messages.exchange import (
     decode_daemon_frame,
     encode_frame,
 )
-from questd.runtime.deterministic import Agenda, SeededDispatcher, VirtualClock, VirtualTimers
+from questd.runtime.deterministic import (
+    Agenda,
+    AgendaWorker,
+    SeededDispatcher,
+    VirtualClock,
+    VirtualTimers,
+)
 from questd.runtime.journal.memory import MemoryStore
 from questd.runtime.journal.store import Append
+from questd.runtime.worker import Worker
 from questd.simulation.chance import stream
 from questd.simulation.journal import Outcomes, SimulatedJournal
 from questd.simulation.network import Route
@@ -80,7 +87,13 @@ class _Door:
 class Standing:
     """A house with its doors. ``gauges`` is what the daemon says of its queues."""
 
-    def __init__(self, limits: Limits | None = None, *, store: MemoryStore | None = None) -> None:
+    def __init__(
+        self,
+        limits: Limits | None = None,
+        *,
+        store: MemoryStore | None = None,
+        worker: Worker | None = None,
+    ) -> None:
         self.clock = VirtualClock(START_US)
         self.agenda = Agenda(self.clock, stream(1, "agenda"))
         self.store = store or MemoryStore(journal_id="standing", clock_us=self.clock.now_us)
@@ -89,6 +102,7 @@ class Standing:
         self.journal = SimulatedJournal(
             self.store, self.agenda, stream(1, "journal"), _Calm(), lambda: 0.0
         )
+        self.worker = worker or AgendaWorker(self.agenda, lambda: 0)
         self.door = _Door()
         self.gauges: dict[str, int] = {}
         self.notes: list[tuple[str, dict[str, Any]]] = []
@@ -104,6 +118,7 @@ class Standing:
             clock=self.clock,
             timers=self.timers,
             journal=self.journal,
+            worker=self.worker,
             random=chance,
             new_quest_id=quest_ids(stream(len(list(self.store.heads())), "ids")),
             note=self._note,
