@@ -23,13 +23,15 @@ class Limits(Struct, frozen=True):
     """Bounds of a daemon, by name (docs/limits.md). Seconds and counts.
 
     A quest that only waits keeps its actor for ``rest_after_s``; in a queue for a connected agent for ``rest_in_queue_s``, unless
-    more than ``awake_quests`` have actors; for an absent agent not at all.
+    more than ``awake_quests`` have actors; for an absent agent not at all. With more than ``awake_steps`` in memory those that only
+    wait go at once, and no more quests are taken.
     """
 
     parallel: int | None = None
     rest_after_s: float = 2.0
     rest_in_queue_s: float = 60.0
     awake_quests: int = 10_000
+    awake_steps: int = 500_000
     hold_s: float = 5.0
     lease_s: float = 15.0
     closed_pipe_s: float = 2.0
@@ -88,3 +90,5 @@ class House:
         self.note = note
         self.awake = 0
         """Quests that have an actor now (the directory counts)."""
+        self.awake_steps = 0
+        """Their steps (the directory counts)."""

@@ -226,6 +226,13 @@ class ToQuest(Struct, frozen=True):
     message: Any
 
 
+class QuestWoke(Struct, frozen=True):
+    """From a quest that was woken: how many tasks it holds in memory."""
+
+    quest: str
+    tasks: int
+
+
 class Rested(Struct, frozen=True):
     """From a quest that has ended, or only waits: its actor has stopped, and is wanted again at that time. Its head is on disk."""
 

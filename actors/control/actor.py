@@ -23,9 +23,14 @@ from questd.actors.control.questions import (
     read_quest,
     whole_id,
 )
-from questd.actors.control.submitting import checked_inputs, compiled, merged_labels, refusal_of
+from questd.actors.control.submitting import (
+    checked_inputs,
+    command_of,
+    compiled,
+    merged_labels,
+    refusal_of,
+)
 from questd.actors.control.watching import Watches
-from questd.actors.graph import parse_deadline
 from questd.actors.house import VERSION, Answers, House
 from questd.actors.mail import (
     Answered,
@@ -293,19 +298,7 @@ class ControlActor(Actor):
                 return
         assert isinstance(checked, bytes)
         assert isinstance(labels, dict)
-        now_us = self._house.clock.now_us()
-        deadline_us = submit.deadline_us
-        if deadline_us is None and definition.deadline is not None:
-            deadline_us = parse_deadline(definition.deadline, now_us)
-        command = cmd.SubmitQuest(
-            inputs=checked,
-            project=submit.project or definition.project,
-            labels=labels,
-            priority=submit.priority or definition.priority,
-            deadline_us=deadline_us,
-            total_timeout_ms=submit.total_timeout_ms or definition.total_timeout_ms,
-            key=submit.key,
-        )
+        command = command_of(submit, definition, checked, labels, self._house.clock.now_us())
         start = StartQuest(ready, ready.data, command, ReplyTo(self.ref, job))
         self._admission.began()
         self._house.directory.tell(start)

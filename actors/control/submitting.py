@@ -2,9 +2,10 @@
 
 from typing import Final
 
-from questd.actors.graph import DURATION_MAX_MS, check_inputs, format_duration
+from questd.actors.graph import DURATION_MAX_MS, check_inputs, format_duration, parse_deadline
 from questd.actors.graph.checks import LABELS_MAX, NAME_MAX, PRIORITIES
 from questd.actors.graph.plain import text_fault
+from questd.actors.quest.commands import SubmitQuest
 from questd.actors.quest.plans import BadDefinition, PlanCache, ReadyPlan
 from questd.messages.control import Error, Submit
 from questd.messages.definition import QuestDefinition
@@ -31,6 +32,28 @@ def compiled(plans: PlanCache, data: bytes) -> ReadyPlan | Error:
         return Error("invalid", "the definition may not run", details=error.problems)
     except ValueError as error:  # msgspec: the bytes are no definition
         return Error("invalid", f"not a definition: {error}")
+
+
+def command_of(
+    submit: Submit,
+    definition: QuestDefinition,
+    inputs: bytes,
+    labels: dict[str, str],
+    now_us: int,
+) -> SubmitQuest:
+    """What the quest is told: what the submit says, else its definition."""
+    deadline_us = submit.deadline_us
+    if deadline_us is None and definition.deadline is not None:
+        deadline_us = parse_deadline(definition.deadline, now_us)
+    return SubmitQuest(
+        inputs=inputs,
+        project=submit.project or definition.project,
+        labels=labels,
+        priority=submit.priority or definition.priority,
+        deadline_us=deadline_us,
+        total_timeout_ms=submit.total_timeout_ms or definition.total_timeout_ms,
+        key=submit.key,
+    )
 
 
 def _faults_of_texts(submit: Submit) -> list[str]:

@@ -13,12 +13,15 @@ from typing import Any, Final
 
 from msgspec import Struct, structs
 
+from questd.actors.directory.room import Room
 from questd.actors.house import House
 from questd.actors.mail import (
+    Answered,
     ForgetQuest,
     Places,
     QuestResting,
     QuestsLoaded,
+    QuestWoke,
     Rested,
     Settle,
     StartQuest,
@@ -29,6 +32,7 @@ from questd.actors.mail import (
 from questd.actors.quest.actor import QuestSupervisor
 from questd.actors.quest.commands import SubmitQuest
 from questd.actors.quest.own import Submission
+from questd.actors.quest.resting import RestNow
 from questd.messages.heads import Head, Want
 from questd.runtime.actor import Actor, ChildFailed, ChildStopped, Ref, stop
 from questd.runtime.clock import Timer
@@ -37,6 +41,8 @@ from questd.runtime.journal.store import Append, Appended, JournalStore
 from questd.runtime.supervision import Intensity
 
 HEADS_A_TURN: Final = 500
+ASKED_A_TURN: Final = 100
+ASKED_EVERY_S: Final = 0.02
 MAX_DEATHS: Final = 3
 ON_TRIAL: Final = 1_000
 """Marks in ``deaths`` that a quest was tried alone: if the daemon dies again, it was this one."""
@@ -50,6 +56,10 @@ class HeadsRead(Struct, frozen=True):
 
     heads: tuple[Head, ...]
     done: int = 0
+
+
+class AskToRest(Struct, frozen=True):
+    """To itself: ask more quests whether they only wait."""
 
 
 class Fenced(Struct, frozen=True):
@@ -98,6 +108,8 @@ class Directory(Actor):
         self._suspects: deque[Head] = deque()
         self._known = self._folded = 0
         self._early: list[ToQuest] | None = []
+        self._room = Room(house.limits.awake_steps)
+        self._asked: deque[str] = deque()
 
     def on_start(self) -> None:
         self._house.journal.between(lambda _: Fenced(), self.ref.tell)
@@ -135,12 +147,16 @@ class Directory(Actor):
                 self._begin(message)
             case ChildStopped(ref, quest):
                 if self._quests.get(quest) is ref:
-                    del self._quests[quest]
+                    self._forget(quest)
                     self._house.router.tell(QuestResting(quest))
             case ChildFailed(ref, quest, error):
                 self._on_quest_failed(ref, quest, error)
             case WatchQuest():
                 self._on_watch(message)
+            case QuestWoke(quest, tasks):
+                self._hold(quest, tasks)
+            case AskToRest():
+                self._ask_to_rest()
             case Fenced():
                 self._open()
             case JournalError():  # the journal has failed, and the daemon is ending because of it
@@ -165,11 +181,15 @@ class Directory(Actor):
 
     def after_batch(self) -> None:
         self._house.awake = len(self._quests)
+        self._house.awake_steps = self._room.steps
+        if self._room.crowded:
+            self._make_room()
 
     # -- finding and waking --------------------------------------------------------------------------
 
     def _bring(self, quest: str, message: Any) -> None:
         ref = self._quests.get(quest)
+        self._room.use(quest)
         if ref is None:
             self._wake(quest).tell(message)
         elif not ref.tell(message):
@@ -191,11 +211,18 @@ class Directory(Actor):
         return ref
 
     def _begin(self, start: StartQuest) -> None:
+        steps = len(start.plan.plan.definition.steps)
+        refused = self._room.refusal(steps)
+        if refused is not None:
+            start.reply.address.tell(Answered(start.reply.job, refused))
+            self._make_room()
+            return
         quest = self._house.new_quest_id(self._house.clock.now_us())
         assert isinstance(start.submission, SubmitQuest)
         inputs = start.submission.inputs
         assert isinstance(inputs, bytes)
         self._start(quest, Submission(start.plan, start.submission, inputs, start.reply))
+        self._room.hold(quest, steps)
 
     def _on_rested(self, quest: str, wake_us: int | None) -> None:
         """That it stopped was heard before, in the urgent lane; by now somebody may have woken it again."""
@@ -214,6 +241,34 @@ class Directory(Actor):
         ref = self._quests.get(watch.quest)
         if ref is not None:
             ref.tell(watch)
+
+    def _forget(self, quest: str) -> None:
+        del self._quests[quest]
+        self._room.leave(quest)
+
+    # -- room ----------------------------------------------------------------------------------------
+
+    def _hold(self, quest: str, tasks: int) -> None:
+        """That it stopped may have been heard before, in the urgent lane."""
+        if quest in self._quests:
+            self._room.hold(quest, tasks)
+
+    def _make_room(self) -> None:
+        """Ask all, those first that were not used for longest; who has something under way stays."""
+        if not self._asked and not self._room.ample:
+            self._asked.extend(self._room.longest_unused())
+            self._ask_to_rest()
+
+    def _ask_to_rest(self) -> None:
+        """Some at a time, until there is room: that they only wait they must first write down."""
+        if self._room.ample:
+            self._asked.clear()
+        for _ in range(min(len(self._asked), ASKED_A_TURN)):
+            ref = self._quests.get(self._asked.popleft())
+            if ref is not None:
+                ref.tell(RestNow())
+        if self._asked:
+            self._house.timers.after(ASKED_EVERY_S, self.ref, AskToRest())
 
     # -- the start -----------------------------------------------------------------------------------
 
@@ -287,7 +342,7 @@ class Directory(Actor):
         self._house.note("quest.crashed", quest=quest, error=repr(error))
         if self._quests.get(quest) is not ref:
             return
-        del self._quests[quest]
+        self._forget(quest)
         self._house.router.tell(ForgetQuest(quest))
         intensity = self._deaths.setdefault(quest, Intensity())
         if intensity.allows(self._house.clock.monotonic_s()):

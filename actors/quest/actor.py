@@ -29,7 +29,7 @@ from questd.actors.quest.materials import Rendering
 from questd.actors.quest.own import ITS_OWN, LostRace, Submission
 from questd.actors.quest.plans import ReadyPlan
 from questd.actors.quest.recovery import Fenced, Recorded, Recovery, refuse_unknown
-from questd.actors.quest.resting import Rest, Resting
+from questd.actors.quest.resting import Rest, Resting, RestNow
 from questd.actors.quest.state import TERMINAL_PHASES, QuestState
 from questd.actors.quest.steps import Renderings, Steps
 from questd.actors.quest.writing import Writing, records_of
@@ -133,7 +133,7 @@ class QuestSupervisor(Actor):
                 self._on_wake(state)
             case mail.TextsRead(job, texts):
                 self._on_texts(state, job, texts)
-            case Rest():
+            case Rest() | RestNow():
                 self._on_rest(state)
             case ChildStopped():
                 pass
@@ -172,6 +172,7 @@ class QuestSupervisor(Actor):
     def _recover(self, state: QuestState) -> None:
         """Owe again what was owed, then hear what has come meanwhile."""
         self._state = state
+        self._house.directory.tell(mail.QuestWoke(self.name, len(state.tasks)))
         self._writing.durable_head = core.head_of(state)
         takes: list[tuple[str, str]] = []
         for due in core.outstanding(state):

@@ -8,7 +8,7 @@ from questd.actors.mail import ReplyTo, TextsRead
 from questd.actors.quest import commands as cmd
 from questd.actors.quest.plans import ReadyPlan
 from questd.actors.quest.recovery import Fenced, Recorded
-from questd.actors.quest.resting import Rest
+from questd.actors.quest.resting import Rest, RestNow
 from questd.runtime.actor import ChildFailed, ChildStopped
 from questd.runtime.errors import JournalError
 from questd.runtime.journal.store import Appended, KeyTaken, VersionConflict
@@ -29,6 +29,7 @@ ITS_OWN: Final = (
     VersionConflict,
     JournalError,
     Rest,
+    RestNow,
     Recorded,
     Fenced,
     TextsRead,

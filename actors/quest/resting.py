@@ -16,6 +16,10 @@ class Rest(Struct, frozen=True):
     """To itself: still nothing to do?"""
 
 
+class RestNow(Struct, frozen=True):
+    """From the directory: there are too many awake; go if you only wait."""
+
+
 class Resting:
     """The two timers of a quest's actor, and how far it is on its way to rest.
 
@@ -47,12 +51,16 @@ class Resting:
         """Look again in a while whether there is still nothing to do: later when it stands in a queue, where its turn may come soon."""
         if self._rest_timer is None:
             limits = self._house.limits
-            patient = queued and self._house.awake <= limits.awake_quests
+            house = self._house
+            crowded = house.awake > limits.awake_quests or house.awake_steps > limits.awake_steps
+            patient = queued and not crowded
             delay_s = limits.rest_in_queue_s if patient else limits.rest_after_s
             self._rest_timer = self._house.timers.after(delay_s, self._owner, Rest())
 
     def rested(self) -> None:
-        """The while is over."""
+        """The while is over, or cut short."""
+        if self._rest_timer is not None:
+            self._rest_timer.cancel()
         self._rest_timer = None
 
     def cancel(self) -> None:

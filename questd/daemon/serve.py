@@ -39,6 +39,7 @@ def plan_of(settings: Settings) -> DaemonPlan:
             rest_after_s=limits.rest_after_s,
             rest_in_queue_s=limits.rest_in_queue_s,
             awake_quests=limits.awake_quests,
+            awake_steps=limits.awake_steps,
             hold_s=limits.hold_s,
             lease_s=limits.lease_s,
             closed_pipe_s=limits.closed_pipe_s,

@@ -48,6 +48,7 @@ class LimitSettings(Struct, frozen=True, kw_only=True):
     rest_after_s: float = 2.0
     rest_in_queue_s: float = 60.0
     awake_quests: int = 10_000
+    awake_steps: int = 500_000
     hold_s: float = 5.0
     lease_s: float = 15.0
     closed_pipe_s: float = 2.0

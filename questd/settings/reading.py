@@ -62,6 +62,7 @@ class _Limits(Struct, frozen=True, forbid_unknown_fields=True):
     rest_after: Duration = 2
     rest_in_queue: Duration = 60
     awake_quests: int = 10_000
+    awake_steps: int = 500_000
     hold: Duration = 5
     lease: Duration = 15
     closed_pipe: Duration = 2
@@ -288,6 +289,7 @@ def _limits(limits: _Limits) -> LimitSettings:
         rest_after_s=_seconds(f"{field}.rest_after", limits.rest_after),
         rest_in_queue_s=_seconds(f"{field}.rest_in_queue", limits.rest_in_queue),
         awake_quests=_least(f"{field}.awake_quests", limits.awake_quests, 0),
+        awake_steps=_least(f"{field}.awake_steps", limits.awake_steps, 1),
         hold_s=hold_s,
         lease_s=lease_s,
         closed_pipe_s=_seconds(f"{field}.closed_pipe", limits.closed_pipe),

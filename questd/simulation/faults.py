@@ -117,6 +117,7 @@ def draw_scene(seed: int) -> Scene:
         rest_after_s=chance.pick((0.02, 0.2, 1.0)),
         rest_in_queue_s=chance.pick((0.05, 0.5, 60.0)),
         awake_quests=chance.pick((2, 10_000)),
+        awake_steps=chance.pick((8, 30, 500_000)),
         hold_s=hold_s,
         lease_s=3 * hold_s,
         closed_pipe_s=chance.pick((0.2, 1.0)),

@@ -16,6 +16,7 @@ SETTINGS: dict[str, tuple[str, str, str]] = {
     "limits.rest_after": ('"0s"', "-1", "limits.rest_after: -1 is not between 0 and 1000000000"),
     "limits.rest_in_queue": ("1000000000", "1000000001", "limits.rest_in_queue: 1000000001 is"),
     "limits.awake_quests": ("0", "-1", "limits.awake_quests: -1 is not between 0"),
+    "limits.awake_steps": ("1", "0", "limits.awake_steps: 0 is not between 1"),
     "limits.hold": ("0.05", "0.04", "limits.hold: 0.04 is not between 0.05 and 300 seconds"),
     "limits.lease": ("10.1", "10", "limits.lease: 10 is not longer than 2 × limits.hold"),
     "limits.closed_pipe": ("0", '"soon"', "limits.closed_pipe: 'soon' is not a duration"),

@@ -287,6 +287,7 @@ SETTINGS_TESTED: Final[Tests] = {
     "limits.rest_after": SET,
     "limits.rest_in_queue": SET,
     "limits.awake_quests": SET,
+    "limits.awake_steps": "limits/test_awake.py::test_a_quest_for_which_there_is_no_room_is_busy_and_those_that_wait_go",
     "limits.hold": "agent/test_session.py::test_it_greets_first_and_then_always_holds_one_exchange_open",
     "limits.lease": "system/test_freeze.py::test_a_late_result_of_a_frozen_agent_counts_while_nobody_else_has_begun",
     "limits.closed_pipe": "system/test_kill.py::test_what_a_killed_agent_ran_is_run_by_another",
