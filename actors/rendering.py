@@ -36,13 +36,16 @@ class StepFacts(Struct, frozen=True):
     attempts: int
     agent: str | None
     tool: str | None
+    failed_items: tuple[tuple[int, Failure], ...] = ()
 
 
 class Scope(Struct, frozen=True):
-    """Where in its step a task stands: what ``round`` and ``feedback`` are."""
+    """Where in its step a task stands: what ``round`` and ``feedback`` are, and of an item ``item`` and ``index``."""
 
     round: int = 1
     feedback: Payload = NULL
+    item: Payload | None = None
+    index: int = 0
 
 
 FIRST_ROUND: Final = Scope()
@@ -82,6 +85,8 @@ def payloads_of(material: Material, template_inputs: bool) -> list[Payload]:
     if template_inputs:
         payloads.append(material.inputs)
     payloads.append(material.scope.feedback)
+    if material.scope.item is not None:
+        payloads.append(material.scope.item)
     return payloads
 
 
@@ -127,7 +132,9 @@ def given_to(step: CompiledStep, material: Material, texts: Texts) -> bytes:
 
 
 def implicit_input(keys: Iterable[str], material: Material, texts: Texts) -> bytes:
-    """The only dependency's result, or {KEY: result} of several; null without any."""
+    """An item itself; else the only dependency's result, or {KEY: result} of several; null without any."""
+    if material.scope.item is not None:
+        return text_of(material.scope.item, texts)
     by_key = {facts.key: facts for facts in material.steps}
     results = [(key, text_of(by_key[key].result, texts)) for key in keys]
     if not results:
@@ -145,7 +152,7 @@ def json_object(members: Iterable[tuple[str, bytes]]) -> bytes:
 def _implicit_arguments(
     step: CompiledStep, tool: ToolSpec, material: Material, texts: Texts
 ) -> bytes:
-    if not step.dependencies:
+    if not step.dependencies and material.scope.item is None:
         return b"{}"
     parameter = _implicit_parameter(tool)
     if parameter is None:
@@ -182,11 +189,10 @@ def _step_values(
 
 def _step_value(facts: StepFacts, texts: Texts) -> dict[str, Any]:
     result = _value(facts.result, texts, f"the result of `{facts.key}`")
-    error = facts.error
     return {
         "result": result,
         "status": facts.status,
-        "error": None if error is None else {"kind": error.kind, "message": error.message},
+        "error": _error_value(facts),
         "attempts": facts.attempts,
         "agent": facts.agent,
         "tool": facts.tool,
@@ -194,11 +200,28 @@ def _step_value(facts: StepFacts, texts: Texts) -> dict[str, Any]:
     }
 
 
+def _error_value(facts: StepFacts) -> dict[str, Any] | None:
+    error = facts.error
+    if error is None:
+        return None
+    value: dict[str, Any] = {"kind": error.kind, "message": error.message}
+    if facts.failed_items:
+        value["items"] = [
+            {"index": number, "kind": failure.kind, "message": failure.message}
+            for number, failure in facts.failed_items
+        ]
+    return value
+
+
 def _extras(material: Material, texts: Texts) -> Mapping[str, Any]:
     scope = material.scope
     if scope is FIRST_ROUND:
         return _FIRST_EXTRAS
-    return {"round": scope.round, "feedback": _value(scope.feedback, texts, "the feedback")}
+    extras = {"round": scope.round, "feedback": _value(scope.feedback, texts, "the feedback")}
+    if scope.item is not None:
+        extras["item"] = _value(scope.item, texts, "the item")
+        extras["index"] = scope.index
+    return extras
 
 
 def _value(payload: Payload, texts: Texts, what: str) -> Any:

@@ -8,18 +8,17 @@ from typing import Any, Final, assert_never
 
 import msgspec
 
+from questd.analytics.details import detail_of
 from questd.analytics.quest_state import StepState
 from questd.analytics.tables import BreakpointRow, DefinitionRow, EventRow, LogRow, QuestRow
 from questd.analytics.task_fold import TaskFold, show_failure
 from questd.messages import events as ev
+from questd.messages.address import address_of
 from questd.messages.failure import AGENT_LOST
 from questd.messages.upcasting import event_of
 
 TEXT_MAX_BYTES: Final = 65_536
 """Payloads above it are not copied into the history: only their size and digest are."""
-NOT_DETAILS: Final = frozenset({"task", "epoch", "inputs", "result", "output", "lines", "failure"})
-"""Fields that are columns of their own, payloads, or need a form of their own in ``events.detail``."""
-
 QuestEvent = (
     ev.QuestStarted
     | ev.CancelRequested
@@ -45,7 +44,7 @@ class Fold(TaskFold):
             self._add_event(None, None, {"undecoded": str(error)})
             return
         task, epoch = getattr(event, "task", None), getattr(event, "epoch", None)
-        self._add_event(task, epoch, _detail(event))
+        self._add_event(task, epoch, detail_of(event))
         self._on_event(event)
 
     def _add_event(self, task: str | None, epoch: int | None, detail: dict[str, Any]) -> None:
@@ -81,6 +80,10 @@ class Fold(TaskFold):
                 self._on_task_skipped(event)
             case ev.TaskFellBack():
                 self._on_task_fell_back(event)
+            case ev.TaskExpanded():
+                self._on_task_expanded(event)
+            case ev.TaskGathered():
+                self._on_task_gathered(event)
             case ev.BreakpointOpened():
                 self._on_breakpoint_opened(event)
             case ev.BreakpointResolved():
@@ -200,6 +203,8 @@ class Fold(TaskFold):
         self._end_wait(step, task)
         self._begin_attempt(event, step, task)
         task.status = "running"
+        if step.of is not None and step.of.task is not None:
+            self._begin_whole(step.of.task)
         task.attempts += 1
         task.agent, task.instance, task.tool = event.agent, event.instance, event.tool
         if task.started_at is None:
@@ -286,6 +291,8 @@ class Fold(TaskFold):
             self._end_task(step, task, "failed")
         if event.continued:
             self._release_dependents(step)
+            self._let_next(step)
+        self._drop_items(step)
 
     def _on_task_completed(self, event: ev.TaskCompleted) -> None:
         found = self._task(event.task)
@@ -293,6 +300,22 @@ class Fold(TaskFold):
             step, task = found
             task.decided_by = event.actor
             self._complete(step, task, event.result)
+
+    def _on_task_expanded(self, event: ev.TaskExpanded) -> None:
+        found, quest = self._task(event.task), self.state.row
+        if found is None or quest is None:
+            return
+        step, task = found
+        task.status = "running"
+        names = [address_of(event.task, number) for number in range(len(event.items))]
+        step.coming, step.came = names[::-1], []
+        for _ in range(self.state.plan.window(step.place) or len(names)):
+            self._make_next(quest, step)
+
+    def _on_task_gathered(self, event: ev.TaskGathered) -> None:
+        found = self._task(event.task)
+        if found is not None:
+            self._complete(*found, event.result)
 
     def _on_task_allowed(self, event: ev.TaskAllowed) -> None:
         found = self._task(event.task)
@@ -348,40 +371,3 @@ class Fold(TaskFold):
             self._end_wait(step, task)
             step.ready_us = self.at_us
             task.status = "ready"
-
-
-_Details = tuple[tuple[str, object], ...]
-_DETAILS: dict[type[ev.Event], _Details] = {}
-
-
-def _detail(event: ev.Event) -> dict[str, Any]:
-    """The fields of an event that have no column of their own and are not what they are by default."""
-    kind = type(event)
-    fields = _DETAILS.get(kind)
-    if fields is None:
-        fields = _DETAILS[kind] = tuple(
-            (field.name, field.default)
-            for field in msgspec.structs.fields(kind)
-            if field.name not in NOT_DETAILS
-        )
-    detail: dict[str, Any] = {}
-    for name, default in fields:
-        value = getattr(event, name)
-        if value != default:
-            detail[name] = value
-    match event:
-        case ev.AttemptStarted() | ev.AttemptCompleted():
-            return detail
-        case (
-            ev.AttemptFailed()
-            | ev.TaskFailed()
-            | ev.TaskFellBack()
-            | ev.QuestStopping()
-            | ev.QuestFailed()
-        ):
-            detail["failure"] = msgspec.structs.asdict(event.failure)
-        case ev.AttemptLogged():
-            detail["line_count"] = len(event.lines)
-        case _:
-            return detail
-    return detail

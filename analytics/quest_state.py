@@ -41,6 +41,13 @@ class Plan:
             for other in needed:
                 self.dependents[other].append(place)
 
+    def window(self, place: int) -> int | None:
+        """How many items of the step may be under way at once; None: all."""
+        if self.definition is None or place >= len(self.keys):
+            return None
+        step = self.definition.steps[place]
+        return step.max_parallel if step.parallel else 1
+
     def parts(self, digest: str) -> list[DefinitionPart]:
         """Steps and edges as rows of the definition with this digest."""
         steps = () if self.definition is None else self.definition.steps
@@ -54,9 +61,23 @@ class Plan:
 
 
 class StepState:
-    """A step: its task's row once there is one, since when it could run, and its latest attempt."""
+    """A step, or an item ``of`` one: its task's row once there is one, since when it could run, and its latest attempt.
 
-    __slots__ = ("epoch", "place", "ready_us", "released", "task", "unfinished", "wait")
+    ``coming``: of a step with items, the ids of those that have not come up yet, the last one first; ``came``: of those that have.
+    """
+
+    __slots__ = (
+        "came",
+        "coming",
+        "epoch",
+        "of",
+        "place",
+        "ready_us",
+        "released",
+        "task",
+        "unfinished",
+        "wait",
+    )
 
     def __init__(self, place: int, unfinished: int) -> None:
         self.place = place
@@ -66,6 +87,9 @@ class StepState:
         self.released = False
         self.wait: WaitRow | None = None
         self.epoch = 0
+        self.of: StepState | None = None
+        self.coming: list[str] = []
+        self.came: list[str] = []
 
 
 class QuestState:
@@ -121,10 +145,3 @@ class QuestState:
         for step in self.steps.values():
             if step.task is not None:
                 step.task.result, step.task.released = None, True
-
-
-def step_of(task: str) -> str:
-    """The step key in a task's id: key, key[3], key@2, key[3]@2."""
-    if "[" in task or "@" in task:
-        return task.partition("@")[0].partition("[")[0]
-    return task

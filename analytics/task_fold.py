@@ -6,9 +6,10 @@ Never refuses history: what is unknown is made, or left alone. Pure, as projecti
 from typing import Protocol
 
 from questd.analytics.batch import Sink
-from questd.analytics.quest_state import Plan, QuestState, StepState, step_of
+from questd.analytics.quest_state import Plan, QuestState, StepState
 from questd.analytics.tables import AttemptRow, BreakpointRow, QuestRow, TaskRow, WaitRow
 from questd.messages import events as ev
+from questd.messages.address import step_of
 from questd.messages.failure import Failure
 from questd.messages.payload import Payload
 
@@ -44,10 +45,9 @@ class TaskFold:
         quest = self.state.row
         if quest is None:
             return None
-        key = step_of(name)
-        step = self.state.steps.get(key)
+        step = self.state.steps.get(name)
         if step is None:
-            step = self.state.steps[key] = StepState(len(self.state.steps), 0)
+            step = self.state.steps[name] = StepState(len(self.state.steps), 0)
         task = step.task
         if task is None:
             task = self._make_ready(quest, step, name)
@@ -85,6 +85,7 @@ class TaskFold:
         task.failure_kind = task.failure_message = None
         self._end_task(step, task, "completed")
         self._release_dependents(step)
+        self._let_next(step)
 
     def _set_result(self, row: TaskRow | QuestRow, payload: Payload) -> None:
         row.result, row.result_size, row.result_digest = self.lookup.text(payload)
@@ -103,6 +104,37 @@ class TaskFold:
             dependent.unfinished -= 1
             if not dependent.unfinished and self.state.active and dependent.task is None:
                 self._make_ready(quest, dependent, plan.keys[place])
+
+    # -- items ---------------------------------------------------------------------------------
+
+    def _make_next(self, quest: QuestRow, step: StepState) -> None:
+        """The next item of a step may run."""
+        if step.coming:
+            name = step.coming.pop()
+            step.came.append(name)
+            item = self.state.steps[name] = StepState(len(self.state.steps), 0)
+            item.of, item.released = step, True
+            self._make_ready(quest, item, name)
+
+    def _let_next(self, item: StepState) -> None:
+        """An item has ended, if it is one."""
+        if item.of is not None and self.state.row is not None and self.state.active:
+            self._make_next(self.state.row, item.of)
+
+    def _begin_whole(self, task: TaskRow) -> None:
+        """An item of the step's task begins, perhaps the first."""
+        if task.started_at is None:
+            task.started_at, task.queue_us = self.at_us, self.at_us - task.ready_at
+            self.sink.touch(task)
+
+    def _drop_items(self, step: StepState) -> None:
+        """The step has failed: what its items do does not count any more."""
+        step.coming = []
+        for item in (self.state.steps[name] for name in step.came):
+            if item.task is not None and item.task.finished_at is None:
+                self._stop_attempt(item.epoch)
+                self._end_task(item, item.task, "cancelled")
+        step.came = []
 
     # -- waits and breakpoints -----------------------------------------------------------------
 

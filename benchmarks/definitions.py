@@ -20,6 +20,13 @@ def chain(steps: int = CHAIN_STEPS, agent: str = AGENT) -> bytes:
     )
 
 
+def each(items: int) -> bytes:
+    """One step for each of so many items, and one that joins their results."""
+    spread = StepDefinition("each", agent=AGENT, for_each=f"range({items})")
+    join = StepDefinition("join", agent=AGENT, dependencies=("each",), arguments={})
+    return encode_definition(QuestDefinition(f"each-{items}", (spread, join)))
+
+
 def fan(steps: int) -> bytes:
     """That many steps at once, and one that joins them."""
     keys = tuple(f"s{n}" for n in range(steps))

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 OnError = Literal["stop", "continue", "continue_with_input"]
+Partial = Literal["fail", "continue"]
 
 RESERVED_NAMES = (
     "inputs",
@@ -64,7 +65,10 @@ class QuestLimits(Struct, frozen=True, omit_defaults=True):
 
 
 class StepDefinition(Struct, frozen=True, omit_defaults=True):
-    """A node of the graph. At least one of ``agent`` and ``capabilities`` is set."""
+    """A node of the graph. At least one of ``agent`` and ``capabilities`` is set.
+
+    ``for_each`` makes a task of each item of a list; ``max_parallel`` (None: all) and ``partial`` are about these.
+    """
 
     key: str
     agent: str | None = None
@@ -84,6 +88,9 @@ class StepDefinition(Struct, frozen=True, omit_defaults=True):
     when: str | None = None
     allow_skipped: bool = False
     fallback: tuple[Fallback, ...] = ()
+    for_each: str | None = None
+    max_parallel: int | None = None
+    partial: Partial = "fail"
 
     @property
     def choices(self) -> "tuple[StepDefinition | Fallback, ...]":

@@ -155,6 +155,20 @@ class TaskFellBack(Struct, frozen=True, array_like=True, tag="task.fell_back"):
     failure: Failure
 
 
+class TaskExpanded(Struct, frozen=True, array_like=True, tag="task.expanded"):
+    """The task's ``for_each`` gave these items, in order: each is a task of its own from here on, ``task[0]`` the first."""
+
+    task: str
+    items: tuple[Payload, ...]
+
+
+class TaskGathered(Struct, frozen=True, array_like=True, tag="task.gathered"):
+    """All items of the task have ended, and this is the list of their results. The task is completed with it."""
+
+    task: str
+    result: Payload
+
+
 class BreakpointOpened(Struct, frozen=True, array_like=True, tag="breakpoint.opened"):
     """The quest waits for a decision on this task. The breakpoint's id is its event number n."""
 
@@ -227,6 +241,8 @@ Event = (
     | TaskAllowed
     | TaskSkipped
     | TaskFellBack
+    | TaskExpanded
+    | TaskGathered
 )
 
 

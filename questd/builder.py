@@ -26,6 +26,7 @@ from questd.messages.definition import (
 from questd.messages.definition import (
     InputDefinition,
     OnError,
+    Partial,
     QuestDefinition,
     QuestLimits,
     RetryPolicy,
@@ -251,6 +252,9 @@ class Quest:
         when: str | Reference | None = None,
         allow_skipped: bool = False,
         fallback: Sequence[Fallback] = (),
+        for_each: str | Reference | None = None,
+        max_parallel: int | None = None,
+        partial: Partial = "fail",
     ) -> StepReference:
         """Add a step. ``args`` are the tool's arguments (``with`` in a document).
 
@@ -278,6 +282,9 @@ class Quest:
             fallback=tuple(
                 other.defined((*at, "fallback", place)) for place, other in enumerate(fallback)
             ),
+            for_each=_text("for_each", for_each),
+            max_parallel=max_parallel,
+            partial=partial,
         )
         self._steps.append(_Step(definition, retry))
         return StepReference(key)

@@ -12,6 +12,7 @@ from typing import Any
 
 from questd.actors.graph.compiled import CompiledQuest, CompiledStep, compile_reporting
 from questd.actors.graph.durations import DURATION_MAX_MS, format_duration, parse_deadline
+from questd.actors.graph.growing import check_items
 from questd.actors.graph.inputs import INPUTS_MAX, check_declared
 from questd.actors.graph.plain import plain_faults, text_fault, walk
 from questd.actors.graph.problems import At, Problem, Problems, path_of, shorten
@@ -147,7 +148,10 @@ def _check_step(number: int, step: StepDefinition, problems: Problems) -> None:
     for place, other in enumerate(step.fallback):
         _check_who((*at, "fallback", place), other, problems)
         _check_length((*at, "fallback", place, "timeout"), other.timeout_ms, problems)
-    for field in ("prompt", "when"):
+    check_items(at, step, problems)
+    if step.max_parallel is not None:
+        _check_between((*at, "max_parallel"), step.max_parallel, 1, PARALLEL_MAX, problems)
+    for field in ("prompt", "when", "for_each"):
         if (text := getattr(step, field)) is not None:
             _check_text((*at, field), text, problems)
     if step.prompt is not None and "prompt" in (step.arguments or ()):
@@ -283,8 +287,7 @@ def _places_of(
     """Where in its condition, prompt and arguments a step names another."""
     at: At = ("steps", step.number)
     places: list[At] = []
-    if step.when is not None and name in step.when.steps:
-        places.append((*at, "when"))
+    places += [(*at, field) for field, each in step.bare if name in each.steps]
     if step.prompt is not None and name in step.prompt.steps:
         places.append((*at, "prompt"))
     if step.arguments is not None and name in step.arguments.steps:

@@ -5,7 +5,7 @@ definition (by digest) and renders when it dispatches.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from msgspec import Struct
@@ -26,6 +26,8 @@ from questd.runtime.expressions.names import Kind
 
 STEP_EXTRAS = frozenset({"round", "feedback"})
 """Reserved names that the expressions of a step may use; who renders must give each a value."""
+ITEM_EXTRAS = frozenset({"item", "index"})
+"""Those that the arguments of a step with ``for_each`` may use beside them."""
 
 Report = Callable[[At, BadExpression], None]
 
@@ -33,7 +35,7 @@ Report = Callable[[At, BadExpression], None]
 class CompiledStep(Struct, frozen=True):
     """``prompt`` and ``arguments`` are None where the document has none; both None: the implicit input.
 
-    ``steps`` and ``inputs``: what its arguments name (``when`` says itself what it names).
+    ``steps`` and ``inputs``: what its arguments name (``when`` and ``for_each`` say themselves what they name).
     ``dependencies`` are in document order, whatever order they were written in: the implicit input
     is so.
     """
@@ -46,12 +48,19 @@ class CompiledStep(Struct, frozen=True):
     steps: tuple[str, ...]
     inputs: tuple[str, ...]
     when: Template | None = None
+    for_each: Template | None = None
+
+    @property
+    def bare(self) -> tuple[tuple[str, Template], ...]:
+        """Its bare expressions by field: they are looked at before its arguments are."""
+        both = (("when", self.when), ("for_each", self.for_each))
+        return tuple((field, each) for field, each in both if each is not None)
 
     @property
     def named(self) -> tuple[str, ...]:
-        """All the steps that it names, in its condition too."""
-        condition = () if self.when is None else self.when.steps
-        return tuple(dict.fromkeys((*self.steps, *condition)))
+        """All the steps that it names, in its bare expressions too."""
+        bare = (key for _, each in self.bare for key in each.steps)
+        return tuple(dict.fromkeys((*self.steps, *bare)))
 
     @property
     def implicit(self) -> bool:
@@ -155,7 +164,7 @@ def _inputs_of(steps: Mapping[str, CompiledStep], output: Template | None) -> tu
     names = dict.fromkeys(
         name
         for step in steps.values()
-        for name in (*(step.when.inputs if step.when is not None else ()), *step.inputs)
+        for name in (*(name for _, each in step.bare for name in each.inputs), *step.inputs)
     )
     names.update(dict.fromkeys(output.inputs if output is not None else ()))
     return tuple(names)
@@ -166,6 +175,9 @@ def _compile_step(
 ) -> CompiledStep:
     prompt = arguments = None
     at: At = ("steps", number)
+    bare = {field: _compile_bare(step, field, at, names, report) for field in ("when", "for_each")}
+    if step.for_each is not None:
+        names = replace(names, extras=names.extras | ITEM_EXTRAS)
     if step.prompt is not None:
         try:
             prompt = compile_text(step.prompt, names)
@@ -173,12 +185,6 @@ def _compile_step(
             report((*at, "prompt"), error)
     if step.arguments is not None:
         arguments = _compile_value(step.arguments, (*at, "with"), names, report)
-    when = None
-    if step.when is not None:
-        try:
-            when = compile_expression(step.when, names)
-        except BadExpression as error:
-            report((*at, "when"), error)
     needed = sorted(step.dependencies, key=lambda key: graph.numbers.get(key, number))
     templates = [template for template in (prompt, arguments) if template is not None]
     return CompiledStep(
@@ -189,8 +195,20 @@ def _compile_step(
         arguments,
         tuple(dict.fromkeys(key for template in templates for key in template.steps)),
         tuple(dict.fromkeys(name for template in templates for name in template.inputs)),
-        when,
+        bare["when"],
+        bare["for_each"],
     )
+
+
+def _compile_bare(
+    step: StepDefinition, field: str, at: At, names: Names, report: Report
+) -> Template | None:
+    text: str | None = getattr(step, field)
+    try:
+        return None if text is None else compile_expression(text, names)
+    except BadExpression as error:
+        report((*at, field), error)
+    return None
 
 
 def _compile_value(value: Any, at: At, names: Names, report: Report) -> Template | None:

@@ -17,14 +17,8 @@ from questd.actors import mail
 from questd.actors.graph import CompiledQuest
 from questd.actors.house import House
 from questd.actors.quest import commands as cmd
-from questd.actors.quest import core, owed
+from questd.actors.quest import core, incoming, owed
 from questd.actors.quest.asking import Asking
-from questd.actors.quest.incoming import (
-    held_command,
-    is_its_own,
-    outcome_command,
-    start_command,
-)
 from questd.actors.quest.materials import Rendering
 from questd.actors.quest.own import ITS_OWN, LostRace, Submission
 from questd.actors.quest.plans import ReadyPlan
@@ -63,6 +57,7 @@ class QuestSupervisor(Actor):
         self._state: QuestState | None = None
         self._ready: ReadyPlan | None = None
         self._early: list[Any] = []
+        self._taking = False
         self._recovery = Recovery(house, quest, self.ref)
         self._writing = Writing(house, quest, self.ref)
         self._asking = Asking(house, quest, self.ref)
@@ -182,7 +177,7 @@ class QuestSupervisor(Actor):
             elif isinstance(due, owed.RecallAttempt):
                 self._steps.recall(due.task, due.reason)
             else:
-                self._take_one_due(state, due)
+                state.due.append(due)
         if takes:
             self._asking.reclaim(tuple(takes))
         self._on_wake(state)
@@ -211,9 +206,14 @@ class QuestSupervisor(Actor):
         return None
 
     def _take_due(self, state: QuestState) -> None:
-        if state.due:
+        """In order: what a rendering in the middle of it brings comes behind what was due before."""
+        if self._taking:
+            return
+        self._taking = True
+        while state.due:
             for due in state.take_due():
                 self._take_one_due(state, due)
+        self._taking = False
 
     def _fold_in(self, state: QuestState, event: Event, now_us: int) -> None:
         core.evolve(state, event, now_us)
@@ -235,16 +235,16 @@ class QuestSupervisor(Actor):
                 self._asking.drop(due.task)
             case owed.RecallAttempt():
                 self._writing.when_durable(partial(self._steps.recall, due.task, due.reason))
-            case owed.Decide() | owed.RenderInput() | owed.RenderOutput():
+            case owed.ToRender():
                 self._render(state, due)
             case _:
                 assert_never(due)
 
     def _on_attempt_ended(self, state: QuestState, ended: mail.AttemptEnded) -> None:
-        if not is_its_own(state, ended):
+        if not incoming.is_its_own(state, ended):
             self._house.note("outcome.foreign", quest=self.name, instance=ended.instance)
         else:
-            command, blobs = outcome_command(ended, self._house.random)
+            command, blobs = incoming.outcome_command(ended, self._house.random)
             if self._do(state, command) is None:
                 self._writing.attach(blobs)
         if ended.reply is not None:
@@ -263,7 +263,7 @@ class QuestSupervisor(Actor):
 
     def _on_place(self, state: QuestState, task: str, place: mail.Place) -> None:
         self._asking.hold(task, place)
-        rejected = self._do(state, start_command(state, task, place))
+        rejected = self._do(state, incoming.start_command(state, task, place))
         if rejected is not None:
             self._asking.refuse(task)
             if rejected.kind == "held":
@@ -271,7 +271,7 @@ class QuestSupervisor(Actor):
 
     def _on_asked(self, state: QuestState, command: cmd.Command, reply: mail.ReplyTo) -> None:
         before = state.version
-        command, blobs = held_command(command)
+        command, blobs = incoming.held_command(command)
         self._writing.attach(blobs)
         rejected = self._do(state, command)
         if rejected is not None:
@@ -297,9 +297,7 @@ class QuestSupervisor(Actor):
 
     # -- rendering -----------------------------------------------------------------------------------
 
-    def _render(
-        self, state: QuestState, due: owed.Decide | owed.RenderInput | owed.RenderOutput
-    ) -> None:
+    def _render(self, state: QuestState, due: owed.Renders) -> None:
         rendering = self._renderings.begin(state, self._compiled, due, self._writing)
         if rendering is not None:
             self._finish_rendering(state, rendering, {})

@@ -98,7 +98,7 @@ def _full(state: QuestState) -> bool:
 def ask_in_vain(state: QuestState, keys: tuple[str, ...]) -> None:
     """Nobody connected can do these tasks: they ask on, but hold no slot of the quest's limit, so that others may ask."""
     for key in keys:
-        index = state.plan.index[key]
+        index = state.at(key).index
         if state.admitted.get(index) is False:
             state.admitted[index] = True
             state.in_vain += 1
@@ -117,10 +117,11 @@ def stale(task: Task, since_us: int) -> bool:
 
 
 def withhold(state: QuestState, key: str) -> None:
-    """A place came while the task may not start: it asks again when it may."""
+    """A place came while the task may not start: it asks again when it may, and who came before it meanwhile may ask now."""
     task = state.at(key)
     drop_want(state, task)
     enqueue(state, task, asked_since(task))
+    admit(state)
 
 
 def asked_since(task: Task) -> int:

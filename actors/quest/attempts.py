@@ -11,9 +11,12 @@ from questd.actors.quest.task import (
     Attempt,
     Completed,
     Deciding,
+    Gathering,
+    Listing,
     Ready,
     Retrying,
     Running,
+    Spread,
     Task,
     Waiting,
 )
@@ -23,6 +26,8 @@ from questd.messages.payload import NULL
 
 MAX_LOSSES: Final = 5
 """A task whose agents vanish this often in the middle of it fails as agent_lost."""
+UNTRIED: Final = (Deciding, Listing, Spread, Gathering, Ready, Retrying, Waiting)
+"""States of a task that is not in an attempt and may fail all the same."""
 LOST_OPTIONS: Final = ("retry", "complete", "fail")
 
 Events = list[ev.Event]
@@ -124,9 +129,11 @@ def give_up(task: Task, failure: Failure, *, tried: bool) -> Events:
 
 
 def by_on_error(task: Task, failure: Failure, *, tried: bool) -> Events:
-    """The events of a task that has failed, whoever else could have done it."""
+    """The events of a task that has failed, whoever else could have done it. An item that must not fail takes its step along."""
     word = last_word(task, failure)
     match task.step.on_error:
+        case "stop" if task.item is not None:
+            return [ev.TaskFailed(task.key, word), *by_on_error(task.item.of, word, tried=False)]
         case "stop":
             return [ev.TaskFailed(task.key, word), ev.QuestStopping(word)]
         case "continue":
@@ -185,13 +192,10 @@ def fail_task(state: QuestState, key: str, failure: Failure) -> Events | Rejecte
     if task is None or state.phase != "active":
         return Rejected("gone", f"{key} cannot fail now")
     failure = located(failure, key)
-    match task.state:
-        case Ready() | Retrying():
-            return give_up(task, failure, tried=False)
-        case Deciding() | Waiting():
-            return by_on_error(task, failure, tried=False)
-        case _:
-            return Rejected("gone", f"{key} is {task.state.phase}")
+    if not isinstance(task.state, UNTRIED):
+        return Rejected("gone", f"{key} is {task.state.phase}")
+    end = give_up if isinstance(task.state, Ready | Retrying) else by_on_error
+    return end(task, failure, tried=False)
 
 
 def expire_task(state: QuestState, key: str) -> Events | Rejected:
@@ -205,7 +209,7 @@ def expire_task(state: QuestState, key: str) -> Events | Rejected:
         case Running(attempt):
             failed = ev.AttemptFailed(key, attempt.epoch, failure)
             return [failed, *by_on_error(task, failure, tried=True)]
-        case Deciding() | Ready() | Retrying() | Waiting():
+        case _ if isinstance(task.state, UNTRIED):
             return by_on_error(task, failure, tried=False)
         case _:
             return Rejected("gone", f"{key} is {task.state.phase}")

@@ -86,6 +86,20 @@ class DecideTask(Struct, frozen=True):
     holds: bool
 
 
+class ExpandTask(Struct, frozen=True):
+    """The answer to ``ListItems``: the items of the list."""
+
+    task: str
+    items: tuple[Payload, ...]
+
+
+class GatherTask(Struct, frozen=True):
+    """The answer to ``GatherItems``: the list of their results."""
+
+    task: str
+    result: Payload
+
+
 class ContinueTask(Struct, frozen=True):
     """The answer to ``RenderInput``."""
 
@@ -140,6 +154,8 @@ Command = (
     | LogAttempt
     | FailTask
     | DecideTask
+    | ExpandTask
+    | GatherTask
     | ContinueTask
     | FinishQuest
     | CancelQuest

@@ -2,7 +2,7 @@
 
 from typing import assert_never
 
-from questd.actors.quest import attempts
+from questd.actors.quest import attempts, items
 from questd.actors.quest.commands import (
     AbandonAttempts,
     CancelQuest,
@@ -11,11 +11,13 @@ from questd.actors.quest.commands import (
     ContinueTask,
     DecideTask,
     EndAttempt,
+    ExpandTask,
     ExpireQuest,
     ExpireTask,
     FailAttempt,
     FailTask,
     FinishQuest,
+    GatherTask,
     LogAttempt,
     LoseAttempt,
     Rejected,
@@ -52,6 +54,10 @@ def decide(state: QuestState, command: Command, now_us: int) -> Events | Rejecte
             return attempts.fail_task(state, key, failure)
         case DecideTask(key, holds):
             return _decide_task(state, key, holds=holds)
+        case ExpandTask():
+            return items.expand(state, command)
+        case GatherTask():
+            return items.gather(state, command)
         case ContinueTask(key, result):
             return _continue_task(state, key, result)
         case FinishQuest(output, failure):

@@ -2,8 +2,9 @@
 
 from typing import Final, assert_never
 
-from questd.actors.quest import fallback, moving, timing
+from questd.actors.quest import fallback, items, moving, timing
 from questd.actors.quest.admission import admit, drop_want, enqueue
+from questd.actors.quest.attempts import UNTRIED
 from questd.actors.quest.outstanding import recalls
 from questd.actors.quest.owed import (
     DropAttempt,
@@ -17,7 +18,6 @@ from questd.actors.quest.task import (
     Attempt,
     Cancelled,
     Completed,
-    Deciding,
     Failed,
     Ready,
     Retrying,
@@ -59,11 +59,13 @@ def evolve(state: QuestState, event: ev.Event, now_us: int) -> None:
         case ev.TaskFellBack(key, to):
             fallback.fall_back(state, state.at(key), to, now_us)
         case ev.TaskAllowed(key):
-            task = state.at(key)
-            moving.move(state, task, "task.allowed", Ready(now_us))
-            enqueue(state, task, now_us)
+            moving.allow(state, state.at(key), now_us)
         case ev.TaskSkipped(key, reason):
             moving.move(state, state.at(key), "task.skipped", Skipped(reason, now_us))
+        case ev.TaskExpanded():
+            items.on_expanded(state, event, now_us)
+        case ev.TaskGathered():
+            items.on_gathered(state, event, now_us)
         case ev.TaskCompleted(key, result):
             _on_task_completed(state, state.at(key), result, now_us)
         case ev.BreakpointOpened():
@@ -155,6 +157,8 @@ def _on_attempt_started(state: QuestState, event: ev.AttemptStarted, now_us: int
     if not task.first_started_us:
         task.first_started_us = now_us
     state.epochs[attempt.epoch] = task.index
+    if task.item is not None:
+        items.on_attempt_started(task.item.of, attempt)
     moving.move(state, task, "attempt.started", Running(attempt))
     state.due.append(RunAttempt(task.key, attempt))
 
@@ -203,10 +207,12 @@ def _on_attempt_cancelled(state: QuestState, task: Task, epoch: int, now_us: int
 def _on_task_failed(state: QuestState, event: ev.TaskFailed, now_us: int) -> None:
     task = state.at(event.task)
     to: TaskState
+    if task.items is not None:
+        items.drop_rest(state, task.items, event.failure.message, now_us)
     match task.state:
         case Failed(continued=True):
             raise IllegalMove(f"{state.id} {task.key}", "failed and continued", "task.failed")
-        case Deciding() | Ready() | Retrying() | Waiting() if not event.continued:
+        case _ if isinstance(task.state, UNTRIED) and not event.continued:
             to = moving.failed(state, task, event.failure, now_us)
         case _:
             to = Failed(event.failure, now_us, event.continued, event.result, task.last)

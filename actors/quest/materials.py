@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Protocol, assert_never
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from questd.actors.graph import CompiledQuest, CompiledStep
 from questd.actors.mail import Place
@@ -15,11 +16,26 @@ from questd.actors.quest.commands import (
     FailTask,
     FinishQuest,
 )
-from questd.actors.quest.owed import Decide, RenderInput, RenderOutput
+from questd.actors.quest.item_materials import (
+    failed_of,
+    material_for_gathering,
+    material_for_items,
+    material_for_list,
+    some_failed,
+)
+from questd.actors.quest.owed import (
+    Decide,
+    GatherItems,
+    ListItems,
+    RenderInput,
+    RenderOutput,
+    Renders,
+)
 from questd.actors.quest.state import QuestState
 from questd.actors.quest.task import Attempt, Completed, Failed, Task, task_status
 from questd.actors.rendering import (
     Material,
+    Scope,
     StepFacts,
     TextMissing,
     Texts,
@@ -45,13 +61,16 @@ from questd.runtime.errors import BadExpression
 from questd.runtime.expressions import Template
 
 
-def facts_of(task: Task) -> StepFacts:
+def facts_of(state: QuestState, task: Task) -> StepFacts:
     """The step as expressions see it."""
     result: Payload = NULL
     error: Failure | None = None
+    failed_items = () if task.items is None else failed_of(state, task.items)
     match task.state:
         case Completed():
             result = task.state.result
+            if task.items is not None and failed_items:
+                error = some_failed(task.items, failed_items)
         case Failed():
             result, error = task.state.result, task.state.failure
         case _:
@@ -65,12 +84,15 @@ def facts_of(task: Task) -> StepFacts:
         task.attempts,
         None if last is None else last.agent,
         None if last is None else last.tool,
+        failed_items,
     )
 
 
 def material_of(state: QuestState, keys: Iterable[str]) -> Material:
     """Facts of these steps, and the inputs."""
-    return Material(tuple(facts_of(state.at(key)) for key in dict.fromkeys(keys)), state.inputs)
+    return Material(
+        tuple(facts_of(state, state.at(key)) for key in dict.fromkeys(keys)), state.inputs
+    )
 
 
 def order_for(
@@ -81,18 +103,25 @@ def order_for(
     place: Place | None,
 ) -> StepOrder:
     """What a step actor needs to see the attempt through."""
-    step = compiled.steps[task.key]
+    step = compiled.steps[task.step.key]
     return StepOrder(
         quest=state.id,
         task=task.key,
         attempt=attempt,
         step=step,
-        material=material_of(state, needed_by(step)),
+        material=_material_for(state, step, task),
         idempotency_key=idempotency_key(state.id, task),
         place=place,
         heartbeat_timeout_ms=task.step.heartbeat_timeout_ms,
         deadline_us=state.deadline_us,
     )
+
+
+def _material_for(state: QuestState, step: CompiledStep, task: Task) -> Material:
+    if task.item is None:
+        return material_of(state, needed_by(step))
+    material = material_of(state, step.steps)
+    return replace(material, scope=Scope(item=task.item.value, index=task.item.number))
 
 
 def needed_by(step: CompiledStep) -> tuple[str, ...]:
@@ -102,7 +131,8 @@ def needed_by(step: CompiledStep) -> tuple[str, ...]:
 
 def idempotency_key(quest: str, task: Task) -> str:
     """Hash of (quest, step, round, item, redo): the same over retries, restarts and fallback."""
-    text = f"{quest}\0{task.step.key}\x001\0\0{task.redo}"
+    item = "" if task.item is None else task.item.number
+    text = f"{quest}\0{task.step.key}\x001\0{item}\0{task.redo}"
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
@@ -181,15 +211,19 @@ class OutputRendering(Struct, frozen=True):
         return json_object((f.key, text_of(f.result, texts)) for f in self.material.steps)
 
 
-def rendering_for(
-    state: QuestState, compiled: CompiledQuest, due: Decide | RenderInput | RenderOutput
-) -> Rendering:
+def rendering_for(state: QuestState, compiled: CompiledQuest, due: Renders) -> Rendering:
     """What is to be rendered, with all it needs but the texts kept by digest."""
     match due:
+        case ListItems(key):
+            step = compiled.steps[key]
+            named = () if step.for_each is None else step.for_each.steps
+            return material_for_list(step, material_of(state, named))
+        case GatherItems(key):
+            return material_for_gathering(state, state.at(key))
         case Decide(key):
             return material_for_condition(state, compiled.steps[key])
         case RenderInput(key):
-            return material_for_step(state, compiled.steps[key])
+            return material_for_step(state, compiled.steps[key], state.at(key))
         case RenderOutput():
             return material_for_output(state, compiled)
         case _:
@@ -204,8 +238,10 @@ def material_for_condition(state: QuestState, step: CompiledStep) -> Condition:
     return Condition(payloads, step, step.when, material)
 
 
-def material_for_step(state: QuestState, step: CompiledStep) -> InputRendering:
-    """To render what the step was given."""
+def material_for_step(state: QuestState, step: CompiledStep, task: Task) -> Rendering:
+    """To render what the step was given: its list, if it has one."""
+    if task.items is not None:
+        return material_for_items(state, task)
     material = material_of(state, needed_by(step))
     payloads = tuple(payloads_of(material, bool(step.inputs)))
     return InputRendering(payloads, step, material)

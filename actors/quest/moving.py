@@ -4,13 +4,25 @@ from typing import Final
 
 from questd.actors.quest import timing
 from questd.actors.quest.admission import drop_want, enqueue
-from questd.actors.quest.owed import Decide, DropAttempt, DropWant, RenderInput, RenderOutput
+from questd.actors.quest.owed import (
+    Decide,
+    DropAttempt,
+    DropWant,
+    GatherItems,
+    ListItems,
+    RenderInput,
+    RenderOutput,
+)
 from questd.actors.quest.state import IllegalMove, QuestState
 from questd.actors.quest.task import (
     TASK_MOVES,
     Completed,
     Deciding,
     Failed,
+    Gathering,
+    Item,
+    Items,
+    Listing,
     Ready,
     Running,
     Settling,
@@ -60,8 +72,21 @@ def come_up(state: QuestState, task: Task, now_us: int) -> None:
     if task.step.when is not None:
         set_state(state, task, Deciding(now_us))
         state.due.append(Decide(task.key))
+    elif task.step.for_each is not None:
+        set_state(state, task, Listing(now_us))
+        state.due.append(ListItems(task.key))
     else:
         set_state(state, task, Ready(now_us))
+        enqueue(state, task, now_us)
+
+
+def allow(state: QuestState, task: Task, now_us: int) -> None:
+    """Its condition holds."""
+    if task.step.for_each is not None:
+        move(state, task, "task.allowed", Listing(now_us))
+        state.due.append(ListItems(task.key))
+    else:
+        move(state, task, "task.allowed", Ready(now_us))
         enqueue(state, task, now_us)
 
 
@@ -83,9 +108,44 @@ def failed(state: QuestState, task: Task, failure: Failure, now_us: int) -> Fail
 def _on_task_ended(state: QuestState, task: Task, to: Completed | Failed | Skipped) -> None:
     if isinstance(to, Failed) and not to.continued:
         return  # its dependants never run; TaskFailed may still say that it is continued
+    if task.item is not None:
+        _on_item_ended(state, task.item, to)
+        return
     if isinstance(to, Failed):
         state.failed_steps.append(task.key)
     _release_dependents(state, task, to.finished_us)
+
+
+def _on_item_ended(state: QuestState, item: Item, to: Completed | Failed | Skipped) -> None:
+    """Its place in the window is free; the last one lets the results be gathered."""
+    state.ended += 1
+    items = item.of.items
+    assert items is not None
+    items.left -= 1
+    if isinstance(to, Failed):
+        items.failed.append(item.number)
+    if state.phase != "active":
+        return
+    if items.next < items.count:
+        let_items(state, items, 1, to.finished_us)
+    elif not items.left:
+        gather(state, item.of, to.finished_us)
+
+
+def let_items(state: QuestState, items: Items, most: int, now_us: int) -> None:
+    """The next items, at most so many, may run."""
+    first, items.next = items.next, min(items.next + most, items.count)
+    for index in range(items.first + first, items.first + items.next):
+        task = state.tasks[index]
+        task.first_ready_us = now_us
+        set_state(state, task, Ready(now_us))
+        enqueue(state, task, now_us)
+
+
+def gather(state: QuestState, whole: Task, now_us: int) -> None:
+    """No item is left."""
+    set_state(state, whole, Gathering(now_us))
+    state.due.append(GatherItems(whole.key))
 
 
 def _release_dependents(state: QuestState, task: Task, now_us: int) -> None:

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from questd.actors.quest.owed import (
     Decide,
     Due,
+    GatherItems,
+    ListItems,
     RecallAttempt,
     RenderInput,
     RenderOutput,
@@ -12,7 +14,7 @@ from questd.actors.quest.owed import (
     WantPlace,
 )
 from questd.actors.quest.state import TERMINAL_PHASES, QuestState
-from questd.actors.quest.task import Deciding, Running, Settling
+from questd.actors.quest.task import Deciding, Gathering, Listing, Running, Settling
 
 
 def outstanding(state: QuestState) -> list[Due]:
@@ -28,6 +30,10 @@ def outstanding(state: QuestState) -> list[Due]:
                 due.append(RenderInput(task.key))
             case Deciding() if state.phase == "active":
                 due.append(Decide(task.key))
+            case Listing() if state.phase == "active":
+                due.append(ListItems(task.key))
+            case Gathering() if state.phase == "active":
+                due.append(GatherItems(task.key))
             case _:
                 pass
     if state.phase == "stopping":

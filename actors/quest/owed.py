@@ -42,29 +42,37 @@ class DropAttempt(Struct, frozen=True):
     epoch: int
 
 
-class RenderInput(Struct, frozen=True):
+class ToRender(Struct, frozen=True):
+    """Something is to be rendered, and a command said with it."""
+
+
+class RenderInput(ToRender, frozen=True):
     """Render what the task was given, and say ``ContinueTask``."""
 
     task: str
 
 
-class Decide(Struct, frozen=True):
+class Decide(ToRender, frozen=True):
     """Look whether the task's ``when`` holds, and say ``DecideTask``."""
 
     task: str
 
 
-class RenderOutput(Struct, frozen=True):
+class ListItems(ToRender, frozen=True):
+    """Render the list that the task's ``for_each`` gives, and say ``ExpandTask``."""
+
+    task: str
+
+
+class GatherItems(ToRender, frozen=True):
+    """All items of the task have ended: put their results together, and say ``GatherTask``."""
+
+    task: str
+
+
+class RenderOutput(ToRender, frozen=True):
     """Every step has ended: render the output, and say ``FinishQuest``."""
 
 
-Due = (
-    WantPlace
-    | DropWant
-    | RunAttempt
-    | RecallAttempt
-    | DropAttempt
-    | Decide
-    | RenderInput
-    | RenderOutput
-)
+Renders = Decide | RenderInput | ListItems | GatherItems | RenderOutput
+Due = WantPlace | DropWant | RunAttempt | RecallAttempt | DropAttempt | Renders

@@ -32,6 +32,7 @@ QUEST_MOVES: Final[dict[tuple[Phase, str], Phase]] = {
 """Which quest events are legal in which phase, and where they lead."""
 
 TERMINAL_PHASES: Final = frozenset({"completed", "failed", "cancelled"})
+NOTHING_GROWN: Final[dict[str, int]] = {}
 
 
 class IllegalMove(Exception):
@@ -63,7 +64,10 @@ class Plan:
 
 
 class QuestState:
-    """The fold. ``due`` is the delta that the shell takes; ``admitted``: the tasks that ask for a place, and is it in vain?"""
+    """The fold. ``due`` is the delta that the shell takes; ``admitted``: the tasks that ask for a place, and is it in vain?
+
+    ``tasks`` begins with the document's steps. ``grown``: the places of those that came while it ran.
+    """
 
     __slots__ = (
         "admitted",
@@ -78,6 +82,7 @@ class QuestState:
         "failed_steps",
         "failure",
         "finished_us",
+        "grown",
         "id",
         "in_vain",
         "inputs",
@@ -126,6 +131,7 @@ class QuestState:
         self.deadline_us: int | None = None
         self.total_timeout_ms: int | None = None
         self.tasks = [Task(n, s, len(s.dependencies)) for n, s in enumerate(plan.steps)]
+        self.grown = NOTHING_GROWN
         self.ended = 0
         self.running = 0
         self.settling = 0
@@ -143,11 +149,22 @@ class QuestState:
     def task(self, key: str) -> Task | None:
         """The task of that id."""
         index = self.plan.index.get(key)
+        if index is None:
+            index = self.grown.get(key)
         return None if index is None else self.tasks[index]
 
     def at(self, key: str) -> Task:
         """The task of that id, which must exist: for ids that come from our own events."""
-        return self.tasks[self.plan.index[key]]
+        index = self.plan.index.get(key)
+        return self.tasks[self.grown[key] if index is None else index]
+
+    def join(self, task: Task) -> None:
+        """One more task of a quest that runs, at the next place."""
+        assert task.index == len(self.tasks)
+        if self.grown is NOTHING_GROWN:
+            self.grown = {}
+        self.grown[task.key] = task.index
+        self.tasks.append(task)
 
     @property
     def status(self) -> QuestStatus:

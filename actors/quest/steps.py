@@ -7,7 +7,7 @@ from questd.actors.graph import CompiledQuest
 from questd.actors.house import House
 from questd.actors.mail import EndStep, Place, Recall
 from questd.actors.quest.materials import Rendering, order_for, rendering_for
-from questd.actors.quest.owed import Decide, RenderInput, RenderOutput, RunAttempt
+from questd.actors.quest.owed import Renders, RunAttempt
 from questd.actors.quest.state import QuestState
 from questd.actors.quest.writing import Writing
 from questd.actors.rendering import missing
@@ -85,10 +85,10 @@ class Renderings:
         self,
         state: QuestState,
         compiled: CompiledQuest,
-        due: Decide | RenderInput | RenderOutput,
+        due: Renders,
         writing: Writing,
     ) -> Rendering | None:
-        """Render a condition, a task's input or the quest's output: at once, or when the texts it needs have been read.
+        """Render something for the quest: at once, or when the texts it needs have been read.
 
         They are read when all that was decided is on disk: one of them may be a result that came just now.
         """

@@ -5,6 +5,9 @@ A task is *pending* until its dependencies have ended, *deciding* while its ``wh
 its result is still to be rendered, and then completed, failed, skipped or cancelled. A task whose attempt was lost is ready again and
 remembers the lost attempt: its result still counts until another attempt has started.
 
+The task of a step with ``for_each`` never runs itself: it is *listing* while the list is rendered, *spread* while the tasks of its items
+are under way, and *gathering* while their results are put together.
+
 Each state is a small type with only its own fields. This file must not know of actors, time, or the disk.
 """
 
@@ -18,15 +21,25 @@ from questd.messages.heads import TaskStatus
 from questd.messages.payload import Payload
 
 Ended = Literal["completed", "failed", "cancelled"]
-TaskPhase = (
-    Literal["pending", "deciding", "ready", "running", "retrying", "waiting", "settling", "skipped"]
-    | Ended
-)
+TaskPhase = Literal[
+    "pending",
+    "deciding",
+    "listing",
+    "spread",
+    "gathering",
+    "ready",
+    "running",
+    "retrying",
+    "waiting",
+    "settling",
+    "skipped",
+    Ended,
+]
 
 TASK_MOVES: Final[dict[tuple[TaskPhase, str], tuple[TaskPhase, ...]]] = {
     ("pending", "task.skipped"): ("skipped",),
     ("deciding", "task.skipped"): ("skipped",),
-    ("deciding", "task.allowed"): ("ready",),
+    ("deciding", "task.allowed"): ("ready", "listing"),
     ("deciding", "task.failed"): ("settling", "failed"),
     ("ready", "attempt.started"): ("running",),
     ("ready", "attempt.completed"): ("completed",),
@@ -44,6 +57,11 @@ TASK_MOVES: Final[dict[tuple[TaskPhase, str], tuple[TaskPhase, ...]]] = {
     ("waiting", "attempt.failed"): ("retrying", "settling", "failed"),
     ("ready", "task.completed"): ("completed",),
     ("waiting", "task.failed"): ("settling", "failed"),
+    ("listing", "task.expanded"): ("spread",),
+    ("listing", "task.failed"): ("settling", "failed"),
+    ("spread", "task.failed"): ("settling", "failed"),
+    ("gathering", "task.gathered"): ("completed",),
+    ("gathering", "task.failed"): ("settling", "failed"),
     ("settling", "task.failed"): ("failed",),
     ("failed", "task.failed"): ("failed",),
     ("ready", "task.fell_back"): ("ready",),
@@ -81,6 +99,27 @@ class Deciding(Struct, frozen=True):
 
     since_us: int
     phase: ClassVar[TaskPhase] = "deciding"
+
+
+class Listing(Struct, frozen=True):
+    """Its ``for_each`` is to be rendered."""
+
+    since_us: int
+    phase: ClassVar[TaskPhase] = "listing"
+
+
+class Spread(Struct, frozen=True):
+    """The tasks of its items are under way."""
+
+    since_us: int
+    phase: ClassVar[TaskPhase] = "spread"
+
+
+class Gathering(Struct, frozen=True):
+    """Every item has ended, and the list of their results is to be put together."""
+
+    since_us: int
+    phase: ClassVar[TaskPhase] = "gathering"
 
 
 class Ready(Struct, frozen=True):
@@ -166,6 +205,9 @@ class Cancelled(Struct, frozen=True):
 TaskState = (
     Pending
     | Deciding
+    | Listing
+    | Spread
+    | Gathering
     | Ready
     | Running
     | Retrying
@@ -176,6 +218,24 @@ TaskState = (
     | Skipped
     | Cancelled
 )
+
+
+class Item(Struct, frozen=True):
+    """What a task is an item of: number ``number``, counted from 0, of that task's list."""
+
+    of: "Task"
+    number: int
+    value: Payload
+
+
+class Items(Struct):
+    """The items of a task: ``count`` tasks from place ``first`` on. The first ``next`` have come up; ``left`` have not ended."""
+
+    first: int
+    count: int
+    next: int
+    left: int
+    failed: list[int]
 
 
 class Task:
@@ -191,6 +251,8 @@ class Task:
         "first_ready_us",
         "first_started_us",
         "index",
+        "item",
+        "items",
         "key",
         "last",
         "losses",
@@ -206,6 +268,8 @@ class Task:
     def __init__(self, index: int, step: StepDefinition, unfinished: int) -> None:
         self.index = index
         self.key = step.key
+        self.item: Item | None = None
+        self.items: Items | None = None
         self.step = step
         self.state: TaskState = PENDING
         self.unfinished = unfinished
@@ -246,7 +310,10 @@ PENDING: Final = Pending()
 
 def task_status(task: Task) -> TaskStatus:
     """The word that people see."""
-    phase = task.state.phase
-    if phase == "deciding":
-        return "pending"
-    return "running" if phase == "settling" else phase
+    match task.state.phase:
+        case "deciding" | "listing":
+            return "pending"
+        case "settling" | "spread" | "gathering":
+            return "running"
+        case phase:
+            return phase

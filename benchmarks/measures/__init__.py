@@ -6,7 +6,7 @@ from benchmarks.bench import Bench
 from benchmarks.measures.history import history
 from benchmarks.measures.latency import latency
 from benchmarks.measures.parked import parked
-from benchmarks.measures.shapes import long_chain, parallel
+from benchmarks.measures.shapes import items, long_chain, parallel
 from benchmarks.measures.startup import startup
 from benchmarks.measures.throughput import capacity, throughput
 from benchmarks.report import Figure
@@ -16,6 +16,7 @@ MEASURES: dict[str, Callable[[Bench], Iterator[Figure]]] = {
     "capacity": capacity,
     "latency": latency,
     "parallel": parallel,
+    "items": items,
     "chain": long_chain,
     "parked": parked,
     "history": history,

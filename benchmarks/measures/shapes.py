@@ -4,13 +4,14 @@ from collections.abc import Iterator
 
 from benchmarks.bed import Bed, Load, made, run_load
 from benchmarks.bench import Bench, load
-from benchmarks.definitions import chain, fan
+from benchmarks.definitions import chain, each, fan
 from benchmarks.measures.throughput import WARM_UP, burst
 from benchmarks.report import Figure, at_least, at_most, middle
 from benchmarks.statistics import growth, steady_rate
 
 WIDE = 5_000
 LONG = 10_000
+ITEMS = 1_000
 WINDOW = 1_000
 
 
@@ -44,6 +45,30 @@ def parallel(bench: Bench) -> Iterator[Figure]:
             "submit ms, first": loads[0].submit_us[0] / 1e3,
             "submit ms, last": loads[-1].submit_us[0] / 1e3,
         },
+        pids=pids,
+        load=load(),
+    )
+
+
+def items(bench: Bench) -> Iterator[Figure]:
+    """All items of a list at once, then a join."""
+    count = bench.size(ITEMS)
+    with made(bench.nursery, bench.data()) as bed:
+        burst(bench, bed, WARM_UP)
+        loads = [one(bench, bed, each(count), count + 1) for _ in range(bench.repeats)]
+        pids = bed.pids
+    runs = tuple(load.steps_per_s for load in loads)
+    value, chosen = middle(runs)
+    yield Figure(
+        name="items",
+        title=f"one quest, for_each of {count:,} items and a join",
+        unit="steps/s",
+        measured="from before the submit, rendering the list and gathering the results included, until the quest was seen completed in the journal",
+        value=value,
+        target=at_least(5_000),
+        runs=runs,
+        chosen=chosen,
+        details={"steady": steady_rate(loads[-1].completed_us)},
         pids=pids,
         load=load(),
     )

@@ -127,6 +127,12 @@ def _filters(parser: ArgumentParser) -> None:
     group.add_argument("--after", metavar="ID", help="the page behind this one")
 
 
+def show(parser: ArgumentParser) -> None:
+    """``quest show``."""
+    quest(parser)
+    parser.add_argument("--items", metavar="STEP", help="the items of this step instead")
+
+
 def list_quests(parser: ArgumentParser) -> None:
     """``quest list``."""
     _filters(parser)
@@ -141,14 +147,23 @@ def watch(parser: ArgumentParser) -> None:
 def logs(parser: ArgumentParser) -> None:
     """``quest logs``."""
     quest(parser)
-    parser.add_argument("--task", metavar="TASK", help="of one task")
+    parser.add_argument(
+        "--task",
+        metavar="TASK",
+        help="of one task, as step or step[3]; a step's are those of its items too",
+    )
     parser.add_argument("--follow", action="store_true", help="go on until the quest has ended")
 
 
 def output(parser: ArgumentParser) -> None:
     """``quest output``."""
     quest(parser)
-    parser.add_argument("step", metavar="STEP", nargs="?", help="one step's result instead")
+    parser.add_argument(
+        "step",
+        metavar="STEP",
+        nargs="?",
+        help="the result of one step, or of one item, as step[3], instead",
+    )
 
 
 def cancel(parser: ArgumentParser) -> None:

@@ -6,11 +6,13 @@ from typing import Any
 
 from questd.cli.codes import DONE, FAILED, OF_STATUS
 from questd.cli.inputs import pairs
+from questd.cli.items import folded, items_table, items_text
 from questd.cli.marks import MARKS, between, clock, length, status_text, waiting_text
 from questd.cli.opening import client_of
 from questd.cli.output import Out, one_line, table
 from questd.client.client import Client
 from questd.client.errors import QuestFailed
+from questd.messages.address import step_of
 from questd.views.events import EventView
 from questd.views.shapes import ErrorView, QuestList, QuestRow, QuestView, StepView, WaitView
 
@@ -83,6 +85,8 @@ def show(options: argparse.Namespace, out: Out) -> int:
         view = client.show(options.quest)
     if out.as_json:
         out.document(view)
+    elif options.items is not None:
+        out.draw(items_table(view, options.items))
     else:
         draw_quest(view, out)
     return DONE
@@ -100,8 +104,9 @@ def draw_quest(view: QuestView, out: Out) -> None:
     out.draw("", steps_table(view), "")
     if view.error is not None:
         out.draw(Text.assemble(("✗ ", "bold red"), one_line(error_text(view.error), 2_000)))
-    for wait in view.waiting_for[:STEPS_SHOWN]:
-        out.draw(Text.assemble(("? ", "bold yellow"), one_line(wait_text(wait), 2_000)))
+    for wait, count in folded(view.waiting_for)[:STEPS_SHOWN]:
+        more = f" and {count - 1} more items" if count > 1 else ""
+        out.draw(Text.assemble(("? ", "bold yellow"), one_line(f"{wait_text(wait)}{more}", 2_000)))
     if view.status == "completed":
         out.value(view.output)
 
@@ -125,7 +130,7 @@ def _facts(view: QuestView) -> list[tuple[str, str]]:
 
 def steps_table(view: QuestView) -> Any:
     """One row a step, as many as fit a person's patience."""
-    waits = {wait.task: wait for wait in view.waiting_for}
+    waits = {step_of(wait.task): wait for wait in reversed(view.waiting_for)}
     rows = [_step_row(key, step, waits.get(key)) for key, step in view.steps.items()]
     left_out = len(rows) - STEPS_SHOWN
     if left_out > 0:
@@ -140,11 +145,12 @@ def _step_row(key: str, step: StepView, wait: WaitView | None) -> tuple[Any, ...
     took = step.duration_ms or (
         between(step.started_at, None) if step.status == "running" else step.duration_ms
     )
-    remark = ""
+    remark = items_text(step)
     if step.error is not None:
         remark = f"{step.error.kind}: {step.error.message}"
     elif wait is not None:
-        remark = waiting_text(wait.what, wait.name)
+        waiting = waiting_text(wait.what, wait.name)
+        remark = f"{remark}; {waiting}" if remark else waiting
     who = ".".join(part for part in (step.agent, step.tool) if part)
     tries = str(step.attempts) if step.attempts else ""
     return Text(mark, style=style), key, who, length(took), tries, one_line(remark, 100)

@@ -37,7 +37,7 @@ GROUPS: Final[dict[str, tuple[Verb | Noun, ...]]] = {
         Verb("run", "start a quest, follow it, print what it gives", "questd.cli.running:run", add.run),
         Verb("submit", "start a quest and return its id", "questd.cli.quests:submit", add.submit),
         Verb("list", "quests, newest first", "questd.cli.looking:list_quests", add.list_quests),
-        Verb("show", "all about one quest", "questd.cli.looking:show", add.quest),
+        Verb("show", "all about one quest", "questd.cli.looking:show", add.show),
         Verb("watch", "follow a quest's events", "questd.cli.looking:watch", add.watch),
         Verb("logs", "what its tools wrote", "questd.cli.looking:logs", add.logs),
         Verb("output", "what it gave, or one of its steps", "questd.cli.looking:output", add.output),

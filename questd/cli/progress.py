@@ -15,6 +15,7 @@ from questd.cli.marks import MARKS, length, status_text, waiting_text
 from questd.cli.output import Out, one_line, visible
 from questd.client.following import Following
 from questd.messages import events as ev
+from questd.messages.address import step_of
 from questd.messages.events import Record
 from questd.messages.heads import Wait
 from questd.views.decoding import shown_event
@@ -152,7 +153,7 @@ class Drawing:
         for column in ("left", "left", "left", "right"):
             made.add_column(justify=column, no_wrap=True)
         made.add_column(overflow="ellipsis", no_wrap=True)
-        waits = {wait.task: wait for wait in waits_of(state, 1_000)}
+        waits = {step_of(wait.task): wait for wait in reversed(waits_of(state, 1_000))}
         shown, left_out = chosen(state, self._rows)
         for task in shown:
             made.add_row(*self._row(state, task, waits.get(task.key), now_us))
@@ -189,6 +190,9 @@ class Drawing:
         remark = f"{failure.kind}: {failure.message}" if failure else ""
         if task.first_started_us and finished_us:
             return length((finished_us - task.first_started_us) / 1_000), remark
+        if task.items is not None and not finished_us:
+            took = length((now_us - task.first_started_us) / 1_000) if task.attempts else ""
+            return took, f"{task.items.count - task.items.left} of {task.items.count} items"
         if wait is not None:
             until = f" in {length(max(0, wait.until_us - now_us) / 1_000)}" if wait.until_us else ""
             waiting = waiting_text(wait.what, wait.name)
@@ -205,20 +209,23 @@ class Drawing:
 
 def chosen(state: QuestState, most: int) -> tuple[list[Task], int]:
     """The steps to draw, in document order, and how many are left out."""
-    if len(state.tasks) <= most:
-        return list(state.tasks), 0
+    tasks = [task for task in state.tasks if task.item is None]
+    if len(tasks) <= most:
+        return tasks, 0
     rank = {status: place for place, status in enumerate(FIRST)}
     ranked = sorted(
-        state.tasks, key=lambda task: (rank.get(step_status(state, task), len(rank)), task.index)
+        tasks, key=lambda task: (rank.get(step_status(state, task), len(rank)), task.index)
     )
     shown = sorted(ranked[: most - 1], key=lambda task: task.index)
-    return shown, len(state.tasks) - len(shown)
+    return shown, len(tasks) - len(shown)
 
 
 def counted(state: QuestState) -> str:
     """How many steps are in which state."""
     counts: dict[str, int] = {}
     for task in state.tasks:
+        if task.item is not None:
+            continue
         status = step_status(state, task)
         counts[status] = counts.get(status, 0) + 1
     return ", ".join(f"{count} {status}" for status, count in counts.items())

@@ -17,13 +17,14 @@ from questd.client.home import Home
 from questd.client.questions import DEFAULT_STATISTICS, ROWS, TIMEOUT_MS, History
 from questd.client.session import Session
 from questd.messages import control as ctl
+from questd.messages.address import step_of
 from questd.messages.control import InstanceView
 from questd.messages.definition import QuestDefinition
 from questd.messages.heads import ListFilter
 from questd.messages.payload import encode_json
 from questd.views.events import EventView, LogView, event_view, log_views
 from questd.views.quests import list_row
-from questd.views.shapes import QuestList, QuestView, SubmittedView
+from questd.views.shapes import QuestList, QuestView, StepView, SubmittedView, TaskView
 
 if TYPE_CHECKING:
     from questd.builder import Quest
@@ -215,17 +216,18 @@ class Client:
     def logs(
         self, quest: str, *, task: str | None = None, follow: bool = False
     ) -> Iterator[LogView]:
-        """What its tools wrote with ``ctx.log``. ``follow``: go on until the quest has ended."""
+        """What its tools wrote with ``ctx.log``. ``task``: a task's id, or a step's key for all its items; ``follow``: go on until the quest has ended."""
         following = Following(self._home.reader(), quest)
         more = True
         while more:
             records = following.poll(WAIT_MS if follow else 0)
             for record in records:
-                yield from (line for line in log_views(record) if task in (None, line.task))
+                lines = log_views(record)
+                yield from (line for line in lines if task in (None, line.task, step_of(line.task)))
             more = not following.ended if follow else bool(records)
 
     def output(self, quest: str, *, step: str | None = None) -> Any:
-        """What the quest gave, or one of its steps. QuestFailed when it failed, Refused while it runs."""
+        """What the quest gave, or one of its steps or items. QuestFailed when it failed, Refused while it runs."""
         view = self.show(quest)
         if step is not None:
             return step_result(view, step)
@@ -346,8 +348,10 @@ class Client:
 
 
 def step_result(view: QuestView, key: str) -> Any:
-    """The result of one step. NotFound names those that there are."""
-    step = view.steps.get(key)
+    """The result of one step, or of an item by its id. NotFound names the steps that there are."""
+    step: StepView | TaskView | None = view.steps.get(key)
+    if step is None and (whole := view.steps.get(step_of(key))) is not None:
+        step = whole.tasks.get(key) if isinstance(whole.tasks, dict) else None
     if step is None:
         raise NotFound(f"{view.id} has no step {key!r}; it has {', '.join(view.steps)}")
     if step.status != "completed" and step.result is None:

@@ -57,11 +57,13 @@ def draw_text(definition: QuestDefinition) -> str:
             needs = f"← {', '.join(step.dependencies)}" if step.dependencies else ""
             alone = "" if step.parallel else "(alone)"
             condition = f"when {_cut(step.when)}" if step.when is not None else ""
+            items = f"for each of {_cut(step.for_each)}" if step.for_each is not None else ""
             cells = [
                 f"{step.key:<{wide}}",
                 f"{who_does(step):<{who_wide}}",
                 needs,
                 condition,
+                items,
                 alone,
             ]
             lines.append(f"{first:>4}  {'  '.join(cell for cell in cells if cell)}".rstrip())

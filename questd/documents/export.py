@@ -22,6 +22,11 @@ from questd.messages.definition import (
     StepDefinition,
 )
 
+FIELDS_AS_THEY_ARE = (
+    *("when", "allow_skipped", "for_each", "max_parallel", "partial"),
+    *("on_error", "idempotent", "priority"),
+)
+
 # json.dumps leaves these as they are; a document may not hold them unescaped.
 _UNSHOWN = re.compile("[\x7f-\x9f\ufeff\ufffe\uffff]")
 
@@ -123,7 +128,7 @@ def _step(step: StepDefinition, base: RetryPolicy) -> dict[str, Any]:
         _put_length(written, field, getattr(step, f"{field}_ms"))
     if step.retry is not None:
         written["retry"] = _retry(step.retry, base)
-    for field in ("when", "allow_skipped", "on_error", "idempotent", "priority"):
+    for field in FIELDS_AS_THEY_ARE:
         if (value := getattr(step, field)) != getattr(plain, field):
             written[field] = value
     if step.fallback:

@@ -15,7 +15,7 @@ from questd.actors.graph.durations import DURATION_PATTERN, parse_duration
 from questd.actors.graph.problems import At, nearest_name, shorten
 from questd.documents.faults import Fault, fault
 from questd.documents.tree import Node, Place, plain
-from questd.messages.definition import STEP_KEY_PATTERN, OnError
+from questd.messages.definition import STEP_KEY_PATTERN, OnError, Partial
 
 
 class _Absent:
@@ -176,9 +176,15 @@ def read_anything(sheet: Sheet, node: Node, at: At) -> Any:
     return plain(node)
 
 
-def read_on_error(sheet: Sheet, node: Node, at: At) -> Any:
-    """One of the three policies."""
-    policies = get_args(OnError)
+def read_expression(sheet: Sheet, node: Node, at: At) -> Any:
+    """A bare expression, as text."""
+    if node.items is not None:
+        return sheet.refuse(at, node.place, "must be an expression, not a list", 'quote it: "[…]"')
+    return read_text(sheet, node, at)
+
+
+def read_word(sheet: Sheet, node: Node, at: At, policies: tuple[str, ...]) -> Any:
+    """One of these words."""
     if node.value in policies and isinstance(node.value, str):
         return node.value
     near = nearest_name(node.value, policies) if isinstance(node.value, str) else None
@@ -240,8 +246,19 @@ LABELS = Kind(
     {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}},
 )
 ARGUMENTS = Kind(read_arguments, {"type": "object"})
-ON_ERROR = Kind(read_on_error, {"enum": list(get_args(OnError))})
+EXPRESSION = Kind(read_expression, {"type": "string"})
 PRIORITY = Kind(read_integer, {"type": "integer", "minimum": 1, "maximum": 10})
+
+
+def _word(words: tuple[str, ...]) -> Kind:
+    def read(sheet: Sheet, node: Node, at: At) -> Any:
+        return read_word(sheet, node, at, words)
+
+    return Kind(read, {"enum": list(words)})
+
+
+ON_ERROR = _word(get_args(OnError))
+PARTIAL = _word(get_args(Partial))
 
 
 def _integer(low: int, high: int) -> Kind:
@@ -338,9 +355,12 @@ STEP_FIELDS: Fields = {
         "allow_skipped", BOOLEAN, "true: runs although something that it depends on was skipped."
     ),
     "fallback": Field("fallback", FALLBACKS, "Who does it, in order, when who should has failed."),
+    "for_each": Field("for_each", EXPRESSION, "An expression that gives a list: a task for each."),
+    "max_parallel": Field("max_parallel", _integer(1, PARALLEL_MAX), "Items at once."),
+    "partial": Field("partial", PARTIAL, "continue: goes on without the items that fail."),
 }
 STEP_LATER = (
-    "for_each max_parallel partial compensate repeat breakpoint gate use wait_for "
+    "compensate repeat breakpoint gate use wait_for "
     "sleep ask plan route labels affinity default inputs"
 )
 QUEST_FIELDS: Fields = {

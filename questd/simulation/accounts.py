@@ -1,12 +1,17 @@
 """One quest as its durable events tell it, kept apart from the production fold on purpose."""
 
-from typing import Final
+from typing import Any, Final
 
 from questd.actors.quest.state import QuestState
 from questd.messages import events as ev
 from questd.messages.definition import QuestDefinition
+from questd.messages.failure import TIMEOUT
+from questd.messages.payload import Payload
 
 NEVER_US: Final = -(10**18)
+SAID_BY_THE_DAEMON: Final = frozenset(
+    {TIMEOUT, "validation", "internal", "too_large", "agent_lost"}
+)
 
 
 class Attempt:
@@ -52,6 +57,11 @@ class Account:
         self.total_timeout_ms: int | None = None
         self.stopping = False
         self.end: str | None = None
+        self.spread: dict[str, list[Any]] = {}
+        self.item_of: dict[str, tuple[str, int]] = {}
+        self.results: dict[str, Payload] = {}
+        self.gathered: dict[str, list[Any]] = {}
+        self.keys: dict[str, str] = {}
         self.sent: dict[str, tuple[bytes, str]] = {}
 
     @property

@@ -50,6 +50,7 @@ def fell_back(account: Account, event: ev.TaskFellBack, expect: Expect) -> None:
     """The next choice, after the one before has been given up."""
     where, task = f"{account.quest} {event.task}", event.task
     step, before = account.steps[task], account.choice.get(task, 0)
+    expect(step.for_each is None, f"{where}: has items, and falls back itself")
     expect(event.to == before + 1 <= len(step.fallback), f"{where}: fell back to {event.to}")
     lost = account.losses.get(task, 0) >= MAX_LOSSES and event.failure.kind == AGENT_LOST
     unable = event.failure.kind == VALIDATION
@@ -64,7 +65,8 @@ def fell_back(account: Account, event: ev.TaskFellBack, expect: Expect) -> None:
 
 def check_failed(account: Account, task: str, failure: Failure, expect: Expect) -> None:
     """Nobody was left to do it, or nobody could have."""
-    left = account.choice.get(task, 0) < len(account.steps[task].fallback)
+    step = account.steps[task]
+    left = step.for_each is None and account.choice.get(task, 0) < len(step.fallback)
     hopeless = failure.kind == AGENT_LOST or failure.message.startswith(TIME_IS_OVER)
     where = f"{account.quest} {task}"
     expect(not left or hopeless or account.stopping, f"{where}: failed, and somebody else was left")

@@ -8,19 +8,20 @@ from typing import Final
 
 from questd.simulation.accounts import Account
 from questd.simulation.chance import Chance
+from questd.simulation.items import failed_steps, items_of
 
 ALONE: Final[dict[str, bool]] = {"true": True, "1 > 2": False}
 
 
 def _was_tried_once(account: Account, key: str) -> bool:
-    latest = account.latest.get(key)
-    return latest is None or latest.event.attempt < 2
+    tasks = (key, *items_of(account, key))
+    return sum(account.latest[t].event.attempt for t in tasks if t in account.latest) < 2
 
 
 ABOUT: Final[dict[str, Callable[[Account, str], bool]]] = {
     "{}.status == 'completed'": lambda account, key: key in account.completed,
     "{}.attempts < 2": _was_tried_once,
-    "not {}.error": lambda account, key: key not in account.failed,
+    "not {}.error": lambda account, key: key not in failed_steps(account),
     "{}.status != 'skipped'": lambda account, key: key not in account.skipped,
 }
 

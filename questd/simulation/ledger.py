@@ -8,7 +8,7 @@ A second, simpler account of every quest, kept from the bytes that the journal m
 - An attempt starts when all dependencies have ended, no retry delay is left, exclusivity and limits allow it, and never of a
   task that has been completed. A lost attempt of a tool that is not idempotent is repeated only after a decision.
 - Work is sent only of attempts whose start is durable and whose task is not completed; arguments and idempotency key of a
-  task never change. An outcome is acknowledged only when the journal says what became of it.
+  task never change, and no other task of the quest has its key. An outcome is acknowledged only when the journal says what became of it.
 - A tool begins once per (quest, epoch), on the instance that its start names. It may begin although its task is completed
   only if the attempt was given up as lost before (that is what *at least once* means for idempotent tools), or a person
   completed or ended the task; and one that was given up more than two holds before begins no more.
@@ -38,8 +38,8 @@ from questd.messages.upcasting import event_of
 from questd.runtime.deterministic import VirtualClock
 from questd.runtime.journal.memory import MemoryStore
 from questd.runtime.journal.store import Append, Appended, KeyTaken, Refusal
-from questd.simulation import choices
-from questd.simulation.accounts import NEVER_US, Account, Attempt
+from questd.simulation import choices, items
+from questd.simulation.accounts import NEVER_US, SAID_BY_THE_DAEMON, Account, Attempt
 from questd.simulation.conditions import note_decision
 
 ENDS: Final = (ev.QuestCompleted, ev.QuestFailed, ev.QuestCancelled)
@@ -153,18 +153,23 @@ class Ledger:
                 account.refused[epoch] = None
             case ev.TaskFailed(task, failure, continued, result):
                 choices.check_failed(account, task, failure, self.expect)
+                items.note_failed(account, event, self.expect)
                 account.failed[task] = None
                 if continued:
                     account.ended[task] = None
-                self._check_payload(account, result)
+                self._text(account, result)
             case ev.TaskCompleted(task, result, _):
-                self._complete(account, task, -1)
-                self._check_payload(account, result)
+                self._complete(account, task, -1, result)
             case ev.TaskAllowed(task) | ev.TaskSkipped(task):
                 skipped = isinstance(event, ev.TaskSkipped)
                 note_decision(account, task, self.expect, skipped=skipped)
             case ev.TaskFellBack():
                 choices.fell_back(account, event, self.expect)
+            case ev.TaskExpanded():
+                items.expanded(account, event, self._text, self.expect)
+            case ev.TaskGathered(task, result):
+                items.gathered(account, event, self._text, self.expect)
+                self._complete(account, task, -1, result)
             case ev.BreakpointOpened(task):
                 self.breakpoints.append((account.quest, task))
             case ev.BreakpointResolved(_, task, _, actor):
@@ -177,7 +182,7 @@ class Ledger:
         match event:
             case ev.QuestSubmitted(inputs=inputs, key=key, total_timeout_ms=total_ms):
                 self._on_submitted(account, key, record)
-                self._check_payload(account, inputs)
+                self._text(account, inputs)
                 account.total_timeout_ms = total_ms
             case ev.QuestStarted():
                 account.started_us = record.at_us
@@ -211,9 +216,10 @@ class Ledger:
         account.end = ev.kind_of(event)
         self.expect(not account.running, f"{account.quest}: ended while {account.running} ran")
         if isinstance(event, ev.QuestCompleted):
-            missing = [key for key in account.steps if key not in account.ended]
+            missing = items.missing(account)
             self.expect(not missing, f"{account.quest}: completed without {missing}")
-            self._check_payload(account, event.output)
+            self._text(account, event.output)
+            items.check_failed_steps(account, event, self.expect)
 
     # -- attempts ----------------------------------------------------------------------------------------
 
@@ -241,6 +247,7 @@ class Ledger:
         after = any(key in account.skipped for key in step.dependencies)
         self.expect(step.allow_skipped or not after, f"{where}: started after a skipped one")
         choices.check_started(account, event, self.expect)
+        items.check_started(account, task, self.expect)
         self._check_company(account, where, exclusive=not step.parallel)
         attempt = Attempt(record.n, event, self._clock.monotonic_us)
         account.attempts[record.n] = account.latest[task] = attempt
@@ -273,18 +280,20 @@ class Ledger:
 
     def _on_completed(self, account: Account, event: ev.AttemptCompleted) -> None:
         self._counts(account, event.task, event.epoch)
-        self._complete(account, event.task, event.epoch)
+        self._complete(account, event.task, event.epoch, event.result)
         outcome = self.outcomes.get((account.quest, event.epoch))
         text = self._text(account, event.result)
         told = isinstance(outcome, Completed) and outcome.result == text
         self.expect(told, f"{account.quest} {event.task}: its result is not what the tool returned")
 
-    def _complete(self, account: Account, task: str, epoch: int) -> None:
+    def _complete(self, account: Account, task: str, epoch: int, result: Payload) -> None:
         where = f"{account.quest} {task}"
         self.expect(task not in account.completed, f"{where}: completed twice")
         self.expect(task not in account.failed, f"{where}: completed after it had failed")
         account.completed[task] = epoch
+        account.results[task] = result
         account.ended[task] = None
+        self._text(account, result)
 
     def _on_failed(self, account: Account, event: ev.AttemptFailed, record: ev.Record) -> None:
         attempt = self._counts(account, event.task, event.epoch)
@@ -303,9 +312,6 @@ class Ledger:
             self.fail(
                 f"{account.quest} {event.task}: failed as {event.failure}, and no tool said so"
             )
-
-    def _check_payload(self, account: Account, payload: Payload) -> None:
-        self._text(account, payload)
 
     def _text(self, account: Account, payload: Payload) -> bytes | None:
         if not isinstance(payload, BlobRef):
@@ -340,6 +346,7 @@ class Ledger:
         self.expect(started.instance == instance, f"{where}: sent to {instance}")
         self.expect(item.task not in account.completed, f"{where}: its task is completed")
         given = (item.arguments, item.idempotency_key)
+        items.check_sent(account, item, self.expect)
         before = account.sent.setdefault(item.task, given)
         self.expect(before == given, f"{where}: other arguments or key than before")
 
@@ -388,8 +395,3 @@ class Ledger:
         for quest, account in self.accounts.items():
             kept = store.events(quest) == account.records
             self.expect(kept, f"{quest}: durable events were lost or changed")
-
-
-SAID_BY_THE_DAEMON: Final = frozenset(
-    {TIMEOUT, "validation", "internal", "too_large", "agent_lost"}
-)

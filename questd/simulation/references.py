@@ -86,6 +86,21 @@ def _alternatives() -> list[Errand]:
     return [_errand(0, given, passed, _step(2, "s1")), _errand(1, given)]
 
 
+def _items() -> list[Errand]:
+    """A list, and a list of its results, in a window; after them a step that sees all of it."""
+    first = structs.replace(_step(0), for_each="[1, 2, 3]", max_parallel=2)
+    each = structs.replace(_step(1, "s0"), for_each="s0.result")
+    return [_errand(0, first, each, _step(2, "s1"))]
+
+
+def _partial() -> list[Errand]:
+    """Items that fail often: one step goes on with what is left, the other fails with the first, and its quest goes on."""
+    once = RetryPolicy(attempts=2, delay_ms=20)
+    left = structs.replace(_step(0), for_each="[1, 2, 3]", partial="continue", retry=once)
+    given = structs.replace(_step(1, "s0"), for_each="s0.result", on_error=ON_ERROR[2], retry=once)
+    return [_errand(0, left, given, _step(2, "s1")), _errand(1, left)]
+
+
 def _waits() -> list[Errand]:
     """Agents that come late; tools that must not be repeated, on agents that die: a person decides."""
     paid = _step(1, "s0", tool="pay")
@@ -114,6 +129,8 @@ SHAPES: Final = {
     "fan-out": Shape(_fan_out),
     "retries": Shape(_retries, Faults(tool_fails=0.4), steady=False),
     "alternatives": Shape(_alternatives, Faults(tool_fails=0.6), steady=False),
+    "items": Shape(_items),
+    "partial": Shape(_partial, Faults(tool_fails=0.5), steady=False),
     "waits": Shape(
         _waits, Faults(absent_agents=0.7, agent_crashes=3, tool_fails=0.1), steady=False
     ),

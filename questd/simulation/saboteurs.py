@@ -7,14 +7,25 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any, Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from questd.actors.agent import core as agent_core
 from questd.actors.agent.actor import AgentActor
 from questd.actors.directory.actor import Directory
 from questd.actors.exchange.actor import ExchangeActor
 from questd.actors.mail import Answered
-from questd.actors.quest import attempts, core, decide, fallback, moving, timing, told
+from questd.actors.quest import (
+    attempts,
+    core,
+    decide,
+    fallback,
+    item_materials,
+    items,
+    materials,
+    moving,
+    timing,
+    told,
+)
 from questd.actors.quest import state as quest_state
 from questd.actors.quest import task as quest_task
 from questd.actors.quest.actor import QuestSupervisor
@@ -249,6 +260,38 @@ def _drop_nothing(whole: Broken) -> Broken:
     return greet_again
 
 
+def _last_first(whole: Broken) -> Broken:
+    def items_of(state: Any, task: Any) -> Any:
+        return whole(state, task)[::-1]
+
+    return items_of
+
+
+def _one_key(whole: Broken) -> Broken:
+    def idempotency_key(quest: str, task: Any) -> Any:
+        item, task.item = task.item, None
+        key = whole(quest, task)
+        task.item = item
+        return key
+
+    return idempotency_key
+
+
+def _pass_over(whole: Broken) -> Broken:
+    def item_step(step: Any) -> Any:
+        return structs.replace(whole(step), on_error="continue")
+
+    return item_step
+
+
+def _hide_failed(whole: Broken) -> Broken:
+    def on_gathered(state: Any, event: Any, now_us: int) -> None:
+        state.at(event.task).items.failed.clear()
+        whole(state, event, now_us)
+
+    return on_gathered
+
+
 SABOTEURS: Final = (
     Saboteur("acknowledge before append", Writing, "answer", _answer_at_once),
     Saboteur("do effects before append", Writing, "when_durable", _do_at_once),
@@ -267,6 +310,12 @@ SABOTEURS: Final = (
     Saboteur("fall back without failing", attempts, "retry_at", _give_up_at_once),
     Saboteur("ask nobody else", attempts, "next_choice", _giving(None)),
     Saboteur("count what others tried", fallback, "fall_back", _keep_count),
+    Saboteur("let all items go at once", items, "window_of", _giving(None)),
+    Saboteur("mix up the results of items", item_materials, "items_of", _last_first),
+    Saboteur("give all items one key", materials, "idempotency_key", _one_key),
+    Saboteur("go on after an item that failed", items, "item_step", _pass_over),
+    Saboteur("let items outlive their step", items, "drop_rest", _giving(None)),
+    Saboteur("hide the items that failed", items, "on_gathered", _hide_failed),
     Saboteur("start with one dependency done", quest_task.Task, "__init__", _one_dependency),
     Saboteur("ignore exclusivity and limits", attempts, "hold_reason", _giving(None)),
     Saboteur("ignore the idempotency key", MemoryStore, "_holder", _giving(None)),

@@ -1,4 +1,4 @@
-"""Quests of random shape: chains, joins, fan-outs, exclusive steps, retries, timeouts, every on_error, conditions, fallbacks, absent agents."""
+"""Quests of random shape: chains, joins, fan-outs, exclusive steps, retries, timeouts, every on_error, conditions, fallbacks, items, absent agents."""
 
 from typing import Final
 
@@ -13,6 +13,7 @@ from questd.messages.definition import (
 from questd.messages.exchange import Parameter, ToolSpec
 from questd.simulation.chance import Chance
 from questd.simulation.conditions import draw_condition
+from questd.simulation.items import draw_items
 
 AGENTS: Final = ("alder", "birch", "cedar")
 NOBODY: Final = "nobody"
@@ -31,7 +32,7 @@ def draw_definition(chance: Chance, number: int) -> QuestDefinition:
     """One that the daemon accepts."""
     steps: list[StepDefinition] = []
     for place in range(chance.between(1, 7)):
-        steps.append(_draw_step(chance, place, [step.key for step in steps]))
+        steps.append(_draw_step(chance, place, steps))
     return QuestDefinition(
         name=f"sim-{number}",
         steps=tuple(steps),
@@ -47,13 +48,13 @@ def hopeless_definition() -> QuestDefinition:
     return QuestDefinition("hopeless", (StepDefinition("s0", agent=NOBODY, tool="work"),))
 
 
-def _draw_step(chance: Chance, place: int, earlier: list[str]) -> StepDefinition:
+def _draw_step(chance: Chance, place: int, earlier: list[StepDefinition]) -> StepDefinition:
     key = f"s{place}"
-    dependencies = _draw_dependencies(chance, earlier)
+    dependencies = _draw_dependencies(chance, [step.key for step in earlier])
     agent, capabilities = _draw_who(chance)
     named = dependencies and chance.maybe(0.25)
     arguments = {"x": f"{{{{ {dependencies[0]}.result }}}}", "y": place} if named else None
-    return StepDefinition(
+    step = StepDefinition(
         key=key,
         agent=agent,
         capabilities=capabilities,
@@ -72,6 +73,7 @@ def _draw_step(chance: Chance, place: int, earlier: list[str]) -> StepDefinition
         allow_skipped=chance.maybe(0.3),
         fallback=_draw_fallback(chance) if chance.maybe(0.2) else (),
     )
+    return draw_items(chance, earlier, step) if chance.maybe(0.15) else step
 
 
 def _draw_dependencies(chance: Chance, earlier: list[str]) -> tuple[str, ...]:

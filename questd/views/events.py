@@ -69,6 +69,8 @@ def _shown(name: str, value: Any, text_of: TextOf) -> Any:
             return structs.asdict(error_view(value) or value)
         case bytes() | BlobRef() if name in _PAYLOADS:
             return payload_value(value, text_of)
+        case _ if name == "items":
+            return [payload_value(item, text_of) for item in value]
         case int() if name in _TIMES:
             return rfc3339(value)
         case _:

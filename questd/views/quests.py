@@ -6,7 +6,10 @@ Pure: payloads that are kept elsewhere are asked of a callable. Must not know wh
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
+from msgspec import UNSET
+
 from questd.actors.quest.core import evolve, waits_of
+from questd.actors.quest.item_materials import failed_of, items_of, some_failed
 from questd.actors.quest.state import TERMINAL_PHASES, Plan, QuestState
 from questd.actors.quest.task import (
     Cancelled,
@@ -26,7 +29,7 @@ from questd.messages.failure import CANCELLED, INTERNAL, Failure
 from questd.messages.heads import TERMINAL, Head, TaskStatus, Wait
 from questd.messages.payload import BlobRef, Payload, decode_json
 from questd.views.decoding import shown_event
-from questd.views.shapes import ErrorView, QuestRow, QuestView, StepView, WaitView
+from questd.views.shapes import ErrorView, QuestRow, QuestView, StepView, TaskView, WaitView
 from questd.views.times import milliseconds, rfc3339, rfc3339_or_none
 
 TextOf = Callable[[BlobRef], bytes]
@@ -85,15 +88,22 @@ def quest_view(
         finished_at=rfc3339_or_none(state.finished_us),
         waiting_for=tuple(wait_view(wait) for wait in waits_of(state, WAITS_SHOWN)),
         failed_steps=tuple(state.failed_steps),
-        steps={task.key: step_view(state, task, text_of, missing) for task in state.tasks},
+        steps={
+            task.key: step_view(state, task, text_of, missing)
+            for task in state.tasks
+            if task.item is None
+        },
     )
 
 
 def step_view(
     state: QuestState, task: Task, text_of: TextOf, missing: Collection[Wanted] = ()
 ) -> StepView:
-    """One step, which is one task in this version."""
+    """One step, with the tasks of its items."""
     result, failure, finished_us = _outcome(task)
+    items = items_of(state, task)
+    if task.items is not None and task.items.failed and failure is None:
+        failure = some_failed(task.items, failed_of(state, task.items))
     started_us = task.first_started_us
     ended = started_us and finished_us is not None
     return StepView(
@@ -102,6 +112,27 @@ def step_view(
         rounds=1 if task.first_ready_us else 0,
         agent=task.last.agent if task.last else task.asked.agent,
         tool=task.last.tool if task.last else task.asked.tool,
+        started_at=rfc3339_or_none(started_us),
+        finished_at=rfc3339_or_none(finished_us),
+        duration_ms=milliseconds(started_us, finished_us or 0) if ended else None,
+        result=payload_value(result, text_of),
+        error=error_view(failure),
+        tasks={item.key: task_view(state, item, text_of, missing) for item in items} or UNSET,
+    )
+
+
+def task_view(
+    state: QuestState, task: Task, text_of: TextOf, missing: Collection[Wanted] = ()
+) -> TaskView:
+    """One unit of a step that has several."""
+    result, failure, finished_us = _outcome(task)
+    started_us = task.first_started_us
+    ended = started_us and finished_us is not None
+    return TaskView(
+        status=step_status(state, task, missing),
+        attempts=task.attempts,
+        agent=task.last.agent if task.last else task.step.agent,
+        tool=task.last.tool if task.last else task.step.tool,
         started_at=rfc3339_or_none(started_us),
         finished_at=rfc3339_or_none(finished_us),
         duration_ms=milliseconds(started_us, finished_us or 0) if ended else None,

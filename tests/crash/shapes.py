@@ -82,10 +82,21 @@ def change_mind(ground: Ground, reading: Reading) -> None:
         ground.insist(ctl.CancelQuest(reading.quest, "changed my mind", "operator"))
 
 
+def lists() -> QuestDefinition:
+    """The items of one list are those of the next; two at once, some of which fail twice."""
+    given: dict[str, Any] = {"for_each": "[1, 2, 3]", "arguments": {"value": "{{ item }}"}}
+    more: dict[str, Any] = {"values": ["{{ item }}", "{{ index }}"], "more": 1}
+    each = step("each", "flaky", "s0", max_parallel=2, **given)
+    again = step("again", "add", "each", for_each="each.result", arguments=more)
+    join = step("join", "add", "again", arguments={"values": "{{ again.result }}", "more": 1})
+    return QuestDefinition("lists", (add("s0"), each, again, join))
+
+
 SHAPES = {
     "chain": Shape(chain()),
     "fan-out": Shape(fan_out()),
     "retries": Shape(retries(), points=4),
+    "lists": Shape(lists(), points=4),
     "waits": Shape(waits(), lose_and_decide, {"reattach_grace_s": 1.0, "closed_pipe_s": 0.1}, 3),
     "cancel": Shape(cancel(), change_mind),
 }

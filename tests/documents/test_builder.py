@@ -292,3 +292,13 @@ def test_fallbacks_are_given_in_order() -> None:
     q.step("c", agent="b", fallback=(Fallback(tool="run"),))
     with pytest.raises(InvalidDocument, match=r"steps\[1\].fallback\[0\].agent: nobody is asked"):
         q.definition()
+
+
+def test_items_are_those_of_another_steps_result() -> None:
+    q = Quest("lists")
+    first = q.step("a", agent="b")
+    q.step("c", agent="b", for_each=first.result["files"], max_parallel=2, partial="continue")
+    text = 'needs: [a], for_each: "a.result.files", max_parallel: 2, partial: continue'
+    steps = f"steps: [{{key: a, agent: b}}, {{key: c, agent: b, {text}}}]"
+    assert q.definition().steps[1].dependencies == ("a",)
+    assert load(f"name: lists\n{steps}").steps[1].max_parallel == 2

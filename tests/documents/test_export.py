@@ -8,6 +8,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from questd.actors.graph import DURATION_MAX_MS, check
 from questd.documents import load, load_file, to_json, to_yaml
@@ -65,6 +66,7 @@ RETRY = st.builds(
 OPTIONAL_NAME = st.none() | NAME
 
 
+NO_ITEMS: dict[str, Any] = {"for_each": None, "max_parallel": None, "partial": "fail"}
 FALLBACK = st.builds(
     Fallback,
     agent=NAME,
@@ -103,7 +105,10 @@ def step(key: str, before: list[str]) -> st.SearchStrategy[StepDefinition]:
         when=st.none() | st.sampled_from(["true", "1 > 2", "not false"]),
         allow_skipped=st.booleans(),
         fallback=st.lists(FALLBACK, max_size=2).map(tuple),
-    )
+        for_each=st.just("[1, 2]"),
+        max_parallel=st.none() | st.just(1),
+        partial=st.sampled_from(["fail", "continue"]),
+    ).map(lambda step: step if step.priority else replace(step, **NO_ITEMS))
 
 
 INPUT = st.one_of(

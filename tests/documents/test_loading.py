@@ -56,6 +56,7 @@ steps:
     priority: 9
   - {key: last, capability: any, dependencies: [audit], when: "audit.result", allow_skipped: true,
      fallback: [{agent: spare}, {capability: [x, y], tool: run, timeout: 2m}]}
+  - {key: each, agent: any, needs: [audit], for_each: "audit.result", max_parallel: 4, partial: continue}
 output: {all: "{{ audit.result }}", n: 1}
 """
 
@@ -115,6 +116,14 @@ def test_every_field_arrives() -> None:
                 when="audit.result",
                 allow_skipped=True,
                 fallback=(Fallback("spare"), Fallback(None, ("x", "y"), "run", 120_000)),
+            ),
+            StepDefinition(
+                "each",
+                agent="any",
+                dependencies=("audit",),
+                for_each="audit.result",
+                max_parallel=4,
+                partial="continue",
             ),
         ),
         output={"all": "{{ audit.result }}", "n": 1},

@@ -113,8 +113,7 @@ def test_json_faults_have_places_too() -> None:
 
 
 LATER_OF_STEP = (
-    "for_each max_parallel partial compensate repeat breakpoint gate "
-    "use wait_for sleep ask plan route labels affinity"
+    "compensate repeat breakpoint gate use wait_for sleep ask plan route labels affinity"
 )
 
 
@@ -226,3 +225,28 @@ def test_what_is_wrong_with_a_fallback_has_its_place() -> None:
         ("steps[0].fallback[3]", 9, 5),
     ]
     assert only(GOOD + "  fallback: {agent: c}").message == "must be a list, not a mapping"
+
+
+def test_what_is_wrong_with_items_has_its_place() -> None:
+    text = (
+        "name: x\nsteps:\n"
+        "- {key: a, agent: b, max_parallel: 2, partial: continue}\n"
+        "- {key: c, agent: b, for_each: [1, 2]}\n"
+        "- {key: d, agent: b, for_each: a.result, max_parallel: 0, partial: goon}\n"
+        "- {key: e, agent: b, needs: [a], for_each: item, parallel: false, max_parallel: 2}\n"
+        '- {key: f, agent: b, when: "index > 1", for_each: "[1]", prompt: "{{ item }} {{ itme }}"}\n'
+        '- {key: g, agent: b, prompt: "{{ item }}"}\n'
+    )
+    assert places(text) == [
+        ("steps[0].max_parallel", 3, 36),
+        ("steps[0].partial", 3, 48),
+        ("steps[1].for_each", 4, 32),
+        ("steps[2].for_each", 5, 32),
+        ("steps[2].max_parallel", 5, 56),
+        ("steps[2].partial", 5, 68),
+        ("steps[3].for_each", 6, 44),
+        ("steps[3].max_parallel", 6, 81),
+        ("steps[4].when", 7, 28),
+        ("steps[5].prompt", 8, 30),
+    ]
+    assert [fault.hint for fault in faults(text)][-1] == "`item` is known in a step with for_each"

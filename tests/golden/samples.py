@@ -47,6 +47,8 @@ EVENTS: tuple[Struct, ...] = (
     ev.TaskAllowed("audit"),
     ev.TaskSkipped("audit", "when: parse.result"),
     ev.TaskFellBack("audit", 1, FAILURE),
+    ev.TaskExpanded("audit", (b"1", BLOB)),
+    ev.TaskGathered("audit", b"[1,null]"),
 )
 
 COMPLETED = ex.Completed(QUEST, 3, b'{"ok":true}', 1_500, 120, 0.25, "a-model", 0.75)
@@ -133,6 +135,8 @@ STEP_3 = structs.replace(
     STEP_2, fallback=(de.Fallback("lite", tool="scan", timeout_ms=1_000), de.Fallback(None, ("x",)))
 )
 
+STEP_4 = structs.replace(STEP_3, for_each="parse.result", max_parallel=4, partial="continue")
+
 DEFINITIONS: tuple[Struct, ...] = (
     de.QuestDefinition(name="least", steps=(de.StepDefinition("only", agent="a"),)),
     de.QuestDefinition(
@@ -159,6 +163,9 @@ DEFINITIONS: tuple[Struct, ...] = (
     ),
     de.QuestDefinition(
         name="others", steps=(de.StepDefinition("parse", agent="a"), STEP_3), inputs={}
+    ),
+    de.QuestDefinition(
+        name="items", steps=(de.StepDefinition("parse", agent="a"), STEP_4), inputs={}
     ),
 )
 

@@ -16,6 +16,7 @@ from questd.messages.definition import (
     encode_definition,
 )
 from questd.messages.failure import EXCEPTION, Failure
+from questd.messages.payload import Payload
 
 T0_US = 1_700_000_000_000_000
 AT_ONCE = RetryPolicy(attempts=3, delay_ms=0, jitter=0.0)
@@ -46,6 +47,8 @@ class Owed:
         self.recalls: dict[str, int] = {}
         self.renders: dict[str, None] = {}
         self.decides: dict[str, None] = {}
+        self.lists: dict[str, None] = {}
+        self.gathers: dict[str, None] = {}
         self.output = False
 
     def take(self, due: list[dues.Due]) -> None:
@@ -71,17 +74,25 @@ class Owed:
                     self.renders[task] = None
                 case dues.Decide(task):
                     self.decides[task] = None
+                case dues.ListItems(task):
+                    self.lists[task] = None
+                case dues.GatherItems(task):
+                    self.gathers[task] = None
                 case dues.RenderOutput():
                     self.output = True
 
     def settle(self, state: st.QuestState) -> None:
         """A rendering is over with the answer to it, or with what it was for."""
-        for task in list(self.renders):
-            if state.phase != "active" or not isinstance(state.at(task).state, tk.Settling):
-                del self.renders[task]
-        for task in list(self.decides):
-            if state.phase != "active" or not isinstance(state.at(task).state, tk.Deciding):
-                del self.decides[task]
+        rendered: tuple[tuple[dict[str, None], type[tk.TaskState]], ...] = (
+            (self.renders, tk.Settling),
+            (self.decides, tk.Deciding),
+            (self.lists, tk.Listing),
+            (self.gathers, tk.Gathering),
+        )
+        for tasks, due_in in rendered:
+            for task in list(tasks):
+                if state.phase != "active" or not isinstance(state.at(task).state, due_in):
+                    del tasks[task]
         self.output = self.output and state.phase == "active"
 
     def __eq__(self, other: object) -> bool:
@@ -114,6 +125,7 @@ class Life:
         self.now_us = T0_US
         self.events: list[tuple[int, ev.Event]] = []
         self.owed = Owed()
+        self.taken: list[dues.Due] = []
 
     # -- when ------------------------------------------------------------------------------------
 
@@ -137,9 +149,10 @@ class Life:
         self.events.append((self.now_us, event))
 
     def _settle(self) -> None:
-        self.owed.take(self.state.take_due())
+        self.taken = self.state.take_due()
+        self.owed.take(self.taken)
         self.owed.settle(self.state)
-        if len(self.plan.steps) <= CHECKED_STEPS:
+        if len(self.state.tasks) <= CHECKED_STEPS:
             assert self.owed == owed_by(self.state)
 
     def pass_ms(self, milliseconds: float) -> list[ev.Event]:
@@ -192,7 +205,7 @@ class Life:
         assert isinstance(made, list), made
         return self.state.version
 
-    def complete(self, epoch: int, result: bytes = b"1") -> list[ev.Event] | cmd.Rejected:
+    def complete(self, epoch: int, result: Payload = b"1") -> list[ev.Event] | cmd.Rejected:
         return self.when(cmd.CompleteAttempt(epoch, result))
 
     def fail(
@@ -203,13 +216,19 @@ class Life:
     def lose(self, epoch: int) -> list[ev.Event] | cmd.Rejected:
         return self.when(cmd.LoseAttempt(epoch, "its agent vanished"))
 
-    def run(self, *tasks: str) -> None:
+    def run(self, *tasks: str, result: bytes = b"1") -> None:
         """Each task runs to its end."""
         for task in tasks:
-            assert isinstance(self.complete(self.start(task)), list)
+            assert isinstance(self.complete(self.start(task), result), list)
 
     def decide(self, task: str, *, holds: bool) -> list[ev.Event] | cmd.Rejected:
         return self.when(cmd.DecideTask(task, holds))
+
+    def expand(self, task: str, *items: bytes) -> list[ev.Event] | cmd.Rejected:
+        return self.when(cmd.ExpandTask(task, items))
+
+    def gather(self, task: str, result: bytes = b"[]") -> list[ev.Event] | cmd.Rejected:
+        return self.when(cmd.GatherTask(task, result))
 
     def finish(self, output: bytes = b"1") -> list[ev.Event] | cmd.Rejected:
         return self.when(cmd.FinishQuest(output))

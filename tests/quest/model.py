@@ -8,8 +8,9 @@ from typing import Any
 MAX_LOSSES = 5
 GRACE_MS = 10_000
 ENDS = ("completed", "failed", "skipped", "cancelled")
+RENDERED = {"decides": "deciding", "lists": "listing", "gathers": "gathering"}
 Step = dict[str, Any]
-"""needs, fallbacks (how many?), when (has it a condition?), allow_skipped, on_error, parallel, idempotent, priority, total_ms, and of its retries: attempts, delay_ms, backoff, cap_ms."""
+"""needs, fallbacks (how many?), when (has it a condition?), allow_skipped, on_error, parallel, idempotent, priority, total_ms, for_each, max_parallel, partial, and of its retries: attempts, delay_ms, backoff, cap_ms."""
 
 
 class Model:
@@ -61,6 +62,11 @@ class Model:
                 return
             self.asking.append(queue[0])
 
+    def give_back(self, task: str) -> None:
+        """Its place came while it may not start."""
+        self.asking.remove(task)
+        self._ask()
+
     def may_start(self, task: str) -> bool:
         running, queue = self.running(), [t for t in self.could_run() if t not in self.asking]
         first = [t for t in self.asking if self._alone(t)] or [
@@ -86,26 +92,108 @@ class Model:
         self._release()
 
     def _release(self) -> None:
-        while self.quest == "active" and any(self._come_up(task) for task in self.places):
-            pass  # what was skipped just now may let others come up
+        """What is skipped because of others is so one by one, behind what could come up with the same event."""
+        doomed: list[str] = []
+        while self.quest == "active":
+            while any(self._come_up(task) for task in self.places):
+                pass
+            self._gather_what_is_over()
+            self._ask()
+            doomed += [t for t in self.places if t not in doomed and self._is_doomed(t)]
+            if not doomed:
+                return
+            self.phase[doomed.pop(0)] = "skipped"
         self._ask()
+
+    def _waits_for_nothing(self, task: str) -> bool:
+        return self.phase[task] == "pending" and all(map(self._over, self.steps[task]["needs"]))
+
+    def _is_doomed(self, task: str) -> bool:
+        step = self.steps[task]
+        after = any(self.phase[t] == "skipped" for t in step["needs"])
+        return after and not step["allow_skipped"] and self._waits_for_nothing(task)
 
     def _come_up(self, task: str) -> bool:
         step = self.steps[task]
-        if self.phase[task] != "pending" or not all(map(self._over, step["needs"])):
+        if not self._waits_for_nothing(task) or self._is_doomed(task):
             return False
-        if not step["allow_skipped"] and any(self.phase[t] == "skipped" for t in step["needs"]):
-            self.phase[task] = "skipped"
-            return True
-        self.phase[task], self.since[task] = "deciding" if step["when"] else "ready", self.now
+        if "of" in step and not self._next_in_the_window(task):
+            return False
+        self.phase[task], self.since[task] = self._first_phase(step, step["when"]), self.now
         if step["total_ms"] is not None:
             self.step_expires_at[task] = self.now + step["total_ms"]
         return True
 
+    def _first_phase(self, step: Step, when: bool) -> str:
+        return "deciding" if when else "listing" if step["for_each"] else "ready"
+
     def _over(self, task: str) -> bool:
+        if "of" in self.steps[task]:
+            return self.phase[task] in ENDS
         return self.phase[task] in ("completed", "skipped") or task in self.continued
 
+    # -- items ---------------------------------------------------------------------------------
+
+    def _items(self, whole: str) -> list[str]:
+        return [t for t in self.places if self.steps[t].get("of") == whole]
+
+    def _next_in_the_window(self, item: str) -> bool:
+        whole = self.steps[item]["of"]
+        items, step = self._items(whole), self.steps[whole]
+        window = step["max_parallel"] if step["parallel"] else 1
+        begun = [t for t in items if self.phase[t] != "pending"]
+        under_way = [t for t in begun if self.phase[t] not in ENDS]
+        return (
+            self.phase[whole] == "spread"
+            and items[len(begun)] == item
+            and (window is None or len(under_way) < window)
+        )
+
+    def expand(self, whole: str, count: int) -> None:
+        made_of = {"when": False, "for_each": False, "parallel": True, "total_ms": None}
+        for n in range(count):
+            item = f"{whole}[{n}]"
+            self.places.append(item)
+            self.steps[item] = self.steps[whole] | made_of | {"needs": [], "of": whole}
+            self.phase[item] = "pending"
+            self.choice[item] = self.tried[item] = self.losses[item] = self.completed[item] = 0
+        self.move(whole, "spread")
+
+    def _gather_what_is_over(self) -> None:
+        for whole in [t for t in self.places if self.phase[t] == "spread"]:
+            if all(map(self._over, self._items(whole))):
+                self.phase[whole] = "gathering"
+
+    def gather(self, whole: str) -> None:
+        if any(self.phase[t] == "failed" for t in self._items(whole)):
+            self.continued.append(whole)
+        self.move(whole, "completed")
+
+    def _give_up_item(self, item: str, *, tried: bool) -> None:
+        whole = self.steps[item]["of"]
+        goes_on = self.steps[whole]["partial"] == "continue"
+        if tried or not goes_on:
+            self._fail_for_a_moment(item)
+        if goes_on:
+            return self.move(item, "failed")
+        return self._give_up(whole, tried=False)
+
+    def _fail_for_a_moment(self, task: str) -> None:
+        """Others may ask in its place until the next event, which says how it goes on."""
+        self.phase[task] = "failed"
+        self.counts.pop(task, None)
+        self._ask()
+
+    def _drop_items(self, whole: str) -> None:
+        for item in self._items(whole):
+            if self.phase[item] not in ENDS:
+                self.phase[item] = "cancelled"
+                self.counts.pop(item, None)
+
     def _give_up(self, task: str, *, tried: bool) -> None:
+        if self.quest == "active" and "of" in self.steps[task]:
+            return self._give_up_item(task, tried=tried)
+        self._drop_items(task)
         on_error = self.steps[task]["on_error"] if self.quest == "active" else "none"
         if on_error == "continue_with_input":
             return self.move(task, "settling")
@@ -124,7 +212,7 @@ class Model:
         self.tried[task] = self.losses[task] = 0
         self.counts.pop(task, None)
         if tried:
-            self.move(task, "failed")  # for a moment, in which others may ask in its place
+            self._fail_for_a_moment(task)
         self.asking = [t for t in self.asking if t != task]  # it stands in the queue again
         self.move(task, "ready")
         return True
@@ -185,7 +273,7 @@ class Model:
             self.move(task, "waiting")
 
     def decide(self, task: str, *, holds: bool) -> None:
-        self.move(task, "ready" if holds else "skipped")
+        self.move(task, self._first_phase(self.steps[task], False) if holds else "skipped")
 
     def resolve(self, task: str, choice: str) -> None:
         self.move(task, "ready")
@@ -240,13 +328,15 @@ class Model:
         runs = {t: self.counts[t] for t in self.running()}
         active = self.quest == "active"
         settling = {t for t in self.places if self.phase[t] == "settling" and active}
-        deciding = {t for t in self.places if self.phase[t] == "deciding" and active}
         return {
             "wants": set(self.asking),
             "runs": runs,
             "recalls": runs if self.quest == "stopping" else {},
             "renders": settling,
-            "decides": deciding,
+            **{
+                name: {t for t in self.places if self.phase[t] == phase and active}
+                for name, phase in RENDERED.items()
+            },
             "output": active and self.ended(),
         }
 

@@ -11,29 +11,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from questd.actors.quest import commands as cmd
 from questd.actors.quest import core
-from questd.actors.quest import state as st
-from questd.actors.quest import task as tk
-from questd.actors.quest.admission import queued
 from questd.messages import events as ev
-from questd.messages.definition import Fallback, QuestLimits, RetryPolicy, StepDefinition
+from questd.messages.definition import QuestLimits
+from tests.quest.drawing import Steps, defined, graphs, meaning, random_graph
 from tests.quest.making import T0_US, Life, failure, owed_by, plan_of
-from tests.quest.model import Model, Step
+from tests.quest.model import Model
 
-KEYS = ("a", "b", "c", "d", "e", "f", "g", "h")
-FIELDS: dict[str, tuple[Any, ...]] = {
-    "fallbacks": (0, 0, 0, 1, 2),
-    "when": (False, False, False, True),
-    "allow_skipped": (False, False, True),
-    "on_error": ("stop", "continue", "continue", "continue_with_input", "continue_with_input"),
-    "parallel": (True, True, False),
-    "idempotent": (True, False),
-    "priority": (5, 5, 9),
-    "total_ms": (None, None, None, 3_000),
-    "attempts": (1, 2, 3),
-    "delay_ms": (0, 10, 1_000),
-    "backoff": (1, 2),
-    "cap_ms": (1_000, 1_500),
-}
 LIMITS = (None, None, 1, 2)
 TOTALS_MS = (None, None, None, 5_000)
 KINDS = ("exception", "exception", "exception", "timeout", "auth", "cancelled")
@@ -43,55 +26,6 @@ WALKS = 300
 STEPS_OF_A_WALK = 100
 CHOICES = ("retry", "complete", "fail", "maybe")
 LOSSES = ("lost", "lost", "given back", "never begun")
-DERIVED = {"plan", "due", "timers", "ready", "admitted", "exclusive_wanted", "tasks"}
-"""Of a state: what another fold may hold in another order, and is compared by what it means."""
-
-Steps = dict[str, Step]
-
-
-@s.composite
-def graphs(draw: s.DrawFn) -> Steps:
-    steps: Steps = {}
-    for key in KEYS[: draw(s.integers(1, len(KEYS)))]:
-        before = s.lists(s.sampled_from(list(steps) or ["?"]), max_size=3, unique=True)
-        fields = {name: draw(s.sampled_from(values)) for name, values in FIELDS.items()}
-        steps[key] = fields | {"needs": [other for other in draw(before) if other in steps]}
-    return steps
-
-
-def random_graph(random: Random) -> Steps:
-    steps: Steps = {}
-    for key in KEYS[: random.randint(1, len(KEYS))]:
-        needs = random.sample(list(steps), random.randint(0, min(2, len(steps))))
-        fields = {name: random.choice(values) for name, values in FIELDS.items()}
-        steps[key] = fields | {"needs": needs}
-    return steps
-
-
-def defined(key: str, of: Step) -> StepDefinition:
-    retry = RetryPolicy(of["attempts"], of["delay_ms"], float(of["backoff"]), of["cap_ms"], 0.0)
-    return StepDefinition(
-        key,
-        agent="worker",
-        dependencies=tuple(of["needs"]),
-        when="true" if of["when"] else None,
-        allow_skipped=of["allow_skipped"],
-        parallel=of["parallel"],
-        on_error=of["on_error"],
-        idempotent=of["idempotent"],
-        priority=of["priority"],
-        total_timeout_ms=of["total_ms"],
-        retry=retry,
-        fallback=(Fallback("other"),) * of["fallbacks"],
-    )
-
-
-def meaning(state: st.QuestState) -> dict[str, Any]:
-    """All that a state says, without the order in which its heaps say it."""
-    plain = {name: getattr(state, name) for name in st.QuestState.__slots__ if name not in DERIVED}
-    tasks = [{name: getattr(task, name) for name in tk.Task.__slots__} for task in state.tasks]
-    able = set(state.admitted) | queued(state)
-    return plain | {"tasks": tasks, "able": able, "wakes": core.next_wake_us(state)}
 
 
 class QuestMachine(RuleBasedStateMachine):
@@ -142,7 +76,7 @@ class QuestMachine(RuleBasedStateMachine):
             self.idempotent[epoch] = idempotent and self.model.steps[task]["idempotent"]
             self.model.start(task, epoch)
         elif asked:
-            self.model.asking.remove(task)  # held, and given back
+            self.model.give_back(task)
 
     @rule(n=s.integers(0, 63))
     def a_result_comes(self, n: int) -> None:
@@ -239,6 +173,22 @@ class QuestMachine(RuleBasedStateMachine):
         if able:
             model.decide(task, holds=holds)
 
+    @rule(n=s.integers(0, 63), count=s.integers(0, 4))
+    def a_list_is_rendered(self, n: int, count: int) -> None:
+        model, task = self.model, self.one_that_is("listing", n)
+        able = model.quest == "active" and model.phase[task] == "listing"
+        assert isinstance(self.life.expand(task, *[b"1"] * count), list) is able
+        if able:
+            model.expand(task, count)
+
+    @rule(n=s.integers(0, 63))
+    def results_are_gathered(self, n: int) -> None:
+        model, task = self.model, self.one_that_is("gathering", n)
+        able = model.quest == "active" and model.phase[task] == "gathering"
+        assert isinstance(self.life.gather(task), list) is able
+        if able:
+            model.gather(task)
+
     @rule(fails=s.sampled_from([False, False, True]))
     def an_output_is_rendered(self, fails: bool) -> None:
         able = self.model.quest == "active" and self.model.ended()
@@ -259,6 +209,9 @@ class QuestMachine(RuleBasedStateMachine):
             "due",
             "retrying",
             "waiting",
+            "listing",
+            "spread",
+            "gathering",
         )
         outcome = self.life.when(cmd.FailTask(task, failure("validation", retryable=False)))
         assert isinstance(outcome, list) is able
@@ -315,6 +268,8 @@ class QuestMachine(RuleBasedStateMachine):
             "recalls": owed.recalls,
             "renders": set(owed.renders),
             "decides": set(owed.decides),
+            "lists": set(owed.lists),
+            "gathers": set(owed.gathers),
             "output": owed.output,
         }
         wake_us, wakes_at = core.next_wake_us(self.life.state), self.model.wakes_at()
@@ -325,7 +280,7 @@ class QuestMachine(RuleBasedStateMachine):
         done = Counter(
             cast("Any", event).task
             for _, event in self.life.events
-            if isinstance(event, ev.AttemptCompleted | ev.TaskCompleted)
+            if isinstance(event, ev.AttemptCompleted | ev.TaskCompleted | ev.TaskGathered)
         )
         for task, phase in self.model.phase.items():
             assert done[task] == self.model.completed[task] == (phase == "completed")
@@ -350,7 +305,7 @@ TestQuestCoreAgainstItsModel = QuestMachine.TestCase
 def act(machine: QuestMachine, random: Random) -> None:
     """Something happens; what moves a quest on more often than what ends it."""
     n = random.randint(0, 63)
-    match random.choices(range(12), (6, 24, 12, 8, 10, 4, 2, 5, 3, 1, 8, 9))[0]:
+    match random.choices(range(14), (6, 24, 12, 8, 10, 4, 2, 5, 3, 1, 8, 6, 5, 9))[0]:
         case 0:
             machine.a_place_comes(n, random.random() < 0.5)
         case 1 if machine.model.asking:
@@ -374,6 +329,10 @@ def act(machine: QuestMachine, random: Random) -> None:
             machine.a_task_turns_out_impossible(n % 30)
         case 10:
             machine.a_condition_is_looked_at(n, random.random() < 0.7)
+        case 11:
+            machine.a_list_is_rendered(n, random.randint(0, 4))
+        case 12:
+            machine.results_are_gathered(n)
         case _:
             machine.time_passes(random.choice(PAUSES_MS))
 

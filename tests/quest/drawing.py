@@ -1,0 +1,92 @@
+"""Quests drawn at random for the model, and what a state says without the order of its heaps."""
+
+from random import Random
+from typing import Any
+
+from hypothesis import strategies as s
+
+from questd.actors.quest import core
+from questd.actors.quest import state as st
+from questd.actors.quest import task as tk
+from questd.actors.quest.admission import queued
+from questd.messages.definition import Fallback, RetryPolicy, StepDefinition
+from tests.quest.model import Step
+
+KEYS = ("a", "b", "c", "d", "e", "f", "g", "h")
+FIELDS: dict[str, tuple[Any, ...]] = {
+    "fallbacks": (0, 0, 0, 1, 2),
+    "when": (False, False, False, True),
+    "allow_skipped": (False, False, True),
+    "for_each": (False, False, False, True),
+    "max_parallel": (None, None, 1, 2),
+    "partial": ("fail", "continue"),
+    "on_error": ("stop", "continue", "continue", "continue_with_input", "continue_with_input"),
+    "parallel": (True, True, False),
+    "idempotent": (True, False),
+    "priority": (5, 5, 9),
+    "total_ms": (None, None, None, 3_000),
+    "attempts": (1, 2, 3),
+    "delay_ms": (0, 10, 1_000),
+    "backoff": (1, 2),
+    "cap_ms": (1_000, 1_500),
+}
+DERIVED = {"plan", "due", "timers", "ready", "admitted", "exclusive_wanted", "tasks"}
+"""Of a state: what another fold may hold in another order, and is compared by what it means."""
+
+Steps = dict[str, Step]
+
+
+@s.composite
+def graphs(draw: s.DrawFn) -> Steps:
+    steps: Steps = {}
+    for key in KEYS[: draw(s.integers(1, len(KEYS)))]:
+        before = s.lists(s.sampled_from(list(steps) or ["?"]), max_size=3, unique=True)
+        fields = {name: draw(s.sampled_from(values)) for name, values in FIELDS.items()}
+        steps[key] = fields | {"needs": [other for other in draw(before) if other in steps]}
+    return steps
+
+
+def random_graph(random: Random) -> Steps:
+    steps: Steps = {}
+    for key in KEYS[: random.randint(1, len(KEYS))]:
+        needs = random.sample(list(steps), random.randint(0, min(2, len(steps))))
+        fields = {name: random.choice(values) for name, values in FIELDS.items()}
+        steps[key] = fields | {"needs": needs}
+    return steps
+
+
+def defined(key: str, of: Step) -> StepDefinition:
+    retry = RetryPolicy(of["attempts"], of["delay_ms"], float(of["backoff"]), of["cap_ms"], 0.0)
+    return StepDefinition(
+        key,
+        agent="worker",
+        dependencies=tuple(of["needs"]),
+        when="true" if of["when"] else None,
+        allow_skipped=of["allow_skipped"],
+        for_each="[1]" if of["for_each"] else None,
+        max_parallel=of["max_parallel"],
+        partial=of["partial"],
+        parallel=of["parallel"],
+        on_error=of["on_error"],
+        idempotent=of["idempotent"],
+        priority=of["priority"],
+        total_timeout_ms=of["total_ms"],
+        retry=retry,
+        fallback=(Fallback("other"),) * of["fallbacks"],
+    )
+
+
+def meaning(state: st.QuestState) -> dict[str, Any]:
+    """All that a state says, without the order in which its heaps say it."""
+    plain = {name: getattr(state, name) for name in st.QuestState.__slots__ if name not in DERIVED}
+    tasks = [
+        {name: plain_part(getattr(task, name)) for name in tk.Task.__slots__}
+        for task in state.tasks
+    ]
+    able = set(state.admitted) | queued(state)
+    return plain | {"tasks": tasks, "able": able, "wakes": core.next_wake_us(state)}
+
+
+def plain_part(part: Any) -> Any:
+    """A task of one fold is none of another's: its id says which it is."""
+    return (part.of.key, part.number, part.value) if isinstance(part, tk.Item) else part
