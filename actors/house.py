@@ -10,7 +10,9 @@ from typing import Any, Final, Protocol
 
 from msgspec import Struct
 
+from questd.actors.graph.growing import Ground
 from questd.actors.quest.plans import PlanCache
+from questd.messages.definition import StepDefinition
 from questd.runtime.actor import Dispatcher, Ref
 from questd.runtime.clock import Clock, Timers
 from questd.runtime.journal.service import Journal
@@ -55,7 +57,7 @@ class Answers(Protocol):
 
 
 class House:
-    """``random`` and ``new_quest_id`` are the only sources of chance; ``note`` takes events for the log (noun.verb_past, fields)."""
+    """``read_steps`` reads a plan. ``random`` and ``new_quest_id`` are the only sources of chance; ``note`` takes events for the log (noun.verb_past, fields)."""
 
     router: Ref
     exchange: Ref
@@ -76,6 +78,7 @@ class House:
         new_quest_id: Callable[[int], str],
         limits: Limits,
         note: Callable[..., None],
+        read_steps: Callable[[bytes, Ground], tuple[StepDefinition, ...]],
     ) -> None:
         self.boot = boot
         self.dispatcher = dispatcher
@@ -88,6 +91,7 @@ class House:
         self.new_quest_id = new_quest_id
         self.limits = limits
         self.note = note
+        self.read_steps = read_steps
         self.awake = 0
         """Quests that have an actor now (the directory counts)."""
         self.awake_steps = 0

@@ -227,7 +227,7 @@ class ToQuest(Struct, frozen=True):
 
 
 class QuestWoke(Struct, frozen=True):
-    """From a quest that was woken: how many tasks it holds in memory."""
+    """From a quest that was woken, or has grown: how many tasks it holds in memory."""
 
     quest: str
     tasks: int

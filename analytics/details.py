@@ -7,7 +7,7 @@ import msgspec
 from questd.messages import events as ev
 
 NOT_DETAILS: Final = frozenset(
-    {"task", "epoch", "inputs", "result", "output", "lines", "failure", "items"}
+    {"task", "epoch", "inputs", "result", "output", "lines", "failure", "items", "steps"}
 )
 """Fields that are columns of their own, payloads, or need a form of their own in ``events.detail``."""
 
@@ -43,6 +43,8 @@ def detail_of(event: ev.Event) -> dict[str, Any]:
             detail["failure"] = msgspec.structs.asdict(event.failure)
         case ev.AttemptLogged():
             detail["line_count"] = len(event.lines)
+        case ev.TaskPlanned():
+            detail["steps"] = [step.key for step in event.steps]
         case ev.TaskExpanded():
             detail["item_count"] = len(event.items)
         case _:

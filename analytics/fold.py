@@ -84,6 +84,8 @@ class Fold(TaskFold):
                 self._on_task_expanded(event)
             case ev.TaskGathered():
                 self._on_task_gathered(event)
+            case ev.TaskPlanned():
+                self._on_task_planned(event)
             case ev.BreakpointOpened():
                 self._on_breakpoint_opened(event)
             case ev.BreakpointResolved():
@@ -316,6 +318,14 @@ class Fold(TaskFold):
         found = self._task(event.task)
         if found is not None:
             self._complete(*found, event.result)
+
+    def _on_task_planned(self, event: ev.TaskPlanned) -> None:
+        found, quest = self._task(event.task), self.state.row
+        if found is not None and quest is not None:
+            step, task = found
+            self._join(quest, step, event.steps)
+            self._end_task(step, task, "completed")
+            self._release_dependents(step)
 
     def _on_task_allowed(self, event: ev.TaskAllowed) -> None:
         found = self._task(event.task)

@@ -48,6 +48,12 @@ class Plan:
         step = self.definition.steps[place]
         return step.max_parallel if step.parallel else 1
 
+    def plans(self, place: int) -> bool:
+        """Is the step's result a plan?"""
+        if self.definition is None or place >= len(self.keys):
+            return False
+        return self.definition.steps[place].plan_steps is not None
+
     def parts(self, digest: str) -> list[DefinitionPart]:
         """Steps and edges as rows of the definition with this digest."""
         steps = () if self.definition is None else self.definition.steps
@@ -60,18 +66,32 @@ class Plan:
         return parts
 
 
+class Part:
+    """What some step planned: how many of these steps have not ended, and the ids of what waits for all."""
+
+    __slots__ = ("left", "waiting")
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+        self.waiting: list[str] = []
+
+
 class StepState:
     """A step, or an item ``of`` one: its task's row once there is one, since when it could run, and its latest attempt.
 
     ``coming``: of a step with items, the ids of those that have not come up yet, the last one first; ``came``: of those that have.
+    ``after``: planned steps that wait for it; ``part``: the plan that it is of itself; ``plans``: its own.
     """
 
     __slots__ = (
+        "after",
         "came",
         "coming",
         "epoch",
         "of",
+        "part",
         "place",
+        "plans",
         "ready_us",
         "released",
         "task",
@@ -90,6 +110,9 @@ class StepState:
         self.of: StepState | None = None
         self.coming: list[str] = []
         self.came: list[str] = []
+        self.after: list[str] = []
+        self.part: Part | None = None
+        self.plans: Part | None = None
 
 
 class QuestState:

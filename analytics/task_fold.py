@@ -6,10 +6,11 @@ Never refuses history: what is unknown is made, or left alone. Pure, as projecti
 from typing import Protocol
 
 from questd.analytics.batch import Sink
-from questd.analytics.quest_state import Plan, QuestState, StepState
+from questd.analytics.quest_state import Part, Plan, QuestState, StepState
 from questd.analytics.tables import AttemptRow, BreakpointRow, QuestRow, TaskRow, WaitRow
 from questd.messages import events as ev
 from questd.messages.address import step_of
+from questd.messages.definition import StepDefinition
 from questd.messages.failure import Failure
 from questd.messages.payload import Payload
 
@@ -83,6 +84,8 @@ class TaskFold:
     def _complete(self, step: StepState, task: TaskRow, result: Payload) -> None:
         self._set_result(task, result)
         task.failure_kind = task.failure_message = None
+        if self.state.plan.plans(step.place):
+            return  # until it has been read
         self._end_task(step, task, "completed")
         self._release_dependents(step)
         self._let_next(step)
@@ -96,14 +99,54 @@ class TaskFold:
         if step.released or quest is None:
             return
         step.released = True
+        for name in self._dependents(step):
+            self._release(quest, name)
+        if step.part is not None:
+            step.part.left -= 1
+            for name in () if step.part.left else step.part.waiting:
+                self._release(quest, name)
+
+    def _dependents(self, step: StepState) -> list[str]:
         plan = self.state.plan
-        if step.place >= len(plan.keys):
-            return
-        for place in plan.dependents[step.place]:
-            dependent = self.state.steps[plan.keys[place]]
-            dependent.unfinished -= 1
-            if not dependent.unfinished and self.state.active and dependent.task is None:
-                self._make_ready(quest, dependent, plan.keys[place])
+        places = plan.dependents[step.place] if step.place < len(plan.keys) else ()
+        return [*(plan.keys[place] for place in places), *step.after]
+
+    def _release(self, quest: QuestRow, name: str) -> None:
+        dependent = self.state.steps[name]
+        dependent.unfinished -= 1
+        if not dependent.unfinished and self.state.active and dependent.task is None:
+            self._make_ready(quest, dependent, name)
+
+    # -- plans ---------------------------------------------------------------------------------
+
+    def _join(self, quest: QuestRow, by: StepState, steps: tuple[StepDefinition, ...]) -> None:
+        """Steps that a step planned join the quest."""
+        part = by.plans = Part(len(steps))
+        for name in self._dependents(by) if steps else ():
+            self._wait_for(part, name)
+        for step in steps:
+            joined = self.state.steps[step.key] = StepState(len(self.state.steps), 0)
+            joined.part = part
+        for step in steps:
+            self._tie(step.key, step.dependencies)
+        for step in steps:
+            joined = self.state.steps[step.key]
+            if not joined.unfinished and self.state.active:
+                self._make_ready(quest, joined, step.key)
+
+    def _tie(self, name: str, dependencies: tuple[str, ...]) -> None:
+        step = self.state.steps[name]
+        for key in dependencies:
+            other = self.state.steps[key]
+            if not other.released:
+                other.after.append(name)
+                step.unfinished += 1
+            elif other.plans is not None and other.plans.left and other.plans is not step.part:
+                self._wait_for(other.plans, name)
+
+    def _wait_for(self, part: Part, name: str) -> None:
+        part.waiting.append(name)
+        self.state.steps[name].unfinished += 1
 
     # -- items ---------------------------------------------------------------------------------
 

@@ -68,6 +68,7 @@ class StepDefinition(Struct, frozen=True, omit_defaults=True):
     """A node of the graph. At least one of ``agent`` and ``capabilities`` is set.
 
     ``for_each`` makes a task of each item of a list; ``max_parallel`` (None: all) and ``partial`` are about these.
+    ``plan_steps``: its result is a plan, of at most so many further steps.
     """
 
     key: str
@@ -91,6 +92,7 @@ class StepDefinition(Struct, frozen=True, omit_defaults=True):
     for_each: str | None = None
     max_parallel: int | None = None
     partial: Partial = "fail"
+    plan_steps: int | None = None
 
     @property
     def choices(self) -> "tuple[StepDefinition | Fallback, ...]":

@@ -11,6 +11,7 @@ attempt for ever.
 import msgspec
 from msgspec import Struct
 
+from questd.messages.definition import StepDefinition
 from questd.messages.failure import Failure
 from questd.messages.payload import Payload
 
@@ -169,6 +170,13 @@ class TaskGathered(Struct, frozen=True, array_like=True, tag="task.gathered"):
     result: Payload
 
 
+class TaskPlanned(Struct, frozen=True, array_like=True, tag="task.planned"):
+    """The task's result is a plan, and these are its steps: checked, and part of the quest from here on. The task is completed."""
+
+    task: str
+    steps: tuple[StepDefinition, ...]
+
+
 class BreakpointOpened(Struct, frozen=True, array_like=True, tag="breakpoint.opened"):
     """The quest waits for a decision on this task. The breakpoint's id is its event number n."""
 
@@ -243,6 +251,7 @@ Event = (
     | TaskFellBack
     | TaskExpanded
     | TaskGathered
+    | TaskPlanned
 )
 
 

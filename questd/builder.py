@@ -255,8 +255,9 @@ class Quest:
         for_each: str | Reference | None = None,
         max_parallel: int | None = None,
         partial: Partial = "fail",
+        plan: int | None = None,
     ) -> StepReference:
-        """Add a step. ``args`` are the tool's arguments (``with`` in a document).
+        """Add a step. ``args`` are the tool's arguments (``with`` in a document); ``plan``: how many steps its result may add.
 
         Steps that its texts name are added to ``dependencies``.
         """
@@ -285,6 +286,7 @@ class Quest:
             for_each=_text("for_each", for_each),
             max_parallel=max_parallel,
             partial=partial,
+            plan_steps=plan,
         )
         self._steps.append(_Step(definition, retry))
         return StepReference(key)

@@ -151,6 +151,8 @@ def _check_step(number: int, step: StepDefinition, problems: Problems) -> None:
     check_items(at, step, problems)
     if step.max_parallel is not None:
         _check_between((*at, "max_parallel"), step.max_parallel, 1, PARALLEL_MAX, problems)
+    if step.plan_steps is not None:
+        _check_between((*at, "plan", "max_steps"), step.plan_steps, 1, STEPS_MAX, problems)
     for field in ("prompt", "when", "for_each"):
         if (text := getattr(step, field)) is not None:
             _check_text((*at, field), text, problems)

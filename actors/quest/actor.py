@@ -19,8 +19,8 @@ from questd.actors.house import House
 from questd.actors.quest import commands as cmd
 from questd.actors.quest import core, incoming, owed
 from questd.actors.quest.asking import Asking
-from questd.actors.quest.materials import Rendering
 from questd.actors.quest.own import ITS_OWN, LostRace, Submission
+from questd.actors.quest.plan_reading import Rendered
 from questd.actors.quest.plans import ReadyPlan
 from questd.actors.quest.recovery import Fenced, Recorded, Recovery, refuse_unknown
 from questd.actors.quest.resting import Rest, Resting, RestNow
@@ -127,7 +127,9 @@ class QuestSupervisor(Actor):
             case mail.Wake():
                 self._on_wake(state)
             case mail.TextsRead(job, texts):
-                self._on_texts(state, job, texts)
+                self._on_rendered(state, self._renderings.ready(job, texts))
+            case Rendered():
+                self._on_rendered(state, self._renderings.read(message))
             case Rest() | RestNow():
                 self._on_rest(state)
             case ChildStopped():
@@ -297,22 +299,23 @@ class QuestSupervisor(Actor):
 
     # -- rendering -----------------------------------------------------------------------------------
 
-    def _render(self, state: QuestState, due: owed.Renders) -> None:
-        rendering = self._renderings.begin(state, self._compiled, due, self._writing)
-        if rendering is not None:
-            self._finish_rendering(state, rendering, {})
+    def _render(self, state: QuestState, due: owed.Renders | owed.ReadPlan) -> None:
+        rendered = self._renderings.begin(state, self._compiled, due, self._writing)
+        self._on_rendered(state, rendered)
 
-    def _on_texts(self, state: QuestState, number: int, texts: dict[str, bytes]) -> None:
-        rendering = self._renderings.ready(number)
-        if rendering is not None:
-            self._finish_rendering(state, rendering, texts)
-
-    def _finish_rendering(
-        self, state: QuestState, rendering: Rendering, texts: dict[str, bytes]
-    ) -> None:
-        command, blobs = rendering.finish(texts)
-        self._writing.attach(blobs)
-        self._do(state, command)
+    def _on_rendered(self, state: QuestState, rendered: Rendered | None) -> None:
+        if rendered is None:
+            return
+        before, tasks = self._ready, len(state.tasks)
+        self._ready = rendered.onto(before)
+        self._writing.attach(rendered.blobs)
+        rejected = self._do(state, rendered.command)
+        if len(state.tasks) > tasks:
+            self._house.directory.tell(mail.QuestWoke(self.name, len(state.tasks)))
+        if rejected is not None:
+            self._ready = before
+            if isinstance(rendered.command, cmd.PlanTask) and rejected.kind == "stale":
+                self._render(state, owed.ReadPlan(rendered.command.task))
 
     @property
     def _compiled(self) -> CompiledQuest:

@@ -13,6 +13,7 @@ from questd.actors.quest.task import (
     Deciding,
     Gathering,
     Listing,
+    Planning,
     Ready,
     Retrying,
     Running,
@@ -26,7 +27,7 @@ from questd.messages.payload import NULL
 
 MAX_LOSSES: Final = 5
 """A task whose agents vanish this often in the middle of it fails as agent_lost."""
-UNTRIED: Final = (Deciding, Listing, Spread, Gathering, Ready, Retrying, Waiting)
+UNTRIED: Final = (Deciding, Listing, Spread, Gathering, Planning, Ready, Retrying, Waiting)
 """States of a task that is not in an attempt and may fail all the same."""
 LOST_OPTIONS: Final = ("retry", "complete", "fail")
 
@@ -194,7 +195,7 @@ def fail_task(state: QuestState, key: str, failure: Failure) -> Events | Rejecte
     failure = located(failure, key)
     if not isinstance(task.state, UNTRIED):
         return Rejected("gone", f"{key} is {task.state.phase}")
-    end = give_up if isinstance(task.state, Ready | Retrying) else by_on_error
+    end = give_up if isinstance(task.state, Ready | Retrying | Planning) else by_on_error
     return end(task, failure, tried=False)
 
 

@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from questd.messages import events as ev
+from questd.messages.definition import StepDefinition
 from questd.messages.failure import Failure
 from questd.messages.payload import Payload
 
@@ -100,6 +101,14 @@ class GatherTask(Struct, frozen=True):
     result: Payload
 
 
+class PlanTask(Struct, frozen=True):
+    """The answer to ``ReadPlan``: its steps, checked when ``after`` planned ones had joined the quest."""
+
+    task: str
+    steps: tuple[StepDefinition, ...]
+    after: int
+
+
 class ContinueTask(Struct, frozen=True):
     """The answer to ``RenderInput``."""
 
@@ -156,6 +165,7 @@ Command = (
     | DecideTask
     | ExpandTask
     | GatherTask
+    | PlanTask
     | ContinueTask
     | FinishQuest
     | CancelQuest
@@ -167,7 +177,7 @@ Command = (
 
 
 class Rejected(Struct, frozen=True):
-    """It may not happen. ``kind``: gone (nothing left to do it to), held (not now), conflict, invalid."""
+    """It may not happen. ``kind``: gone (nothing left to do it to), held (not now), conflict, invalid, stale (ask anew)."""
 
     kind: str
     message: str

@@ -2,7 +2,7 @@
 
 from typing import assert_never
 
-from questd.actors.quest import attempts, items
+from questd.actors.quest import attempts, items, planning
 from questd.actors.quest.commands import (
     AbandonAttempts,
     CancelQuest,
@@ -20,6 +20,7 @@ from questd.actors.quest.commands import (
     GatherTask,
     LogAttempt,
     LoseAttempt,
+    PlanTask,
     Rejected,
     ResolveTask,
     StartAttempt,
@@ -58,6 +59,8 @@ def decide(state: QuestState, command: Command, now_us: int) -> Events | Rejecte
             return items.expand(state, command)
         case GatherTask():
             return items.gather(state, command)
+        case PlanTask():
+            return planning.plan(state, command)
         case ContinueTask(key, result):
             return _continue_task(state, key, result)
         case FinishQuest(output, failure):

@@ -2,7 +2,7 @@
 
 from typing import Final, assert_never
 
-from questd.actors.quest import fallback, items, moving, timing
+from questd.actors.quest import fallback, items, moving, planning, timing
 from questd.actors.quest.admission import admit, drop_want, enqueue
 from questd.actors.quest.attempts import UNTRIED
 from questd.actors.quest.outstanding import recalls
@@ -66,6 +66,8 @@ def evolve(state: QuestState, event: ev.Event, now_us: int) -> None:
             items.on_expanded(state, event, now_us)
         case ev.TaskGathered():
             items.on_gathered(state, event, now_us)
+        case ev.TaskPlanned():
+            planning.on_planned(state, event, now_us)
         case ev.TaskCompleted(key, result):
             _on_task_completed(state, state.at(key), result, now_us)
         case ev.BreakpointOpened():
@@ -166,7 +168,11 @@ def _on_attempt_started(state: QuestState, event: ev.AttemptStarted, now_us: int
 def _on_attempt_completed(state: QuestState, event: ev.AttemptCompleted, now_us: int) -> None:
     task = state.at(event.task)
     moving.close(state, task)
-    to = Completed(event.result, now_us, event.duration_us, task.last)
+    to: TaskState
+    if task.step.plan_steps is None:
+        to = Completed(event.result, now_us, event.duration_us, task.last)
+    else:
+        to = planning.returned(state, task, event.result, event.duration_us, task.last)
     moving.move(state, task, "attempt.completed", to)
 
 
@@ -220,7 +226,10 @@ def _on_task_failed(state: QuestState, event: ev.TaskFailed, now_us: int) -> Non
 
 
 def _on_task_completed(state: QuestState, task: Task, result: Payload, now_us: int) -> None:
-    moving.move(state, task, "task.completed", Completed(result, now_us, 0, None))
+    to: TaskState = Completed(result, now_us, 0, None)
+    if task.step.plan_steps is not None:
+        to = planning.returned(state, task, result, 0, None)
+    moving.move(state, task, "task.completed", to)
 
 
 def _on_breakpoint_opened(state: QuestState, event: ev.BreakpointOpened, now_us: int) -> None:

@@ -31,6 +31,7 @@ from questd.actors.quest.owed import (
     RenderOutput,
     Renders,
 )
+from questd.actors.quest.planning import sinks_of
 from questd.actors.quest.state import QuestState
 from questd.actors.quest.task import Attempt, Completed, Failed, Task, task_status
 from questd.actors.rendering import (
@@ -253,8 +254,7 @@ def material_for_output(state: QuestState, compiled: CompiledQuest) -> OutputRen
         material = material_of(state, compiled.output.steps)
         payloads = tuple(payloads_of(material, bool(compiled.output.inputs)))
         return OutputRendering(payloads, compiled, material)
-    plan = state.plan
-    material = material_of(state, (plan.steps[index].key for index in plan.sinks))
+    material = material_of(state, sinks_of(state))
     payloads = tuple(payloads_of(material, False))
     if len(material.steps) == 1 and isinstance(payloads[0], BlobRef):
         payloads = ()  # passed on as it is, unread

@@ -148,16 +148,24 @@ def gather(state: QuestState, whole: Task, now_us: int) -> None:
     state.due.append(GatherItems(whole.key))
 
 
+def _release(state: QuestState, dependent: Task, now_us: int) -> None:
+    dependent.unfinished -= 1
+    if not dependent.unfinished and state.phase == "active":
+        come_up(state, dependent, now_us)
+
+
 def _release_dependents(state: QuestState, task: Task, now_us: int) -> None:
     state.ended += 1
     state.doomed.pop(task.index, None)
     skipped = isinstance(task.state, Skipped)
-    for index in state.plan.dependents[task.index]:
+    for index in state.dependents(task):
         dependent = state.tasks[index]
-        dependent.unfinished -= 1
         if skipped:
             dependent.skipped_by = dependent.skipped_by or task.key
-        if not dependent.unfinished and state.phase == "active":
-            come_up(state, dependent, now_us)
+        _release(state, dependent, now_us)
+    if task.part is not None:
+        task.part.left -= 1
+        for index in () if task.part.left else task.part.waiting:
+            _release(state, state.tasks[index], now_us)
     if state.ended == len(state.tasks) and state.phase == "active":
         state.due.append(RenderOutput())

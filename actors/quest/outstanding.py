@@ -7,6 +7,7 @@ from questd.actors.quest.owed import (
     Due,
     GatherItems,
     ListItems,
+    ReadPlan,
     RecallAttempt,
     RenderInput,
     RenderOutput,
@@ -14,7 +15,7 @@ from questd.actors.quest.owed import (
     WantPlace,
 )
 from questd.actors.quest.state import TERMINAL_PHASES, QuestState
-from questd.actors.quest.task import Deciding, Gathering, Listing, Running, Settling
+from questd.actors.quest.task import Deciding, Gathering, Listing, Planning, Running, Settling
 
 
 def outstanding(state: QuestState) -> list[Due]:
@@ -34,6 +35,8 @@ def outstanding(state: QuestState) -> list[Due]:
                 due.append(ListItems(task.key))
             case Gathering() if state.phase == "active":
                 due.append(GatherItems(task.key))
+            case Planning() if state.phase == "active":
+                due.append(ReadPlan(task.key))
             case _:
                 pass
     if state.phase == "stopping":

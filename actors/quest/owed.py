@@ -70,9 +70,15 @@ class GatherItems(ToRender, frozen=True):
     task: str
 
 
+class ReadPlan(ToRender, frozen=True):
+    """The task's result is a plan: read and check it, and say ``PlanTask``."""
+
+    task: str
+
+
 class RenderOutput(ToRender, frozen=True):
     """Every step has ended: render the output, and say ``FinishQuest``."""
 
 
 Renders = Decide | RenderInput | ListItems | GatherItems | RenderOutput
-Due = WantPlace | DropWant | RunAttempt | RecallAttempt | DropAttempt | Renders
+Due = WantPlace | DropWant | RunAttempt | RecallAttempt | DropAttempt | Renders | ReadPlan

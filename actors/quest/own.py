@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from questd.actors.mail import ReplyTo, TextsRead
 from questd.actors.quest import commands as cmd
+from questd.actors.quest.plan_reading import Rendered
 from questd.actors.quest.plans import ReadyPlan
 from questd.actors.quest.recovery import Fenced, Recorded
 from questd.actors.quest.resting import Rest, RestNow
@@ -33,6 +34,7 @@ ITS_OWN: Final = (
     Recorded,
     Fenced,
     TextsRead,
+    Rendered,
     ChildStopped,
     ChildFailed,
 )

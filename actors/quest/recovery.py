@@ -1,12 +1,15 @@
 """How a quest's actor gets its memory back: it asks the journal's reader, and folds what comes in small bites."""
 
+from functools import partial
 from typing import Any, Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
+from questd.actors.graph import compile_steps
 from questd.actors.house import House
 from questd.actors.mail import Acknowledge, Answered, AskQuest, AttemptEnded, Places, Settle
 from questd.actors.quest import core
+from questd.actors.quest.plan_reading import grown_definition
 from questd.actors.quest.plans import ReadyPlan
 from questd.actors.quest.state import QuestState
 from questd.messages.control import Error
@@ -21,11 +24,15 @@ READ_CHUNK: Final = 5_000
 
 
 class Recorded(Struct, frozen=True):
-    """From the journal's reader: the quest's plan and some of its events; None when there is no such quest."""
+    """From the journal's reader: the quest's plan and some of its events; None when there is no such quest.
+
+    ``grown``: from the worker, the plan compiled with the steps that joined the quest.
+    """
 
     ready: ReadyPlan | None
     records: tuple[Record, ...] = ()
     more: bool = False
+    grown: bool = False
 
 
 class Fenced(Struct, frozen=True):
@@ -86,7 +93,15 @@ class Recovery:
         if recorded.more:
             self.read(self._fold.version)
             return None
+        if self._fold.planned and not recorded.grown:
+            self._house.worker.do(partial(_grown, recorded.ready, self._fold), self._owner.tell)
+            return None
         return self._fold
+
+
+def _grown(ready: ReadyPlan, fold: QuestState) -> Recorded:
+    definition = grown_definition(fold, ready.compiled.inputs)
+    return Recorded(structs.replace(ready, compiled=compile_steps(definition)), grown=True)
 
 
 def refuse_unknown(house: House, quest: str, owner: Ref, messages: list[Any]) -> None:

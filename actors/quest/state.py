@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 from questd.actors.quest.owed import Due
 from questd.actors.quest.task import Ended, Task
-from questd.messages.definition import QuestDefinition
+from questd.messages.definition import QuestDefinition, StepDefinition
 from questd.messages.failure import Failure
 from questd.messages.heads import QuestStatus
 from questd.messages.payload import Payload
@@ -66,7 +66,8 @@ class Plan:
 class QuestState:
     """The fold. ``due`` is the delta that the shell takes; ``admitted``: the tasks that ask for a place, and is it in vain?
 
-    ``tasks`` begins with the document's steps. ``grown``: the places of those that came while it ran.
+    ``tasks`` begins with the document's steps. ``grown``: the places of those that came while it ran. ``planned``: the steps that joined
+    it; ``edges``: which of them wait for a task.
     """
 
     __slots__ = (
@@ -75,6 +76,7 @@ class QuestState:
         "deadline_us",
         "doomed",
         "due",
+        "edges",
         "ended",
         "epochs",
         "exclusive_running",
@@ -93,6 +95,7 @@ class QuestState:
         "output",
         "phase",
         "plan",
+        "planned",
         "priority",
         "project",
         "ready",
@@ -132,6 +135,8 @@ class QuestState:
         self.total_timeout_ms: int | None = None
         self.tasks = [Task(n, s, len(s.dependencies)) for n, s in enumerate(plan.steps)]
         self.grown = NOTHING_GROWN
+        self.planned: list[StepDefinition] = []
+        self.edges: dict[int, list[int]] = {}
         self.ended = 0
         self.running = 0
         self.settling = 0
@@ -165,6 +170,11 @@ class QuestState:
             self.grown = {}
         self.grown[task.key] = task.index
         self.tasks.append(task)
+
+    def dependents(self, task: Task) -> tuple[int, ...]:
+        """The places of the tasks that wait for this one's end."""
+        own = self.plan.dependents[task.index] if task.part is None else ()
+        return (*own, *self.edges.get(task.index, ())) if self.edges else own
 
     @property
     def status(self) -> QuestStatus:

@@ -7,10 +7,11 @@ from questd.actors.graph import CompiledQuest
 from questd.actors.house import House
 from questd.actors.mail import EndStep, Place, Recall
 from questd.actors.quest.materials import Rendering, order_for, rendering_for
-from questd.actors.quest.owed import Renders, RunAttempt
+from questd.actors.quest.owed import ReadPlan, Renders, RunAttempt
+from questd.actors.quest.plan_reading import PlanReading, Rendered, plan_reading
 from questd.actors.quest.state import QuestState
 from questd.actors.quest.writing import Writing
-from questd.actors.rendering import missing
+from questd.actors.rendering import Texts, missing
 from questd.actors.step.actor import StepActor, read_texts
 from questd.runtime.actor import Ref
 
@@ -68,40 +69,59 @@ class Steps:
 
 
 class Renderings:
-    """Renderings that wait for payload texts, by number."""
+    """Renderings that wait for payload texts, by number, and plans that are being read."""
 
-    __slots__ = ("_house", "_numbers", "_owner", "_waiting")
+    __slots__ = ("_house", "_numbers", "_owner", "_reading", "_waiting")
 
     def __init__(self, house: House, owner: Ref) -> None:
         self._house = house
         self._owner = owner
-        self._waiting: dict[int, Rendering] = {}
+        self._waiting: dict[int, Rendering | PlanReading] = {}
         self._numbers = 0
+        self._reading = 0
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return len(self._waiting) + self._reading
 
     def begin(
         self,
         state: QuestState,
         compiled: CompiledQuest,
-        due: Renders,
+        due: Renders | ReadPlan,
         writing: Writing,
-    ) -> Rendering | None:
+    ) -> Rendered | None:
         """Render something for the quest: at once, or when the texts it needs have been read.
 
         They are read when all that was decided is on disk: one of them may be a result that came just now.
         """
-        rendering = rendering_for(state, compiled, due)
+        rendering: Rendering | PlanReading
+        if isinstance(due, ReadPlan):
+            rendering = plan_reading(state, state.at(due.task), compiled.inputs)
+        else:
+            rendering = rendering_for(state, compiled, due)
         digests = missing(rendering.payloads)
         if not digests:
-            return rendering
+            return self._finish(rendering, {})
         self._numbers += 1
         self._waiting[self._numbers] = rendering
         read = partial(read_texts, self._house, self._owner, self._numbers, digests)
         writing.when_durable(read)
         return None
 
-    def ready(self, number: int) -> Rendering | None:
+    def ready(self, number: int, texts: Texts) -> Rendered | None:
         """Its texts have been read."""
-        return self._waiting.pop(number, None)
+        rendering = self._waiting.pop(number, None)
+        return None if rendering is None else self._finish(rendering, texts)
+
+    def _finish(self, rendering: Rendering | PlanReading, texts: Texts) -> Rendered | None:
+        if not isinstance(rendering, PlanReading):
+            return Rendered(*rendering.finish(texts))
+        self._reading += 1
+        work = partial(rendering.finish, texts, self._house.read_steps)
+        self._house.worker.do(work, self._owner.tell)
+        return None
+
+    def read(self, rendered: Rendered) -> Rendered:
+        """A plan has been read."""
+        self._reading -= 1
+        return rendered

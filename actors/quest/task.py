@@ -6,7 +6,8 @@ its result is still to be rendered, and then completed, failed, skipped or cance
 remembers the lost attempt: its result still counts until another attempt has started.
 
 The task of a step with ``for_each`` never runs itself: it is *listing* while the list is rendered, *spread* while the tasks of its items
-are under way, and *gathering* while their results are put together.
+are under way, and *gathering* while their results are put together. The task of a step that plans is *planning* from its result on, until
+the steps of the plan have joined the quest.
 
 Each state is a small type with only its own fields. This file must not know of actors, time, or the disk.
 """
@@ -27,6 +28,7 @@ TaskPhase = Literal[
     "listing",
     "spread",
     "gathering",
+    "planning",
     "ready",
     "running",
     "retrying",
@@ -42,26 +44,29 @@ TASK_MOVES: Final[dict[tuple[TaskPhase, str], tuple[TaskPhase, ...]]] = {
     ("deciding", "task.allowed"): ("ready", "listing"),
     ("deciding", "task.failed"): ("settling", "failed"),
     ("ready", "attempt.started"): ("running",),
-    ("ready", "attempt.completed"): ("completed",),
+    ("ready", "attempt.completed"): ("completed", "planning"),
     ("ready", "attempt.failed"): ("retrying", "settling", "failed"),
     ("ready", "task.failed"): ("settling", "failed"),
     ("retrying", "attempt.started"): ("running",),
     ("retrying", "task.failed"): ("settling", "failed"),
-    ("running", "attempt.completed"): ("completed",),
+    ("running", "attempt.completed"): ("completed", "planning"),
     ("running", "attempt.failed"): ("retrying", "settling", "failed"),
     ("running", "attempt.lost"): ("ready",),
     ("running", "attempt.cancelled"): ("cancelled",),
     ("ready", "breakpoint.opened"): ("waiting",),
     ("waiting", "breakpoint.resolved"): ("ready",),
-    ("waiting", "attempt.completed"): ("completed",),
+    ("waiting", "attempt.completed"): ("completed", "planning"),
     ("waiting", "attempt.failed"): ("retrying", "settling", "failed"),
-    ("ready", "task.completed"): ("completed",),
+    ("ready", "task.completed"): ("completed", "planning"),
     ("waiting", "task.failed"): ("settling", "failed"),
     ("listing", "task.expanded"): ("spread",),
     ("listing", "task.failed"): ("settling", "failed"),
     ("spread", "task.failed"): ("settling", "failed"),
     ("gathering", "task.gathered"): ("completed",),
     ("gathering", "task.failed"): ("settling", "failed"),
+    ("planning", "task.planned"): ("completed",),
+    ("planning", "task.failed"): ("settling", "failed"),
+    ("planning", "task.fell_back"): ("ready",),
     ("settling", "task.failed"): ("failed",),
     ("failed", "task.failed"): ("failed",),
     ("ready", "task.fell_back"): ("ready",),
@@ -120,6 +125,16 @@ class Gathering(Struct, frozen=True):
 
     since_us: int
     phase: ClassVar[TaskPhase] = "gathering"
+
+
+class Planning(Struct, frozen=True):
+    """Its tool returned a plan, which is to be read."""
+
+    result: Payload
+    duration_us: int
+    since_us: int
+    attempt: Attempt | None
+    phase: ClassVar[TaskPhase] = "planning"
 
 
 class Ready(Struct, frozen=True):
@@ -208,6 +223,7 @@ TaskState = (
     | Listing
     | Spread
     | Gathering
+    | Planning
     | Ready
     | Running
     | Retrying
@@ -238,6 +254,14 @@ class Items(Struct):
     failed: list[int]
 
 
+class Part(Struct):
+    """What a planned task is a part of: ``left`` of the steps that ``of`` planned have not ended; ``waiting`` are the places of what waits for all."""
+
+    of: "Task"
+    left: int
+    waiting: list[int]
+
+
 class Task:
     """One unit of work: its step, its state, and what stays true over all its attempts.
 
@@ -256,6 +280,8 @@ class Task:
         "key",
         "last",
         "losses",
+        "part",
+        "plans",
         "redo",
         "skipped_by",
         "spent",
@@ -270,6 +296,8 @@ class Task:
         self.key = step.key
         self.item: Item | None = None
         self.items: Items | None = None
+        self.part: Part | None = None
+        self.plans: Part | None = None
         self.step = step
         self.state: TaskState = PENDING
         self.unfinished = unfinished
@@ -313,7 +341,7 @@ def task_status(task: Task) -> TaskStatus:
     match task.state.phase:
         case "deciding" | "listing":
             return "pending"
-        case "settling" | "spread" | "gathering":
+        case "settling" | "spread" | "gathering" | "planning":
             return "running"
         case phase:
             return phase

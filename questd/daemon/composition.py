@@ -20,6 +20,7 @@ from questd.actors.exchange.actor import ExchangeActor
 from questd.actors.house import House, Limits
 from questd.actors.quest.plans import PlanCache
 from questd.actors.router.actor import Router
+from questd.documents.reading import load_plan
 from questd.runtime.actor import Actor, Dispatcher, Ref
 from questd.runtime.clock import Clock, Timers
 from questd.runtime.journal.service import Journal
@@ -69,6 +70,7 @@ def compose(world: World, limits: Limits, facts: DaemonFacts, plans: PlanCache) 
         new_quest_id=world.new_quest_id,
         limits=limits,
         note=world.note,
+        read_steps=load_plan,
     )
     warden = _Warden(world.escalated).launch(world.dispatcher)
     root = Supervisor(

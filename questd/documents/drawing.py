@@ -58,12 +58,14 @@ def draw_text(definition: QuestDefinition) -> str:
             alone = "" if step.parallel else "(alone)"
             condition = f"when {_cut(step.when)}" if step.when is not None else ""
             items = f"for each of {_cut(step.for_each)}" if step.for_each is not None else ""
+            plan = f"plans up to {step.plan_steps} steps" if step.plan_steps is not None else ""
             cells = [
                 f"{step.key:<{wide}}",
                 f"{who_does(step):<{who_wide}}",
                 needs,
                 condition,
                 items,
+                plan,
                 alone,
             ]
             lines.append(f"{first:>4}  {'  '.join(cell for cell in cells if cell)}".rstrip())

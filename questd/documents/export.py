@@ -131,6 +131,8 @@ def _step(step: StepDefinition, base: RetryPolicy) -> dict[str, Any]:
     for field in FIELDS_AS_THEY_ARE:
         if (value := getattr(step, field)) != getattr(plain, field):
             written[field] = value
+    if step.plan_steps is not None:
+        written["plan"] = {"max_steps": step.plan_steps}
     if step.fallback:
         written["fallback"] = [_fallback(other) for other in step.fallback]
     return written

@@ -276,6 +276,14 @@ def _object(fields: Fields, later: str = "") -> Kind:
     return Kind(read, object_schema(fields))
 
 
+def read_plan(sheet: Sheet, node: Node, at: At) -> Any:
+    """How many steps at most; it must be said."""
+    found = read_fields(sheet, node, at, PLAN_FIELDS)
+    if found is ABSENT or "max_steps" in found or (*at, "max_steps") in sheet.settled:
+        return ABSENT if found is ABSENT else found.get("max_steps", ABSENT)
+    return sheet.refuse((*at, "max_steps"), node.place, "is missing")
+
+
 def _list_of(fields: Fields) -> Kind:
     def read(sheet: Sheet, node: Node, at: At) -> Any:
         if node.items is None:
@@ -322,12 +330,16 @@ DEFAULTS_FIELDS: Fields = {
 }
 DEFAULTS = _object(DEFAULTS_FIELDS)
 
+PLAN_FIELDS: Fields = {
+    "max_steps": Field("max_steps", _integer(1, STEPS_MAX), "How many further steps at most."),
+}
 FALLBACK_FIELDS: Fields = {
     "agent": Field("agent", NAME, "Who does it instead."),
     "capability": Field("capabilities", NAMES, "What who does it instead must be able to do."),
     "tool": Field("tool", NAME, "Which of the agent's tools."),
     "timeout": Field("timeout_ms", DURATION, "One attempt's; the step's where there is none."),
 }
+PLAN = Kind(read_plan, object_schema(PLAN_FIELDS, ("max_steps",)))
 FALLBACKS = _list_of(FALLBACK_FIELDS)
 STEP_FIELDS: Fields = {
     "key": Field("key", KEY, "The step's own name in this document."),
@@ -358,10 +370,10 @@ STEP_FIELDS: Fields = {
     "for_each": Field("for_each", EXPRESSION, "An expression that gives a list: a task for each."),
     "max_parallel": Field("max_parallel", _integer(1, PARALLEL_MAX), "Items at once."),
     "partial": Field("partial", PARTIAL, "continue: goes on without the items that fail."),
+    "plan": Field("plan_steps", PLAN, "Its result is a plan: {steps: […]}, which join the quest."),
 }
 STEP_LATER = (
-    "compensate repeat breakpoint gate use wait_for "
-    "sleep ask plan route labels affinity default inputs"
+    "compensate repeat breakpoint gate use wait_for sleep ask route labels affinity default inputs"
 )
 QUEST_FIELDS: Fields = {
     "name": Field("name", NAME, "What the quest is called."),

@@ -13,6 +13,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from questd.actors.graph.checks import check
+from questd.actors.graph.growing import Ground, check_planned
 from questd.actors.graph.problems import At
 from questd.documents.faults import Fault, InvalidDocument, fault
 from questd.documents.fields import (
@@ -38,6 +39,7 @@ from questd.messages.definition import (
 
 DOCUMENT_MAX_BYTES = 8 * 1024 * 1024
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
+PLAN_TEXT_FIELDS = {"steps": QUEST_FIELDS["steps"]}
 _OTHER_KINDS = frozenset({"use", "wait_for", "sleep", "ask"})
 
 
@@ -77,6 +79,49 @@ def load(text: bytes | str, *, name_hint: str | None = None) -> QuestDefinition:
     if sheet.faults or definition is None:
         raise InvalidDocument(sheet.faults, source=source)
     return definition
+
+
+def load_plan(text: bytes, ground: Ground) -> tuple[StepDefinition, ...]:
+    """The steps that a planning step returned, read and checked as those of a document are, as part of the quest that they are to join.
+
+    InvalidDocument carries every fault, with its place in the text.
+    """
+    try:
+        builder = _told(read_json, _decode(text))
+        tree = _root(builder)
+    except Unreadable as error:
+        raise InvalidDocument([*error.before, error.fault]) from error
+    sheet = Sheet(builder.settled)
+    sheet.faults.extend(builder.faults)
+    into = ground.definition
+    steps = _read_plan(sheet, tree, into.default_retry or RetryPolicy())
+    first = len(into.steps)
+    whole = replace(into, steps=(*into.steps, *steps))
+    problems = check(whole, settled=[_moved(at, first) for at in sheet.settled])
+    problems += check_planned(whole, ground)
+    for problem in problems:
+        at = _in_the_text(_moved(problem.at, -first), tree)
+        sheet.faults.append(fault(at, place_of(tree, at), problem.message, problem.hint))
+    if sheet.faults:
+        raise InvalidDocument(sheet.faults)
+    return steps
+
+
+def _read_plan(sheet: Sheet, tree: Node, base: RetryPolicy) -> tuple[StepDefinition, ...]:
+    if tree.mapping is None:
+        sheet.refuse((), tree.place, f"must be a mapping with steps, not {say(tree)}")
+        return ()
+    found = read_fields(sheet, tree, (), PLAN_TEXT_FIELDS)
+    if "steps" not in tree.mapping:
+        sheet.refuse(("steps",), tree.place, "is missing")
+    return _read_steps(sheet, found.get("steps"), base)
+
+
+def _moved(at: At, by: int) -> At:
+    """The same step's place, where it stands behind so many others."""
+    if len(at) > 1 and at[0] == "steps" and isinstance(at[1], int):
+        return ("steps", at[1] + by, *at[2:])
+    return at
 
 
 def _decode(text: bytes | str) -> str:

@@ -61,6 +61,7 @@ class Account:
         self.item_of: dict[str, tuple[str, int]] = {}
         self.results: dict[str, Payload] = {}
         self.gathered: dict[str, list[Any]] = {}
+        self.planned: dict[str, list[str]] = {}
         self.keys: dict[str, str] = {}
         self.sent: dict[str, tuple[bytes, str]] = {}
 

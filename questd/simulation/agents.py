@@ -6,7 +6,7 @@ incarnation.
 
 from collections import deque
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from msgspec import Struct
 
@@ -30,8 +30,9 @@ from questd.runtime.deterministic import Agenda
 from questd.simulation.chance import Chance
 from questd.simulation.faults import MILLISECOND, SECOND
 from questd.simulation.network import Endpoint, Network
+from questd.simulation.plans import draw_plan
 from questd.simulation.trace import Trace
-from questd.simulation.workload import TAGS, TOOLS
+from questd.simulation.workload import AGENTS, TAGS, TOOLS
 
 LARGE_BYTES: Final = 5_000
 
@@ -226,7 +227,9 @@ class Instance:
             failure = Failure(kind, "simulated", None, not chance.maybe(0.15), wish)
             return took_us, Failed(*attempt, failure, took_us)
         pad = "x" * (LARGE_BYTES if chance.maybe(0.12) else chance.between(0, 40))
-        result = {"task": job.invocation.task, "epoch": attempt[1], "pad": pad}
+        result: dict[str, Any] = {"task": job.invocation.task, "epoch": attempt[1], "pad": pad}
+        if job.invocation.tool == "plan":
+            result = draw_plan(chance, job.invocation.task, AGENTS)
         return took_us, Completed(*attempt, encode_json(result), took_us, tokens=3)
 
     def _later(self, delay_us: int, happen: Callable[[], None]) -> None:

@@ -6,6 +6,7 @@ Of things that never change once the dependencies have ended: they must be answe
 from collections.abc import Callable
 from typing import Final
 
+from questd.messages import events as ev
 from questd.simulation.accounts import Account
 from questd.simulation.chance import Chance
 from questd.simulation.items import failed_steps, items_of
@@ -34,9 +35,12 @@ def draw_condition(chance: Chance, dependencies: tuple[str, ...]) -> str:
 
 
 def note_decision(
-    account: Account, task: str, expect: Callable[[bool, str], None], *, skipped: bool
+    account: Account,
+    event: ev.TaskAllowed | ev.TaskSkipped,
+    expect: Callable[[bool, str], None],
 ) -> None:
     """By its condition, or because something before it was skipped; once, when all before it has ended."""
+    task, skipped = event.task, isinstance(event, ev.TaskSkipped)
     where, step = f"{account.quest} {task}", account.steps[task]
     before = task in account.allowed or task in account.latest or task in account.skipped
     expect(not before, f"{where}: decided twice, or after it had begun")

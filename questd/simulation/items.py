@@ -141,10 +141,11 @@ def gathered(account: Account, event: ev.TaskGathered, text: TextOf, expect: Exp
     account.gathered[event.task] = said
 
 
-def missing(account: Account) -> list[str]:
-    """Steps that have not ended."""
+def check_all_ended(account: Account, expect: Expect) -> None:
+    """No quest is completed before its steps, planned ones included."""
     steps = (key for key in account.steps if key not in account.item_of)
-    return [key for key in steps if key not in account.ended]
+    missing = [key for key in steps if key not in account.ended]
+    expect(not missing, f"{account.quest}: completed without {missing}")
 
 
 def check_failed_steps(account: Account, event: ev.QuestCompleted, expect: Expect) -> None:

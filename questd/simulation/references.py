@@ -101,6 +101,13 @@ def _partial() -> list[Errand]:
     return [_errand(0, left, given, _step(2, "s1")), _errand(1, left)]
 
 
+def _plans() -> list[Errand]:
+    """A step that plans more, what waits for its plan, and another that plans beside it."""
+    first = structs.replace(_step(0), tool="plan", plan_steps=4, on_error="continue")
+    other = structs.replace(_step(1), tool="plan", plan_steps=4, on_error="continue")
+    return [_errand(0, first, other, _step(2, "s0"), _step(3, "s1", "s2"))]
+
+
 def _waits() -> list[Errand]:
     """Agents that come late; tools that must not be repeated, on agents that die: a person decides."""
     paid = _step(1, "s0", tool="pay")
@@ -131,6 +138,7 @@ SHAPES: Final = {
     "alternatives": Shape(_alternatives, Faults(tool_fails=0.6), steady=False),
     "items": Shape(_items),
     "partial": Shape(_partial, Faults(tool_fails=0.5), steady=False),
+    "plans": Shape(_plans, steady=False),
     "waits": Shape(
         _waits, Faults(absent_agents=0.7, agent_crashes=3, tool_fails=0.1), steady=False
     ),

@@ -23,6 +23,7 @@ from questd.actors.quest import (
     items,
     materials,
     moving,
+    planning,
     timing,
     told,
 )
@@ -36,6 +37,7 @@ from questd.actors.quest.writing import Writing
 from questd.actors.router import core as router_core
 from questd.agent.session import Session
 from questd.analytics.projection import Projector
+from questd.documents import reading
 from questd.messages.events import BreakpointOpened
 from questd.messages.exchange import Completed
 from questd.runtime.clock import TimerHeap
@@ -277,6 +279,13 @@ def _one_key(whole: Broken) -> Broken:
     return idempotency_key
 
 
+def _but_one(whole: Broken) -> Broken:
+    def plan(state: Any, command: Any) -> Any:
+        return whole(state, structs.replace(command, steps=command.steps[1:]))
+
+    return plan
+
+
 def _pass_over(whole: Broken) -> Broken:
     def item_step(step: Any) -> Any:
         return structs.replace(whole(step), on_error="continue")
@@ -315,6 +324,9 @@ SABOTEURS: Final = (
     Saboteur("give all items one key", materials, "idempotency_key", _one_key),
     Saboteur("go on after an item that failed", items, "item_step", _pass_over),
     Saboteur("let items outlive their step", items, "drop_rest", _giving(None)),
+    Saboteur("join a plan but for its first step", planning, "plan", _but_one),
+    Saboteur("take a plan unchecked", reading, "check", _giving([])),
+    Saboteur("overtake a plan", planning, "_wait_for", _giving(None)),
     Saboteur("hide the items that failed", items, "on_gathered", _hide_failed),
     Saboteur("start with one dependency done", quest_task.Task, "__init__", _one_dependency),
     Saboteur("ignore exclusivity and limits", attempts, "hold_reason", _giving(None)),

@@ -1,6 +1,8 @@
-"""Quests of random shape: chains, joins, fan-outs, exclusive steps, retries, timeouts, every on_error, conditions, fallbacks, items, absent agents."""
+"""Quests of random shape: chains, joins, fan-outs, exclusive steps, retries, timeouts, every on_error, conditions, fallbacks, items, plans, absent agents."""
 
 from typing import Final
+
+from msgspec import structs
 
 from questd.messages.definition import (
     Fallback,
@@ -14,6 +16,7 @@ from questd.messages.exchange import Parameter, ToolSpec
 from questd.simulation.chance import Chance
 from questd.simulation.conditions import draw_condition
 from questd.simulation.items import draw_items
+from questd.simulation.plans import MOST
 
 AGENTS: Final = ("alder", "birch", "cedar")
 NOBODY: Final = "nobody"
@@ -24,6 +27,7 @@ INPUT: Final = (Parameter("input", required=False),)
 TOOLS: Final = (
     ToolSpec("work", INPUT, any_parameters=True),
     ToolSpec("pay", INPUT, idempotent=False, any_parameters=True),
+    ToolSpec("plan", INPUT, any_parameters=True),
     ToolSpec("brief", INPUT, timeout_ms=900, any_parameters=True),
 )
 
@@ -73,7 +77,10 @@ def _draw_step(chance: Chance, place: int, earlier: list[StepDefinition]) -> Ste
         allow_skipped=chance.maybe(0.3),
         fallback=_draw_fallback(chance) if chance.maybe(0.2) else (),
     )
-    return draw_items(chance, earlier, step) if chance.maybe(0.15) else step
+    kind = chance.random()
+    if kind < 0.15:
+        return draw_items(chance, earlier, step)
+    return structs.replace(step, tool="plan", plan_steps=MOST) if kind < 0.25 else step
 
 
 def _draw_dependencies(chance: Chance, earlier: list[str]) -> tuple[str, ...]:

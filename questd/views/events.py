@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 from msgspec import Struct, structs
 
 from questd.messages.events import AttemptLogged, Event, LogLine, Record
@@ -69,6 +70,8 @@ def _shown(name: str, value: Any, text_of: TextOf) -> Any:
             return structs.asdict(error_view(value) or value)
         case bytes() | BlobRef() if name in _PAYLOADS:
             return payload_value(value, text_of)
+        case _ if name == "steps":
+            return msgspec.to_builtins(value)
         case _ if name == "items":
             return [payload_value(item, text_of) for item in value]
         case int() if name in _TIMES:

@@ -47,6 +47,14 @@ def wait(*, ctx: Context) -> str:
         time.sleep(0.02)
     raise ToolError("asked to end", kind="cancelled")
 
+@agent.tool
+def plan(texts: list[str]) -> dict:
+    steps = [
+        {"key": f"say-{n}", "agent": "writer", "tool": "say", "with": {"text": text}}
+        for n, text in enumerate(texts)
+    ]
+    return {"steps": steps}
+
 @agent.tool(idempotent=False)
 def pay() -> str:
     time.sleep(0.1)

@@ -302,3 +302,9 @@ def test_items_are_those_of_another_steps_result() -> None:
     steps = f"steps: [{{key: a, agent: b}}, {{key: c, agent: b, {text}}}]"
     assert q.definition().steps[1].dependencies == ("a",)
     assert load(f"name: lists\n{steps}").steps[1].max_parallel == 2
+
+
+def test_a_step_may_plan_so_many_steps() -> None:
+    q = Quest("plans")
+    q.step("a", agent="b", plan=20)
+    assert q.definition() == load("name: plans\nsteps: [{key: a, agent: b, plan: {max_steps: 20}}]")

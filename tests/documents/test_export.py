@@ -66,6 +66,7 @@ RETRY = st.builds(
 OPTIONAL_NAME = st.none() | NAME
 
 
+NO_PLAN: dict[str, Any] = {"plan_steps": None}
 NO_ITEMS: dict[str, Any] = {"for_each": None, "max_parallel": None, "partial": "fail"}
 FALLBACK = st.builds(
     Fallback,
@@ -108,7 +109,8 @@ def step(key: str, before: list[str]) -> st.SearchStrategy[StepDefinition]:
         for_each=st.just("[1, 2]"),
         max_parallel=st.none() | st.just(1),
         partial=st.sampled_from(["fail", "continue"]),
-    ).map(lambda step: step if step.priority else replace(step, **NO_ITEMS))
+        plan_steps=st.none() | st.integers(1, 10_000),
+    ).map(lambda step: replace(step, **(NO_PLAN if step.priority else NO_ITEMS)))
 
 
 INPUT = st.one_of(

@@ -57,6 +57,7 @@ steps:
   - {key: last, capability: any, dependencies: [audit], when: "audit.result", allow_skipped: true,
      fallback: [{agent: spare}, {capability: [x, y], tool: run, timeout: 2m}]}
   - {key: each, agent: any, needs: [audit], for_each: "audit.result", max_parallel: 4, partial: continue}
+  - {key: more, agent: any, plan: {max_steps: 20}}
 output: {all: "{{ audit.result }}", n: 1}
 """
 
@@ -125,6 +126,7 @@ def test_every_field_arrives() -> None:
                 max_parallel=4,
                 partial="continue",
             ),
+            StepDefinition("more", agent="any", plan_steps=20),
         ),
         output={"all": "{{ audit.result }}", "n": 1},
     )

@@ -112,9 +112,7 @@ def test_json_faults_have_places_too() -> None:
     )
 
 
-LATER_OF_STEP = (
-    "compensate repeat breakpoint gate use wait_for sleep ask plan route labels affinity"
-)
+LATER_OF_STEP = "compensate repeat breakpoint gate use wait_for sleep ask route labels affinity"
 
 
 @pytest.mark.parametrize("name", LATER_OF_STEP.split())
@@ -250,3 +248,19 @@ def test_what_is_wrong_with_items_has_its_place() -> None:
         ("steps[5].prompt", 8, 30),
     ]
     assert [fault.hint for fault in faults(text)][-1] == "`item` is known in a step with for_each"
+
+
+def test_what_is_wrong_with_a_plan_has_its_place() -> None:
+    text = (
+        "name: x\nsteps:\n"
+        "- {key: a, agent: b, plan: {}}\n"
+        "- {key: c, agent: b, plan: {max_steps: 0}}\n"
+        "- {key: d, agent: b, plan: 5}\n"
+        '- {key: e, agent: b, plan: {max_steps: 5}, for_each: "[1]"}\n'
+    )
+    assert places(text) == [
+        ("steps[0].plan.max_steps", 3, 28),
+        ("steps[1].plan.max_steps", 4, 40),
+        ("steps[2].plan", 5, 28),
+        ("steps[3].plan", 6, 28),
+    ]

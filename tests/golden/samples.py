@@ -49,6 +49,7 @@ EVENTS: tuple[Struct, ...] = (
     ev.TaskFellBack("audit", 1, FAILURE),
     ev.TaskExpanded("audit", (b"1", BLOB)),
     ev.TaskGathered("audit", b"[1,null]"),
+    ev.TaskPlanned("audit", (de.StepDefinition("more", agent="a", dependencies=("audit",)),)),
 )
 
 COMPLETED = ex.Completed(QUEST, 3, b'{"ok":true}', 1_500, 120, 0.25, "a-model", 0.75)
@@ -137,6 +138,8 @@ STEP_3 = structs.replace(
 
 STEP_4 = structs.replace(STEP_3, for_each="parse.result", max_parallel=4, partial="continue")
 
+STEP_5 = structs.replace(STEP_4, plan_steps=20)
+
 DEFINITIONS: tuple[Struct, ...] = (
     de.QuestDefinition(name="least", steps=(de.StepDefinition("only", agent="a"),)),
     de.QuestDefinition(
@@ -166,6 +169,9 @@ DEFINITIONS: tuple[Struct, ...] = (
     ),
     de.QuestDefinition(
         name="items", steps=(de.StepDefinition("parse", agent="a"), STEP_4), inputs={}
+    ),
+    de.QuestDefinition(
+        name="plan", steps=(de.StepDefinition("parse", agent="a"), STEP_5), inputs={}
     ),
 )
 

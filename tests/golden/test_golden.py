@@ -72,7 +72,7 @@ def decode_history(name: str, data: bytes) -> Struct:
 
 FAMILIES = {
     "events": Family(
-        f"events-{ev.EVENT_SCHEMA_VERSION}.4.json",
+        f"events-{ev.EVENT_SCHEMA_VERSION}.5.json",
         samples.EVENTS,
         ev.encode_event,
         lambda _, data: ev.decode_event(data),
@@ -93,7 +93,7 @@ FAMILIES = {
         decode_history,
     ),
     "definitions": Family(
-        "definitions-1.4.json",
+        "definitions-1.5.json",
         samples.DEFINITIONS,
         encode_definition,
         lambda _, data: decode_definition(data),
@@ -234,7 +234,7 @@ def work_items() -> tuple[ex.WorkItem, ...]:
         *samples.EVENTS,
         *samples.FRAMES,
         *samples.HEAD_PARTS,
-        samples.STEP_4,
+        samples.STEP_5,
         *door_samples.REQUESTS,
         *door_samples.REPLIES,
         *door_samples.HISTORY_REQUESTS,
@@ -284,6 +284,7 @@ def test_the_digest_of_a_definition_never_changes() -> None:
         "QuestDefinition choice": CHOICE_DIGEST,
         "QuestDefinition others": OTHERS_DIGEST,
         "QuestDefinition items": ITEMS_DIGEST,
+        "QuestDefinition plan": PLAN_DIGEST,
     }
 
 
@@ -309,3 +310,4 @@ if __name__ == "__main__":
     write_missing()
 OTHERS_DIGEST = "21cb78834570f4e69dd92b7621f198181470de068498f22ba8f358a1eadea546"
 ITEMS_DIGEST = "463486658eb72d818fb2260d4462d6f79211783000ab935c5c1dba34a2d38e20"
+PLAN_DIGEST = "f401d59d619afc9d80d850cca8bad2167a9cf8e15d2e476fd05d2cf5ea9b5ab8"

@@ -20,6 +20,7 @@ FIELDS: dict[str, tuple[Any, ...]] = {
     "for_each": (False, False, False, True),
     "max_parallel": (None, None, 1, 2),
     "partial": ("fail", "continue"),
+    "plans": (False, False, False, True),
     "on_error": ("stop", "continue", "continue", "continue_with_input", "continue_with_input"),
     "parallel": (True, True, False),
     "idempotent": (True, False),
@@ -42,6 +43,7 @@ def graphs(draw: s.DrawFn) -> Steps:
     for key in KEYS[: draw(s.integers(1, len(KEYS)))]:
         before = s.lists(s.sampled_from(list(steps) or ["?"]), max_size=3, unique=True)
         fields = {name: draw(s.sampled_from(values)) for name, values in FIELDS.items()}
+        fields["plans"] = fields["plans"] and not fields["for_each"]
         steps[key] = fields | {"needs": [other for other in draw(before) if other in steps]}
     return steps
 
@@ -51,7 +53,19 @@ def random_graph(random: Random) -> Steps:
     for key in KEYS[: random.randint(1, len(KEYS))]:
         needs = random.sample(list(steps), random.randint(0, min(2, len(steps))))
         fields = {name: random.choice(values) for name, values in FIELDS.items()}
+        fields["plans"] = fields["plans"] and not fields["for_each"]
         steps[key] = fields | {"needs": needs}
+    return steps
+
+
+def random_plan(random: Random, may_need: list[str]) -> Steps:
+    """Steps that no quest has yet, each behind some of those that it may wait for, and of those before it."""
+    steps: Steps = {}
+    for _ in range(random.randint(0, 3)):
+        before = [*may_need, *steps]
+        fields = {name: random.choice(values) for name, values in FIELDS.items()}
+        needs = random.sample(before, random.randint(0, min(2, len(before))))
+        steps[f"p{random.getrandbits(60)}"] = fields | {"plans": False, "needs": needs}
     return steps
 
 
@@ -66,6 +80,7 @@ def defined(key: str, of: Step) -> StepDefinition:
         for_each="[1]" if of["for_each"] else None,
         max_parallel=of["max_parallel"],
         partial=of["partial"],
+        plan_steps=9 if of["plans"] else None,
         parallel=of["parallel"],
         on_error=of["on_error"],
         idempotent=of["idempotent"],
@@ -89,4 +104,10 @@ def meaning(state: st.QuestState) -> dict[str, Any]:
 
 def plain_part(part: Any) -> Any:
     """A task of one fold is none of another's: its id says which it is."""
-    return (part.of.key, part.number, part.value) if isinstance(part, tk.Item) else part
+    match part:
+        case tk.Item():
+            return part.of.key, part.number, part.value
+        case tk.Part():
+            return part.of.key, part.left, sorted(part.waiting)
+        case _:
+            return part

@@ -49,6 +49,7 @@ class Owed:
         self.decides: dict[str, None] = {}
         self.lists: dict[str, None] = {}
         self.gathers: dict[str, None] = {}
+        self.plans: dict[str, None] = {}
         self.output = False
 
     def take(self, due: list[dues.Due]) -> None:
@@ -76,6 +77,8 @@ class Owed:
                     self.decides[task] = None
                 case dues.ListItems(task):
                     self.lists[task] = None
+                case dues.ReadPlan(task):
+                    self.plans[task] = None
                 case dues.GatherItems(task):
                     self.gathers[task] = None
                 case dues.RenderOutput():
@@ -88,6 +91,7 @@ class Owed:
             (self.decides, tk.Deciding),
             (self.lists, tk.Listing),
             (self.gathers, tk.Gathering),
+            (self.plans, tk.Planning),
         )
         for tasks, due_in in rendered:
             for task in list(tasks):
@@ -229,6 +233,9 @@ class Life:
 
     def gather(self, task: str, result: bytes = b"[]") -> list[ev.Event] | cmd.Rejected:
         return self.when(cmd.GatherTask(task, result))
+
+    def plans(self, task: str, *steps: StepDefinition) -> list[ev.Event] | cmd.Rejected:
+        return self.when(cmd.PlanTask(task, steps, len(self.state.planned)))
 
     def finish(self, output: bytes = b"1") -> list[ev.Event] | cmd.Rejected:
         return self.when(cmd.FinishQuest(output))

@@ -8,9 +8,9 @@ from typing import Any
 MAX_LOSSES = 5
 GRACE_MS = 10_000
 ENDS = ("completed", "failed", "skipped", "cancelled")
-RENDERED = {"decides": "deciding", "lists": "listing", "gathers": "gathering"}
+RENDERED = {"decides": "deciding", "lists": "listing", "gathers": "gathering", "plans": "planning"}
 Step = dict[str, Any]
-"""needs, fallbacks (how many?), when (has it a condition?), allow_skipped, on_error, parallel, idempotent, priority, total_ms, for_each, max_parallel, partial, and of its retries: attempts, delay_ms, backoff, cap_ms."""
+"""needs, fallbacks (how many?), when (has it a condition?), allow_skipped, on_error, parallel, idempotent, priority, total_ms, for_each, max_parallel, partial, plans (is its result a plan?), and of its retries: attempts, delay_ms, backoff, cap_ms."""
 
 
 class Model:
@@ -26,6 +26,7 @@ class Model:
         self.choice = dict.fromkeys(steps, 0)
         self.tried, self.losses = dict.fromkeys(steps, 0), dict.fromkeys(steps, 0)
         self.completed: dict[str, int] = dict.fromkeys(steps, 0)
+        self.planned: dict[str, list[str]] = {}
         self.task_of: dict[int, str] = {}
         self.known: set[int] = set()  # epochs whose result is no news
         self.continued: list[str] = []
@@ -83,6 +84,8 @@ class Model:
     # -- moves ---------------------------------------------------------------------------------
 
     def move(self, task: str, phase: str) -> None:
+        if phase == "completed" and self.steps[task]["plans"]:
+            phase = "planning"
         self.phase[task] = phase
         if phase not in ("running", "ready", "waiting"):
             self.counts.pop(task, None)
@@ -106,7 +109,7 @@ class Model:
         self._ask()
 
     def _waits_for_nothing(self, task: str) -> bool:
-        return self.phase[task] == "pending" and all(map(self._over, self.steps[task]["needs"]))
+        return self.phase[task] == "pending" and all(map(self._over, self.waits_for(task)))
 
     def _is_doomed(self, task: str) -> bool:
         step = self.steps[task]
@@ -150,7 +153,13 @@ class Model:
         )
 
     def expand(self, whole: str, count: int) -> None:
-        made_of = {"when": False, "for_each": False, "parallel": True, "total_ms": None}
+        made_of = {
+            "when": False,
+            "for_each": False,
+            "parallel": True,
+            "total_ms": None,
+            "plans": False,
+        }
         for n in range(count):
             item = f"{whole}[{n}]"
             self.places.append(item)
@@ -168,6 +177,41 @@ class Model:
         if any(self.phase[t] == "failed" for t in self._items(whole)):
             self.continued.append(whole)
         self.move(whole, "completed")
+
+    # -- plans ---------------------------------------------------------------------------------
+
+    def waits_for(self, task: str) -> list[str]:
+        """What it needs, and what that has planned, unless it is a part of the same plan."""
+        needs: list[str] = self.steps[task]["needs"]
+        plans = [self.planned.get(need, []) for need in needs]
+        return needs + [part for plan in plans if task not in plan for part in plan]
+
+    def may_need(self, planner: str) -> list[str]:
+        """The steps that a step of its plan may wait for: none that waits for the plan."""
+        steps = [t for t in self.places if "of" not in self.steps[t]]
+        return [t for t in steps if not self._is_behind(planner, [t, *self.planned.get(t, [])])]
+
+    def _is_behind(self, planner: str, tasks: list[str]) -> bool:
+        seen, pending = set[str](), [t for t in tasks if t != planner]
+        while pending:
+            task = pending.pop()
+            before = self.waits_for(task)
+            if planner in before:
+                return True
+            pending += [t for t in before if t not in seen]
+            seen.update(before)
+        return False
+
+    def plan(self, planner: str, steps: dict[str, Step]) -> None:
+        self.places += steps
+        self.steps |= steps
+        self.planned[planner] = list(steps)
+        for task in steps:
+            self.phase[task] = "pending"
+            self.choice[task] = self.tried[task] = self.losses[task] = self.completed[task] = 0
+        self.phase[planner] = "completed"
+        self.completed[planner] += 1
+        self._release()
 
     def _give_up_item(self, item: str, *, tried: bool) -> None:
         whole = self.steps[item]["of"]
@@ -287,7 +331,7 @@ class Model:
         self._stop()
 
     def cannot(self, task: str) -> None:
-        tries = self.phase[task] in ("ready", "due", "retrying")
+        tries = self.phase[task] in ("ready", "due", "retrying", "planning")
         if not (tries and self._try_another(task, tried=False)):
             self.give_up(task)
 

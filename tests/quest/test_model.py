@@ -13,7 +13,7 @@ from questd.actors.quest import commands as cmd
 from questd.actors.quest import core
 from questd.messages import events as ev
 from questd.messages.definition import QuestLimits
-from tests.quest.drawing import Steps, defined, graphs, meaning, random_graph
+from tests.quest.drawing import Steps, defined, graphs, meaning, random_graph, random_plan
 from tests.quest.making import T0_US, Life, failure, owed_by, plan_of
 from tests.quest.model import Model
 
@@ -189,6 +189,18 @@ class QuestMachine(RuleBasedStateMachine):
         if able:
             model.gather(task)
 
+    @rule(n=s.integers(0, 63), seed=s.integers(0, 9_999))
+    def a_plan_is_read(self, n: int, seed: int) -> None:
+        model, task = self.model, self.one_that_is("planning", n)
+        able = model.quest == "active" and model.phase[task] == "planning"
+        steps = random_plan(Random(seed), model.may_need(task) if able else [])
+        outcome = self.life.plans(task, *(defined(key, of) for key, of in steps.items()))
+        assert isinstance(outcome, list) is able
+        if able:
+            self.plain = self.plain and all(of["parallel"] for of in steps.values())
+            model.plan(task, steps)
+            model.conclude()
+
     @rule(fails=s.sampled_from([False, False, True]))
     def an_output_is_rendered(self, fails: bool) -> None:
         able = self.model.quest == "active" and self.model.ended()
@@ -212,6 +224,7 @@ class QuestMachine(RuleBasedStateMachine):
             "listing",
             "spread",
             "gathering",
+            "planning",
         )
         outcome = self.life.when(cmd.FailTask(task, failure("validation", retryable=False)))
         assert isinstance(outcome, list) is able
@@ -270,6 +283,7 @@ class QuestMachine(RuleBasedStateMachine):
             "decides": set(owed.decides),
             "lists": set(owed.lists),
             "gathers": set(owed.gathers),
+            "plans": set(owed.plans),
             "output": owed.output,
         }
         wake_us, wakes_at = core.next_wake_us(self.life.state), self.model.wakes_at()
@@ -280,10 +294,16 @@ class QuestMachine(RuleBasedStateMachine):
         done = Counter(
             cast("Any", event).task
             for _, event in self.life.events
-            if isinstance(event, ev.AttemptCompleted | ev.TaskCompleted | ev.TaskGathered)
+            if isinstance(event, self._completes(cast("Any", event)))
         )
         for task, phase in self.model.phase.items():
             assert done[task] == self.model.completed[task] == (phase == "completed")
+
+    def _completes(self, event: Any) -> Any:
+        """Events that complete the task that this one is about."""
+        if self.model.steps.get(getattr(event, "task", ""), {}).get("plans"):
+            return ev.TaskPlanned
+        return ev.AttemptCompleted | ev.TaskCompleted | ev.TaskGathered
 
     @invariant()
     def the_journal_alone_gives_the_same(self) -> None:
@@ -305,7 +325,7 @@ TestQuestCoreAgainstItsModel = QuestMachine.TestCase
 def act(machine: QuestMachine, random: Random) -> None:
     """Something happens; what moves a quest on more often than what ends it."""
     n = random.randint(0, 63)
-    match random.choices(range(14), (6, 24, 12, 8, 10, 4, 2, 5, 3, 1, 8, 6, 5, 9))[0]:
+    match random.choices(range(15), (6, 24, 12, 8, 10, 4, 2, 5, 3, 1, 8, 6, 5, 8, 9))[0]:
         case 0:
             machine.a_place_comes(n, random.random() < 0.5)
         case 1 if machine.model.asking:
@@ -333,6 +353,8 @@ def act(machine: QuestMachine, random: Random) -> None:
             machine.a_list_is_rendered(n, random.randint(0, 4))
         case 12:
             machine.results_are_gathered(n)
+        case 13:
+            machine.a_plan_is_read(n, random.randint(0, 9_999))
         case _:
             machine.time_passes(random.choice(PAUSES_MS))
 

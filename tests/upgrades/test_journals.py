@@ -38,7 +38,16 @@ def test_no_golden_journal_was_changed() -> None:
     assert sums() == {name: digest_of(JOURNALS / name) for name in kept}
 
 
-LATER = {"v1": {"task.allowed", "task.skipped", "task.fell_back", "task.expanded", "task.gathered"}}
+LATER = {
+    "v1": {
+        "task.allowed",
+        "task.skipped",
+        "task.fell_back",
+        "task.expanded",
+        "task.gathered",
+        "task.planned",
+    }
+}
 """Kinds of events that there were not when the journal was made."""
 
 
