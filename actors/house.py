@@ -16,6 +16,7 @@ from questd.messages.definition import StepDefinition
 from questd.runtime.actor import Dispatcher, Ref
 from questd.runtime.clock import Clock, Timers
 from questd.runtime.journal.service import Journal
+from questd.runtime.keyring import Keyring
 from questd.runtime.worker import Worker
 
 VERSION: Final = "0.1.0"
@@ -79,6 +80,7 @@ class House:
         limits: Limits,
         note: Callable[..., None],
         read_steps: Callable[[bytes, Ground], tuple[StepDefinition, ...]],
+        keyring: Keyring,
     ) -> None:
         self.boot = boot
         self.dispatcher = dispatcher
@@ -92,6 +94,7 @@ class House:
         self.limits = limits
         self.note = note
         self.read_steps = read_steps
+        self.keyring = keyring
         self.awake = 0
         """Quests that have an actor now (the directory counts)."""
         self.awake_steps = 0

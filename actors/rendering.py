@@ -11,9 +11,9 @@ from msgspec import Struct
 
 from questd.actors.graph import CompiledStep
 from questd.messages.exchange import ToolSpec
-from questd.messages.failure import INTERNAL, VALIDATION, Failure
+from questd.messages.failure import AUTH, INTERNAL, VALIDATION, Failure
 from questd.messages.payload import NULL, BlobRef, Payload, decode_json, encode_json
-from questd.runtime.errors import BadExpression
+from questd.runtime.errors import BadExpression, SecretUnavailable
 from questd.runtime.expressions import Template
 
 IMPLICIT_PARAMETER = "input"
@@ -49,6 +49,7 @@ class Scope(Struct, frozen=True):
 
 
 FIRST_ROUND: Final = Scope()
+_NO_SECRETS: Final[Mapping[str, str]] = {}
 _FIRST_EXTRAS: Final[Mapping[str, Any]] = {"round": 1, "feedback": None}
 
 
@@ -99,11 +100,21 @@ def render_template(template: Template, material: Material, texts: Texts) -> Any
     )
 
 
-def render_arguments(step: CompiledStep, tool: ToolSpec, material: Material, texts: Texts) -> bytes:
-    """The tool's arguments as a JSON object. BadExpression when they cannot be rendered or do not fit the tool."""
+def render_arguments(
+    step: CompiledStep,
+    tool: ToolSpec,
+    material: Material,
+    texts: Texts,
+    secrets: Mapping[str, str] = _NO_SECRETS,
+) -> bytes:
+    """The tool's arguments as a JSON object. BadExpression when they cannot be rendered or do not fit the tool.
+
+    ``secrets``: values in the place of references, by input. Here and nowhere else they become part of anything.
+    """
+    inputs = _inputs(step.inputs, material, texts)
     rendered = step.render(
         steps=_step_values(material, step.steps, texts),
-        inputs=_inputs(step.inputs, material, texts),
+        inputs={**inputs, **secrets} if secrets else inputs,
         extras=_extras(material, texts),
     )
     if rendered is None:
@@ -240,7 +251,12 @@ def _inputs(names: Iterable[str], material: Material, texts: Texts) -> dict[str,
     return {name: values[name] for name in names}
 
 
-def rendering_failure(error: BadExpression | TextMissing) -> Failure:
-    """The failure of a task or quest whose arguments or output cannot be made."""
+def rendering_failure(error: BadExpression | TextMissing | SecretUnavailable) -> Failure:
+    """The failure of a task or quest whose arguments or output cannot be made.
+
+    That a secret is not there may change: whoever retries failures of the kind ``auth`` may try again.
+    """
+    if isinstance(error, SecretUnavailable):
+        return Failure(AUTH, str(error))
     kind = VALIDATION if isinstance(error, BadExpression) else INTERNAL
     return Failure(kind, str(error), None, False)

@@ -7,7 +7,7 @@ import msgspec
 from questd.messages import events as ev
 
 NOT_DETAILS: Final = frozenset(
-    {"task", "epoch", "inputs", "result", "output", "lines", "failure", "items", "steps"}
+    {"task", "epoch", "inputs", "secrets", "result", "output", "lines", "failure", "items", "steps"}
 )
 """Fields that are columns of their own, payloads, or need a form of their own in ``events.detail``."""
 

@@ -50,11 +50,12 @@ class Fallback(Struct, frozen=True, omit_defaults=True):
 
 
 class InputDefinition(Struct, frozen=True, omit_defaults=True):
-    """One declared input: a JSON Schema, and whether a default stands in when it is not given."""
+    """One declared input: a JSON Schema, and whether a default stands in when it is not given. ``secret``: its value is a reference."""
 
     schema: dict[str, Any] = {}
     required: bool = True
     default: Any = None
+    secret: bool = False
 
 
 class QuestLimits(Struct, frozen=True, omit_defaults=True):

@@ -19,7 +19,7 @@ EVENT_SCHEMA_VERSION = 1
 
 
 class QuestSubmitted(Struct, frozen=True, array_like=True, tag="quest.submitted"):
-    """Always n = 1. ``inputs`` is a JSON object; defaults are already filled in."""
+    """Always n = 1. ``inputs`` is a JSON object; defaults are already filled in. ``secrets``: the references in it, by input."""
 
     definition: str
     name: str
@@ -31,6 +31,7 @@ class QuestSubmitted(Struct, frozen=True, array_like=True, tag="quest.submitted"
     deadline_us: int | None = None
     total_timeout_ms: int | None = None
     key: str | None = None
+    secrets: dict[str, str] = {}
 
 
 class QuestStarted(Struct, frozen=True, array_like=True, tag="quest.started"):

@@ -216,10 +216,12 @@ class Quest:
         self._inputs: dict[str, InputDefinition] = {}
         self._output: Any = None
 
-    def input(self, name: str, schema: Any = Any, **default: Any) -> Reference:
+    def input(
+        self, name: str, schema: Any = Any, *, secret: bool = False, **default: Any
+    ) -> Reference:
         """Declare an input. ``schema``: a type, or JSON Schema.
 
-        With ``default=…`` it need not be given.
+        With ``default=…`` it need not be given. ``secret``: what is given is a reference, as in "env:TOKEN".
         """
         if name in self._inputs:
             raise ValueError(f"the input {name} is declared already")
@@ -228,7 +230,8 @@ class Quest:
         written = schema if _is_mapping(schema) else msgspec.json.schema(schema)
         required = "default" not in default
         value = None if required else _plain(default["default"], ("inputs", name, "default"))
-        self._inputs[name] = InputDefinition(_plain(written, ("inputs", name)), required, value)
+        plain = _plain(written, ("inputs", name))
+        self._inputs[name] = InputDefinition(plain, required, value, secret)
         return Reference(name)
 
     def step(

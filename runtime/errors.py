@@ -5,6 +5,7 @@ QuestdError
 │   ├── BadSettings
 │   ├── BadExpression
 │   ├── NotFound
+│   ├── SecretUnavailable   what stands for a secret leads nowhere
 │   └── Refused             conflict, overload, not allowed
 │       └── Busy
 ├── PeerError               the other side of a socket broke the protocol
@@ -62,6 +63,15 @@ class BadExpression(CallerError):
 
 class NotFound(CallerError):
     """Nothing has that name or id."""
+
+
+class SecretUnavailable(CallerError):
+    """A reference that leads to no secret. Names the reference, and never what was found there."""
+
+    def __init__(self, reference: str, why: str) -> None:
+        super().__init__(f"the secret {reference} {why}")
+        self.reference = reference
+        self.why = why
 
 
 class Refused(CallerError):

@@ -19,17 +19,12 @@ from questd.actors.control.questions import (
     last_of,
     lean,
     list_quests,
+    look_for_secrets,
     read_blobs,
     read_quest,
     whole_id,
 )
-from questd.actors.control.submitting import (
-    checked_inputs,
-    command_of,
-    compiled,
-    merged_labels,
-    refusal_of,
-)
+from questd.actors.control.submitting import compiled, refusal_of, submission_of
 from questd.actors.control.watching import Watches
 from questd.actors.house import VERSION, Answers, House
 from questd.actors.mail import (
@@ -289,17 +284,18 @@ class ControlActor(Actor):
 
     def _start(self, job: int, submit: ctl.Submit, ready: ReadyPlan) -> None:
         self._admission.compiled(job)
-        definition = ready.plan.definition
-        checked = checked_inputs(submit.inputs, ready)
-        labels = merged_labels(definition, submit)
-        for refused in (checked, labels):
-            if isinstance(refused, Error):
-                self._reply(job, refused)
-                return
-        assert isinstance(checked, bytes)
-        assert isinstance(labels, dict)
-        command = command_of(submit, definition, checked, labels, self._house.clock.now_us())
+        command = submission_of(submit, ready, self._house.clock.now_us())
+        if isinstance(command, Error):
+            self._reply(job, command)
+            return
         start = StartQuest(ready, ready.data, command, ReplyTo(self.ref, job))
+        if command.secrets:
+            look = look_for_secrets(start, self._house.keyring)
+            self._read(job, look, lambda _, start: self._begin(start))
+        else:
+            self._begin(start)
+
+    def _begin(self, start: StartQuest) -> None:
         self._admission.began()
         self._house.directory.tell(start)
 

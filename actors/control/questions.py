@@ -1,14 +1,16 @@
 """Questions to the journal: asked on its reader thread, or by a client that reads a directory without a daemon. Pure reading."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from msgspec import msgpack, structs
 
+from questd.actors.mail import StartQuest
 from questd.messages import control as ctl
 from questd.messages.control import Error
 from questd.messages.events import Record
 from questd.messages.heads import TERMINAL, Head
 from questd.runtime.journal.store import JournalStore
+from questd.runtime.keyring import Keyring
 
 READ_BYTES_MAX = 2 * 1024 * 1024
 END_KINDS = frozenset({"quest.completed", "quest.failed", "quest.cancelled"})
@@ -22,6 +24,24 @@ def whole_id(store: JournalStore, given: str) -> str | Error:
     if not found:
         return Error("not_found", f"there is no quest {given!r}")
     return Error("invalid", f"{given!r} is the start of several ids, {', '.join(found)} among them")
+
+
+def look_for_secrets(
+    start: StartQuest, keyring: Keyring
+) -> Callable[[JournalStore], StartQuest | Error]:
+    """Are the secrets of a quest there that is to begin? Who submits again by a known key is answered even if not."""
+
+    def look(store: JournalStore) -> StartQuest | Error:
+        command = start.submission
+        found = [(name, keyring.fault(at)) for name, at in command.secrets.items()]
+        details = tuple(
+            f"inputs.{name}: the secret {command.secrets[name]} {why}" for name, why in found if why
+        )
+        if not details or (command.key is not None and store.holder(command.key) is not None):
+            return start
+        return Error("invalid", "not all secrets are there", details=details)
+
+    return look
 
 
 def read_quest(store: JournalStore, request: ctl.ReadQuest) -> ctl.QuestRecords | Error:

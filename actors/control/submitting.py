@@ -2,7 +2,15 @@
 
 from typing import Final
 
-from questd.actors.graph import DURATION_MAX_MS, check_inputs, format_duration, parse_deadline
+from msgspec import Struct
+
+from questd.actors.graph import (
+    DURATION_MAX_MS,
+    check_inputs,
+    format_duration,
+    parse_deadline,
+    secrets_of,
+)
 from questd.actors.graph.checks import LABELS_MAX, NAME_MAX, PRIORITIES
 from questd.actors.graph.plain import text_fault
 from questd.actors.quest.commands import SubmitQuest
@@ -32,28 +40,6 @@ def compiled(plans: PlanCache, data: bytes) -> ReadyPlan | Error:
         return Error("invalid", "the definition may not run", details=error.problems)
     except ValueError as error:  # msgspec: the bytes are no definition
         return Error("invalid", f"not a definition: {error}")
-
-
-def command_of(
-    submit: Submit,
-    definition: QuestDefinition,
-    inputs: bytes,
-    labels: dict[str, str],
-    now_us: int,
-) -> SubmitQuest:
-    """What the quest is told: what the submit says, else its definition."""
-    deadline_us = submit.deadline_us
-    if deadline_us is None and definition.deadline is not None:
-        deadline_us = parse_deadline(definition.deadline, now_us)
-    return SubmitQuest(
-        inputs=inputs,
-        project=submit.project or definition.project,
-        labels=labels,
-        priority=submit.priority or definition.priority,
-        deadline_us=deadline_us,
-        total_timeout_ms=submit.total_timeout_ms or definition.total_timeout_ms,
-        key=submit.key,
-    )
 
 
 def _faults_of_texts(submit: Submit) -> list[str]:
@@ -104,8 +90,15 @@ def _fits(name: str, most: int) -> bool:
     return 0 < len(name) <= most and name.isprintable()
 
 
-def checked_inputs(text: bytes, ready: ReadyPlan) -> bytes | Error:
-    """The inputs with defaults, as JSON text, or everything that is wrong with them."""
+class CheckedInputs(Struct, frozen=True):
+    """Inputs with defaults, as JSON text, and the references among them."""
+
+    text: bytes
+    secrets: dict[str, str]
+
+
+def checked_inputs(text: bytes, ready: ReadyPlan) -> CheckedInputs | Error:
+    """The inputs with defaults, or everything that is wrong with them."""
     try:
         values = decode_json(text)
     except (ValueError, RecursionError) as error:
@@ -117,4 +110,32 @@ def checked_inputs(text: bytes, ready: ReadyPlan) -> bytes | Error:
     if problems:
         details = tuple(str(problem) for problem in problems)
         return Error("invalid", "the inputs do not fit", details=details)
-    return encode_json(complete)
+    return CheckedInputs(encode_json(complete), secrets_of(definition.inputs, complete))
+
+
+def submission_of(submit: Submit, ready: ReadyPlan, now_us: int) -> SubmitQuest | Error:
+    """The command that begins the quest, or what is wrong first."""
+    definition = ready.plan.definition
+    checked = checked_inputs(submit.inputs, ready)
+    if isinstance(checked, Error):
+        return checked
+    labels = merged_labels(definition, submit)
+    if isinstance(labels, Error):
+        return labels
+    return SubmitQuest(
+        inputs=checked.text,
+        project=submit.project or definition.project,
+        labels=labels,
+        priority=submit.priority or definition.priority,
+        deadline_us=_deadline_of(submit, definition, now_us),
+        total_timeout_ms=submit.total_timeout_ms or definition.total_timeout_ms,
+        key=submit.key,
+        secrets=checked.secrets,
+    )
+
+
+def _deadline_of(submit: Submit, definition: QuestDefinition, now_us: int) -> int | None:
+    """When the quest is due: as the submit says, else as the document does."""
+    if submit.deadline_us is None and definition.deadline is not None:
+        return parse_deadline(definition.deadline, now_us)
+    return submit.deadline_us

@@ -21,6 +21,7 @@ from questd.actors.graph.durations import (
 from questd.actors.graph.graph import Graph, graph_of
 from questd.actors.graph.inputs import check_inputs
 from questd.actors.graph.problems import At, Problem, path_of
+from questd.actors.graph.secrecy import secrets_of
 
 __all__ = [
     "DEFINITION_MAX_BYTES",
@@ -42,4 +43,5 @@ __all__ = [
     "parse_duration",
     "path_of",
     "required_inputs",
+    "secrets_of",
 ]

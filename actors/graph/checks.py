@@ -16,6 +16,7 @@ from questd.actors.graph.growing import check_items
 from questd.actors.graph.inputs import INPUTS_MAX, check_declared
 from questd.actors.graph.plain import plain_faults, text_fault, walk
 from questd.actors.graph.problems import At, Problem, Problems, path_of, shorten
+from questd.actors.graph.secrecy import check_secrecy
 from questd.messages.definition import (
     RESERVED_NAMES,
     STEP_KEY_PATTERN,
@@ -251,6 +252,7 @@ def _check_expressions(definition: QuestDefinition, problems: Problems) -> None:
     for step in compiled.steps.values():
         if step.number in ordered and not _is_unsure(step, compiled, problems):
             _check_references(definition, step, compiled, problems)
+    check_secrecy(definition, compiled, problems)
 
 
 def _cycle_text(cycle: Sequence[str]) -> str:

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from questd.actors.graph.plain import walk
 from questd.actors.graph.problems import At, Problem, Problems, shorten
+from questd.actors.graph.secrecy import REFERENCES, check_number, check_reference, check_secret
 from questd.messages.definition import InputDefinition
 
 INPUTS_MAX = 1_000
@@ -32,8 +33,12 @@ _TYPES: dict[str, tuple[type, ...]] = {
 
 def check_declared(inputs: Mapping[str, InputDefinition], problems: Problems) -> None:
     """Each schema must be one, and each default must fit it."""
+    check_number(inputs, problems)
     for name, declared in inputs.items():
         at: At = ("inputs", name)
+        if declared.secret:
+            check_secret(at, declared, problems)
+            continue
         faults = list(_schema_faults(declared.schema))
         for below, message in faults:
             problems.add((*at, *below), message)
@@ -63,10 +68,14 @@ def check_inputs(
     for name, wanted in declared.items():
         if name in values:
             complete[name] = values[name]
+            if wanted.secret:
+                check_reference(("inputs", name), values[name], problems)
+                continue
             for below, message in _value_faults(wanted.schema, values[name]):
                 problems.add(("inputs", name, *below), message)
         elif wanted.required:
-            problems.add(("inputs", name), "is missing", f"give it a value: -i {name}=…")
+            value = REFERENCES if wanted.secret else "…"
+            problems.add(("inputs", name), "is missing", f"give it a value: -i {name}={value}")
         else:
             complete[name] = wanted.default
     return complete, problems.found()

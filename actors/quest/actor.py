@@ -13,7 +13,7 @@ from typing import Any, assert_never
 
 from msgspec import structs
 
-from questd.actors import mail
+from questd.actors import mail, redaction
 from questd.actors.graph import CompiledQuest
 from questd.actors.house import House
 from questd.actors.quest import commands as cmd
@@ -111,9 +111,9 @@ class QuestSupervisor(Actor):
             self._handle(self._state, message)
 
     def _handle(self, state: QuestState, message: Any) -> None:
-        match message:
-            case mail.AttemptEnded():
-                self._on_attempt_ended(state, message)
+        match redaction.redacted(message, state.secrets, self._house.keyring):
+            case mail.AttemptEnded() as ended:
+                self._on_attempt_ended(state, ended)
             case mail.Places():
                 self._on_places(state, message)
             case Appended():

@@ -9,7 +9,7 @@ from questd.messages.payload import Payload
 
 
 class SubmitQuest(Struct, frozen=True):
-    """Begin. The inputs are checked and complete."""
+    """Begin. The inputs are checked and complete. ``secrets``: the references among them, by input."""
 
     inputs: Payload
     project: str
@@ -18,6 +18,7 @@ class SubmitQuest(Struct, frozen=True):
     deadline_us: int | None
     total_timeout_ms: int | None
     key: str | None
+    secrets: dict[str, str] = {}
 
 
 class StartAttempt(Struct, frozen=True):

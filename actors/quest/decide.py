@@ -95,6 +95,7 @@ def _submit(state: QuestState, command: SubmitQuest) -> Events | Rejected:
         deadline_us=command.deadline_us,
         total_timeout_ms=command.total_timeout_ms,
         key=command.key,
+        secrets=command.secrets,
     )
     return [submitted, ev.QuestStarted()]
 

@@ -128,6 +128,7 @@ def _on_submitted(state: QuestState, event: ev.QuestSubmitted, now_us: int) -> N
     state.deadline_us = event.deadline_us
     state.total_timeout_ms = event.total_timeout_ms
     state.key = event.key
+    state.secrets = event.secrets
 
 
 def _on_started(state: QuestState, now_us: int) -> None:

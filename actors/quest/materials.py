@@ -115,6 +115,7 @@ def order_for(
         place=place,
         heartbeat_timeout_ms=task.step.heartbeat_timeout_ms,
         deadline_us=state.deadline_us,
+        secrets=state.secrets,
     )
 
 

@@ -101,6 +101,7 @@ class QuestState:
         "ready",
         "refused",
         "running",
+        "secrets",
         "settling",
         "started_us",
         "stopping_us",
@@ -123,6 +124,7 @@ class QuestState:
         self.priority = plan.definition.priority
         self.key: str | None = None
         self.inputs: Payload = b"{}"
+        self.secrets: dict[str, str] = {}
         self.output: Payload | None = None
         self.failure: Failure | None = None
         self.failed_steps: list[str] = []

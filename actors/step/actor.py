@@ -4,6 +4,7 @@ It renders the arguments (fetching what is kept by digest), brings the invocatio
 own time, and tells its quest how it ended. It decides nothing: what an outcome means is the quest's business.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -33,6 +34,7 @@ from questd.actors.mail import (
     ToQuest,
 )
 from questd.actors.quest.task import Attempt
+from questd.actors.redaction import redactor_of, secrets_for
 from questd.actors.rendering import (
     Material,
     TextMissing,
@@ -48,11 +50,15 @@ from questd.messages.failure import INTERNAL, TIMEOUT, TOO_LARGE, Failure
 from questd.messages.payload import PAYLOAD_MAX_BYTES
 from questd.runtime.actor import Actor, Ref
 from questd.runtime.clock import Timer
-from questd.runtime.errors import BadExpression, JournalError
+from questd.runtime.errors import BadExpression, JournalError, SecretUnavailable
+from questd.runtime.journal.store import JournalStore
 
 
 class StepOrder(Struct, frozen=True):
-    """One attempt to see through. ``place`` is None when it was given out before a restart."""
+    """One attempt to see through. ``place`` is None when it was given out before a restart.
+
+    ``secrets``: all the quest's references, by input.
+    """
 
     quest: str
     task: str
@@ -63,12 +69,23 @@ class StepOrder(Struct, frozen=True):
     place: Place | None
     heartbeat_timeout_ms: int | None = None
     deadline_us: int | None = None
+    secrets: Mapping[str, str] = {}
 
 
 class TimeIsOver(Struct, frozen=True):
     """To itself: the attempt's timeout or its heartbeat timeout."""
 
     what: str
+
+
+class Given(Struct, frozen=True):
+    """To itself: what its arguments are made of. ``secrets``: by input, or why they cannot be had. It is not shown: it holds values."""
+
+    texts: dict[str, bytes]
+    secrets: dict[str, str] | Failure
+
+    def __repr__(self) -> str:
+        return "Given(…)"
 
 
 class StepActor(Actor):
@@ -119,7 +136,9 @@ class StepActor(Actor):
             case AttemptSaid(fraction, text):
                 self._on_said(fraction, text)
             case TextsRead(texts=texts):
-                self._invoke(texts)
+                self._invoke(texts, {})
+            case Given(texts, secrets):
+                self._on_given(texts, secrets)
             case NeverSeen(address, tools):
                 self._send_again(address, tools)
             case Attached(address):
@@ -154,10 +173,31 @@ class StepActor(Actor):
         self._address, self._tool = address, tool
         step = self._order.step
         digests = missing(payloads_of(self._order.material, bool(step.inputs)))
-        if digests:
+        if any(name in self._order.secrets for name in step.inputs):
+            self._look_up(digests)
+        elif digests:
             read_texts(self._house, self.ref, 0, digests)
         else:
-            self._invoke({})
+            self._invoke({}, {})
+
+    def _look_up(self, digests: tuple[str, ...]) -> None:
+        """Texts and secrets, anew for each attempt. Files are read, so it is not done here."""
+        order, keyring = self._order, self._house.keyring
+
+        def look(store: JournalStore) -> Given:
+            texts = texts_of(store, digests)
+            try:
+                return Given(texts, secrets_for(order.step, order.secrets, keyring))
+            except SecretUnavailable as error:
+                return Given(texts, rendering_failure(error))
+
+        self._house.journal.read(look, self.ref.tell)
+
+    def _on_given(self, texts: dict[str, bytes], secrets: dict[str, str] | Failure) -> None:
+        if isinstance(secrets, Failure) and self._recalled is None:
+            self._report(secrets)
+        else:
+            self._invoke(texts, {} if isinstance(secrets, Failure) else secrets)
 
     def _send_again(self, address: Address, tools: tuple[ToolSpec, ...]) -> None:
         """Under the same epoch: the instance never saw it, so nothing has been run."""
@@ -168,7 +208,7 @@ class StepActor(Actor):
         else:
             self._send(address, tool)
 
-    def _invoke(self, texts: dict[str, bytes]) -> None:
+    def _invoke(self, texts: dict[str, bytes], secrets: dict[str, str]) -> None:
         if self._recalled is not None:
             self._detach()
             self._finish(AttemptEnded(self._attempt_id[1], Cancelled(*self._attempt_id)))
@@ -176,7 +216,7 @@ class StepActor(Actor):
         assert self._tool is not None
         order = self._order
         try:
-            arguments = render_arguments(order.step, self._tool, order.material, texts)
+            arguments = render_arguments(order.step, self._tool, order.material, texts, secrets)
         except (BadExpression, TextMissing) as error:
             self._report(rendering_failure(error))
             return
@@ -231,6 +271,8 @@ class StepActor(Actor):
     def _on_said(self, fraction: float | None, text: str) -> None:
         self._said = True
         order = self._order
+        if order.secrets:
+            text = redactor_of(order.secrets, self._house.keyring).text(text)
         progress = TaskProgress(order.task, fraction, text, self._house.clock.now_us())
         self._house.control.tell(ProgressMade(order.quest, progress, order.task))
 
@@ -291,9 +333,9 @@ class StepActor(Actor):
 
 def read_texts(house: House, asker: Ref, job: int, digests: tuple[str, ...]) -> None:
     """Fetch payload texts from the journal; the asker gets ``TextsRead`` (or a JournalError)."""
-    house.journal.read(
-        lambda store: TextsRead(
-            job, {d: text for d in digests if (text := store.blob(d)) is not None}
-        ),
-        asker.tell,
-    )
+    house.journal.read(lambda store: TextsRead(job, texts_of(store, digests)), asker.tell)
+
+
+def texts_of(store: JournalStore, digests: tuple[str, ...]) -> dict[str, bytes]:
+    """Those that are there."""
+    return {d: text for d in digests if (text := store.blob(d)) is not None}

@@ -61,7 +61,7 @@ def doctor(options: argparse.Namespace, out: Out) -> int:
     with_home = home_of(options)
     done = _repaired(with_home, out) if options.repair else {}
     findings: list[Finding] = []
-    for look in (_program, _settings, _directory, _daemon, _journal, _history, _agents):
+    for look in (_program, _settings, _secrets, _directory, _daemon, _journal, _history, _agents):
         found = list(_looked(look, with_home))
         findings += found
         if not out.as_json:
@@ -115,6 +115,22 @@ def _settings(home: Home) -> Iterator[Finding]:
     yield Finding("settings", "ok", f"{source}{f' (agents: {names})' if names else ''}")
     for warning in settings.warnings:
         yield Finding("settings", "warning", warning, "a token and TLS keep strangers out")
+
+
+def _secrets(home: Home) -> Iterator[Finding]:
+    """Those of files: the environment that counts is the daemon's."""
+    from questd.runtime.keyring import HostKeyring  # noqa: PLC0415
+
+    named = home.settings.secrets
+    keyring = HostKeyring()
+    for name, reference in named.items():
+        fault = keyring.fault(reference) if reference.startswith("file:") else None
+        if fault is not None:
+            advice = "steps that are given it fail until it is there"
+            yield Finding("secrets", "warning", f"secret:{name}: {reference} {fault}", advice)
+            return
+    if named:
+        yield Finding("secrets", "ok", ", ".join(named))
 
 
 def _directory(home: Home) -> Iterator[Finding]:

@@ -24,6 +24,7 @@ from questd.documents.reading import load_plan
 from questd.runtime.actor import Actor, Dispatcher, Ref
 from questd.runtime.clock import Clock, Timers
 from questd.runtime.journal.service import Journal
+from questd.runtime.keyring import Keyring
 from questd.runtime.supervision import ChildSpec, Supervisor
 from questd.runtime.worker import Worker
 
@@ -41,6 +42,7 @@ class World(Struct, frozen=True):
     new_quest_id: Callable[[int], str]
     note: Callable[..., None]
     escalated: Callable[[BaseException], None]
+    keyring: Keyring
 
 
 class _Warden(Actor):
@@ -71,6 +73,7 @@ def compose(world: World, limits: Limits, facts: DaemonFacts, plans: PlanCache) 
         limits=limits,
         note=world.note,
         read_steps=load_plan,
+        keyring=world.keyring,
     )
     warden = _Warden(world.escalated).launch(world.dispatcher)
     root = Supervisor(

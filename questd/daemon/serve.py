@@ -57,6 +57,7 @@ def plan_of(settings: Settings) -> DaemonPlan:
         drain_s=settings.drain_s,
         keep_days=settings.retention.days,
         keep_quests=settings.retention.quests,
+        secrets=settings.secrets,
     )
 
 

@@ -33,6 +33,7 @@ from questd.runtime.errors import JournalError
 from questd.runtime.journal.lock import DirectoryLock
 from questd.runtime.journal.service import StoreJournal
 from questd.runtime.journal.sqlite import SqliteStore
+from questd.runtime.keyring import HostKeyring
 from questd.runtime.nng import Door, TLSSettings
 from questd.runtime.processes import EndProcess, ProcessKeeper, ProcessSpec
 from questd.runtime.worker import ThreadWorker
@@ -67,6 +68,7 @@ class DaemonPlan(Struct, frozen=True):
     drain_s: float = 10.0
     keep_days: int = 90
     keep_quests: int = 1_000_000
+    secrets: dict[str, str] = {}
 
 
 class Daemon:
@@ -150,6 +152,7 @@ class Daemon:
             new_quest_id=quest_ids(chance),
             note=self._note,
             escalated=self._on_escalated,
+            keyring=HostKeyring(self._plan.secrets),
         )
         facts = DaemonFacts(
             data=str(self._plan.data),

@@ -92,9 +92,8 @@ def _defaults(definition: QuestDefinition) -> dict[str, Any]:
 
 
 def _input(declared: InputDefinition) -> dict[str, Any]:
-    return (
-        declared.schema if declared.required else {**declared.schema, "default": declared.default}
-    )
+    written = {**declared.schema, "secret": True} if declared.secret else declared.schema
+    return written if declared.required else {**written, "default": declared.default}
 
 
 def _retry(policy: RetryPolicy, base: RetryPolicy) -> dict[str, Any]:

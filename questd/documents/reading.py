@@ -22,6 +22,7 @@ from questd.documents.fields import (
     STEP_FIELDS,
     STEP_LATER,
     Sheet,
+    read_boolean,
     read_fields,
     say,
 )
@@ -248,14 +249,15 @@ def _read_input(sheet: Sheet, name: str, node: Node) -> InputDefinition:
         hint = f"write {{type: {node.value}}}" if isinstance(node.value, str) else ""
         sheet.refuse(at, node.place, f"must be JSON Schema, not {say(node)}", hint)
         return InputDefinition()
+    secret = False
     if "secret" in node.mapping:
-        sheet.refuse((*at, "secret"), node.keys["secret"], "secret is not yet supported")
+        secret = read_boolean(sheet, node.mapping["secret"], (*at, "secret")) is True
     schema: dict[str, Any] = plain(node)
     schema.pop("secret", None)
     if "default" not in schema:
-        return InputDefinition(schema)
+        return InputDefinition(schema, secret=secret)
     default = schema.pop("default")
-    return InputDefinition(schema, required=False, default=default)
+    return InputDefinition(schema, required=False, default=default, secret=secret)
 
 
 def _in_the_text(at: At, tree: Node) -> At:

@@ -77,7 +77,8 @@ class HistorySettings(Struct, frozen=True, kw_only=True):
 class Settings(Struct, frozen=True, kw_only=True):
     """Everything. ``data``: the data directory; ``file``: the questd.toml these come from, if any.
 
-    ``drain_s``: how long running attempts may take to end when the daemon stops. ``warnings``: said at each start.
+    ``drain_s``: how long running attempts may take to end when the daemon stops. ``secrets``: where each is that ``secret:NAME``
+    stands for, ``env:NAME`` or ``file:/PATH``. ``warnings``: said at each start.
     """
 
     data: Path
@@ -88,6 +89,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     retention: RetentionSettings = RetentionSettings()
     history: HistorySettings = HistorySettings()
     drain_s: float = 10.0
+    secrets: dict[str, str] = {}
     warnings: tuple[str, ...] = ()
 
 

@@ -92,6 +92,7 @@ class _File(Struct, frozen=True, forbid_unknown_fields=True):
     limits: _Limits = _Limits()
     retention: _Retention = _Retention()
     history: _History = _History()
+    secrets: dict[str, str] = {}
 
 
 _TABLES: Final[dict[str, type[Struct]]] = {
@@ -105,6 +106,7 @@ _TABLES: Final[dict[str, type[Struct]]] = {
 _PLACE: Final = re.compile(r"(.*) - at `\$\.?(.*)`", re.DOTALL)
 _UNKNOWN: Final = re.compile(r"Object contains unknown field `(.*)`")
 _MEMORY: Final = re.compile(r"[0-9]+(\.[0-9]+)? ?([KMGT]i?B)")
+_SECRET_PLACE: Final = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:/[^\x00-\x1f\x7f]+")
 _AGENT_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,127}")
 
 
@@ -183,8 +185,21 @@ def _settings(found: _File, file: Path, data: Path | None) -> Settings:
         ),
         history=_history(found.history),
         drain_s=_seconds("drain", found.drain),
+        secrets=_secrets(found.secrets),
         warnings=_warnings(listen),
     )
+
+
+def _secrets(written: dict[str, str]) -> dict[str, str]:
+    """Where they are. What is no reference may be a secret itself, and is not repeated."""
+    for name, reference in written.items():
+        if not _AGENT_NAME.fullmatch(name):
+            raise BadSettings(f"secrets.{name}: a name is letters, digits, _ . and -")
+        if not _SECRET_PLACE.fullmatch(reference):
+            raise BadSettings(
+                f"secrets.{name}: is not env:NAME or file:/PATH: secrets stand nowhere here"
+            )
+    return written
 
 
 def _agent(name: str, written: object, folder: Path) -> AgentSettings:

@@ -10,7 +10,7 @@ from questd.messages.payload import Payload
 
 NEVER_US: Final = -(10**18)
 SAID_BY_THE_DAEMON: Final = frozenset(
-    {TIMEOUT, "validation", "internal", "too_large", "agent_lost"}
+    {TIMEOUT, "validation", "internal", "too_large", "agent_lost", "auth"}
 )
 
 

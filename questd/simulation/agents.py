@@ -25,9 +25,10 @@ from questd.messages.exchange import (
     encode_frame,
 )
 from questd.messages.failure import AUTH, EXCEPTION, TIMEOUT, Failure
-from questd.messages.payload import encode_json
+from questd.messages.payload import decode_json, encode_json
 from questd.runtime.deterministic import Agenda
 from questd.simulation.chance import Chance
+from questd.simulation.concealed import holds_secret
 from questd.simulation.faults import MILLISECOND, SECOND
 from questd.simulation.network import Endpoint, Network
 from questd.simulation.plans import draw_plan
@@ -73,6 +74,15 @@ class _Job:
         self.told = False
         self.ended = False
         self.silent = False
+
+    @property
+    def told_secret(self) -> str:
+        """All that it was told, if a secret is among it: it passes it on wherever it can."""
+        arguments = self.invocation.arguments
+        if not holds_secret(arguments):
+            return ""
+        told = [text for text in decode_json(arguments).values() if isinstance(text, str)]
+        return f": {' '.join(told)}"
 
 
 class Instance:
@@ -221,15 +231,18 @@ class Instance:
         if chance.maybe(self.body.tool_hangs):
             took_us = chance.between(SECOND, 12 * SECOND)
             job.silent = chance.maybe(0.5)
+        said = job.told_secret
         if chance.maybe(self.body.tool_fails):
             kind = chance.pick((EXCEPTION, EXCEPTION, EXCEPTION, "out_of_paper", AUTH))
             wish = chance.pick((None, None, 0, 300))
-            failure = Failure(kind, "simulated", None, not chance.maybe(0.15), wish)
+            failure = Failure(kind, f"simulated{said}", None, not chance.maybe(0.15), wish)
             return took_us, Failed(*attempt, failure, took_us)
         pad = "x" * (LARGE_BYTES if chance.maybe(0.12) else chance.between(0, 40))
         result: dict[str, Any] = {"task": job.invocation.task, "epoch": attempt[1], "pad": pad}
         if job.invocation.tool == "plan":
             result = draw_plan(chance, job.invocation.task, AGENTS)
+        elif said:
+            result["said"] = [said, {said: 1}]
         return took_us, Completed(*attempt, encode_json(result), took_us, tokens=3)
 
     def _later(self, delay_us: int, happen: Callable[[], None]) -> None:
@@ -251,7 +264,8 @@ class Instance:
         self._trace.note("tool.ended", self.incarnation, *job.attempt, type(outcome).__name__)
         self._witness.tool_ended(outcome)
         if self._chance.maybe(0.1):
-            lines = (LogLine(self._now(), "done"),)
+            said = job.told_secret
+            lines = (LogLine(self._now(), f"done{said}", encode_json({"said": said})),)
             self.session.logged(job.attempt, lines)
         self.session.ended(outcome)
 
@@ -287,8 +301,8 @@ class Instance:
         self.session.beats([job.attempt for job in running if not job.silent and not job.ended])
         limits = [job.invocation.heartbeat_timeout_ms or 60_000 for job in running]
         if self._chance.maybe(0.2):
-            attempt = running[0].attempt
-            self.session.progress(Progress(*attempt, 0.5, "half"))
+            said = f"half{running[0].told_secret}"
+            self.session.progress(Progress(*running[0].attempt, 0.5, said))
         self._later(min(self.session.hold_us // 2, min(limits) * 250), self._beat)
 
     # -- what befalls it ---------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from questd.messages.control import (
     decode_reply,
     encode_control,
 )
+from questd.simulation.concealed import holds_secret
 from questd.simulation.daemon import Life
 from questd.simulation.faults import SECOND
 from questd.simulation.ledger import Ledger
@@ -86,6 +87,7 @@ class Counter:
         header = route.header
         request = self._requests.pop(header, None)
         self._ledger.expect(request is not None, f"a request was answered twice: {body!r}")
+        self._ledger.expect(not holds_secret(body), f"a reply holds a secret: {body!r}")
         self.received.pop(header, None)
         if request is None:
             return

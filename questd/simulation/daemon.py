@@ -23,6 +23,7 @@ from questd.runtime.deterministic import (
 )
 from questd.runtime.journal.memory import MemoryStore
 from questd.simulation.chance import Chance
+from questd.simulation.concealed import SimulatedKeyring
 from questd.simulation.journal import SimulatedJournal, Watcher
 from questd.simulation.network import Door, Network, Route
 
@@ -75,6 +76,7 @@ class Life:
             new_quest_id=quest_ids(ids),
             note=ground.note,
             escalated=lambda error: ground.note("tree.escalated", error=repr(error)),
+            keyring=SimulatedKeyring(ground.clock),
         )
         self.house: House = compose(world, limits, self._facts(ground), PlanCache())
         self.settle()

@@ -3,6 +3,7 @@
 from questd.messages.definition import encode_definition
 from questd.simulation.chance import Chance
 from questd.simulation.clients import Errand
+from questd.simulation.concealed import inputs_for
 from questd.simulation.faults import SECOND, Scene
 from questd.simulation.references import SHAPES
 from questd.simulation.workload import draw_definition, hopeless_definition
@@ -18,7 +19,7 @@ def draw_errands(scene: Scene, chance: Chance) -> list[tuple[Errand, int]]:
         definition = shapes[0] if chance.maybe(0.3) else chance.pick(shapes)
         errand = Errand(
             encode_definition(definition),
-            b"{}",
+            inputs_for(definition, chance),
             key=f"key-{number}",
             cancel_after_us=chance.skewed(0, 3 * SECOND) if chance.maybe(0.12) else None,
             watches=chance.maybe(0.4),

@@ -38,7 +38,7 @@ from questd.messages.upcasting import event_of
 from questd.runtime.deterministic import VirtualClock
 from questd.runtime.journal.memory import MemoryStore
 from questd.runtime.journal.store import Append, Appended, KeyTaken, Refusal
-from questd.simulation import choices, items, plans
+from questd.simulation import choices, concealed, items, plans
 from questd.simulation.accounts import NEVER_US, SAID_BY_THE_DAEMON, Account, Attempt
 from questd.simulation.conditions import note_decision
 
@@ -285,7 +285,7 @@ class Ledger:
         self._complete(account, event.task, event.epoch, event.result)
         outcome = self.outcomes.get((account.quest, event.epoch))
         text = self._text(account, event.result)
-        told = isinstance(outcome, Completed) and outcome.result == text
+        told = isinstance(outcome, Completed) and concealed.is_told(outcome.result, text)
         self.expect(told, f"{account.quest} {event.task}: its result is not what the tool returned")
 
     def _complete(self, account: Account, task: str, epoch: int, result: Payload) -> None:
@@ -349,7 +349,7 @@ class Ledger:
         self.expect(same, f"{where}: is not what was started")
         self.expect(started.instance == instance, f"{where}: sent to {instance}")
         self.expect(item.task not in account.completed, f"{where}: its task is completed")
-        given = (item.arguments, item.idempotency_key)
+        given = (concealed.lasting(item.arguments), item.idempotency_key)
         items.check_sent(account, item, self.expect)
         before = account.sent.setdefault(item.task, given)
         self.expect(before == given, f"{where}: other arguments or key than before")

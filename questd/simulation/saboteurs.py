@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from msgspec import Struct, structs
 
+from questd.actors import redaction
 from questd.actors.agent import core as agent_core
 from questd.actors.agent.actor import AgentActor
 from questd.actors.directory.actor import Directory
@@ -35,6 +36,7 @@ from questd.actors.quest.owed import RunAttempt
 from questd.actors.quest.recovery import Recovery
 from questd.actors.quest.writing import Writing
 from questd.actors.router import core as router_core
+from questd.actors.step import actor as step_actor
 from questd.agent.session import Session
 from questd.analytics.projection import Projector
 from questd.documents import reading
@@ -42,7 +44,16 @@ from questd.messages.events import BreakpointOpened
 from questd.messages.exchange import Completed
 from questd.runtime.clock import TimerHeap
 from questd.runtime.journal.memory import MemoryStore
+from questd.runtime.keyring import Remembering
 from questd.simulation.historian import Tables
+from questd.simulation.leaks import (
+    first_argument,
+    hand_out_none,
+    look_for_none,
+    look_up_once,
+    only_remembered,
+    write_secrets_down,
+)
 
 EARLY_US: Final = 3_000_000
 
@@ -302,6 +313,12 @@ def _hide_failed(whole: Broken) -> Broken:
 
 
 SABOTEURS: Final = (
+    Saboteur("hand out references", step_actor, "secrets_for", hand_out_none),
+    Saboteur("believe that tools keep secrets", redaction, "redacted", first_argument),
+    Saboteur("show progress as it is said", step_actor, "redactor_of", look_for_none),
+    Saboteur("forget secrets at a restart", Remembering, "known", only_remembered),
+    Saboteur("look a secret up once", Remembering, "value", look_up_once),
+    Saboteur("write down what a step was given", materials, "given_to", write_secrets_down),
     Saboteur("acknowledge before append", Writing, "answer", _answer_at_once),
     Saboteur("do effects before append", Writing, "when_durable", _do_at_once),
     Saboteur("drop the epoch check", attempts, "counting", _ignore_epoch),

@@ -14,6 +14,7 @@ from questd.messages.definition import (
 )
 from questd.messages.exchange import Parameter, ToolSpec
 from questd.simulation.chance import Chance
+from questd.simulation.concealed import TOKEN
 from questd.simulation.conditions import draw_condition
 from questd.simulation.items import draw_items
 from questd.simulation.plans import MOST
@@ -37,9 +38,13 @@ def draw_definition(chance: Chance, number: int) -> QuestDefinition:
     steps: list[StepDefinition] = []
     for place in range(chance.between(1, 7)):
         steps.append(_draw_step(chance, place, steps))
+    secret = chance.maybe(0.25)
+    if secret:
+        steps = [draw_secret_step(chance, step) for step in steps]
     return QuestDefinition(
         name=f"sim-{number}",
         steps=tuple(steps),
+        inputs=TOKEN if secret else None,
         priority=chance.between(1, 10),
         total_timeout_ms=chance.pick((1_500, 5_000)) if chance.maybe(0.06) else None,
         limits=QuestLimits(parallel=chance.pick((None, None, None, 1, 2))),
@@ -81,6 +86,22 @@ def _draw_step(chance: Chance, place: int, earlier: list[StepDefinition]) -> Ste
     if kind < 0.15:
         return draw_items(chance, earlier, step)
     return structs.replace(step, tool="plan", plan_steps=MOST) if kind < 0.25 else step
+
+
+def draw_secret_step(chance: Chance, step: StepDefinition) -> StepDefinition:
+    """Perhaps it is given the secret, by itself or in a text."""
+    match chance.between(0, 3):
+        case 0 if step.for_each is not None:
+            return step
+        case 1 if step.for_each is not None and step.arguments is None:
+            return step
+        case 0:
+            return structs.replace(step, prompt="use {{ token }}, and tell nobody")
+        case 1:
+            arguments = {**(step.arguments or {}), "token": "{{ inputs.token }}"}
+            return structs.replace(step, arguments=arguments)
+        case _:
+            return step
 
 
 def _draw_dependencies(chance: Chance, earlier: list[str]) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from typing import Final
 from msgspec import Struct
 
 from questd.actors.quest.actor import QuestSupervisor
-from questd.messages.exchange import AttemptId, Outcome, decode_daemon_frame
+from questd.messages.exchange import AttemptId, Outcome, Work, decode_daemon_frame
 from questd.runtime.actor import Mailbox
 from questd.runtime.deterministic import Agenda, VirtualClock
 from questd.runtime.journal.memory import MemoryStore
@@ -20,6 +20,7 @@ from questd.simulation.agents import Body, Instance
 from questd.simulation.agreement import disagreement
 from questd.simulation.chance import Chance, stream
 from questd.simulation.clients import Client, Operator, passing_question
+from questd.simulation.concealed import SecretWatch, holds_secret
 from questd.simulation.counter import Counter
 from questd.simulation.daemon import Ground, Life, is_alive
 from questd.simulation.errands import draw_errands
@@ -67,6 +68,7 @@ class World:
         self.agenda = Agenda(self.clock, self.draw("agenda"))
         self.store = MemoryStore(journal_id="simulated", clock_us=self.clock.now_us)
         self.ledger = Ledger(self.store, self.clock, stale_us(script))
+        self.secrets = SecretWatch(self.ledger, self.clock)
         self.network = Network(self.agenda, self.draw("network"), self.trace)
         self.counter = Counter(self.network, self.ledger, self._now)
         self.operator = Operator(self.counter.ask, self.agenda, self.draw("operator"))
@@ -198,12 +200,16 @@ class World:
         if pipe is not None:
             peer = pipe.endpoint.peer
             assert isinstance(peer, Instance)
-            self.trace.note("frame.sent", *shown(decode_daemon_frame(body)))
+            frame = decode_daemon_frame(body)
+            self.trace.note("frame.sent", *shown(frame))
+            if isinstance(frame, Work):
+                self.secrets.sent(frame)
             self.ledger.agent_heard(peer.incarnation, body)
         self.network.reply(route, body)
 
     def _note(self, event: str, **fields: object) -> None:
         self.trace.note(event, *fields.values())
+        self.ledger.expect(not holds_secret(str(fields).encode()), f"{event} tells a secret")
         if event not in UNEXPECTED and event != "quest.parked":
             return
         if not any(excuse in str(fields) for excuse in EXCUSES):
@@ -217,6 +223,7 @@ class World:
     def committed(self, items: Sequence[Append], outcomes: Outcomes) -> None:
         """It is on disk."""
         self.trace.note("journal.committed", *(f"{i.quest}:{i.head.version}" for i in items))
+        self.secrets.committed(items)
         self.ledger.committed(items, outcomes)
         for quest, task in self.ledger.breakpoints:
             self.operator.decide(quest, task)

@@ -40,16 +40,20 @@ class Template:
     """Something to render. Immutable, and any number of threads may render it at once.
 
     ``steps``, ``inputs``, ``extras``: what it names, sorted. ``constant``: it names nothing and always gives the same.
+    ``worked``: the inputs that do not stand there as they are, but something is made of them.
     What it gives may be (part of) what it was given, or of the document: do not change it.
     """
 
-    __slots__ = ("_part", "constant", "extras", "inputs", "steps")
+    __slots__ = ("_part", "constant", "extras", "inputs", "steps", "worked")
 
-    def __init__(self, part: Part, named: set[Reference], *, constant: bool) -> None:
+    def __init__(
+        self, part: Part, named: set[Reference], worked: set[Reference], *, constant: bool
+    ) -> None:
         self._part = part
         self.steps = _names(named, "steps")
         self.inputs = _names(named, "inputs")
         self.extras = _names(named, "extras")
+        self.worked = _names(worked, "inputs")
         self.constant = constant
 
     def render(
@@ -111,12 +115,13 @@ class _Compiler:
     def __init__(self, names: Names) -> None:
         self._names = names
         self._named: set[Reference] = set()
+        self._worked: set[Reference] = set()
         self._expressions = 0
         self._meter = Meter(CONSTANT_WORK_MAX)
 
     def template(self, part: Part) -> Template:
         part = _bounded(part) if self._expressions > 1 else part
-        return Template(part, self._named, constant=isinstance(part, Fixed))
+        return Template(part, self._named, self._worked, constant=isinstance(part, Fixed))
 
     def text(self, text: str) -> Part:
         """Always text; a lone expression too."""
@@ -208,6 +213,8 @@ class _Compiler:
             node = parse(source, tokens, self._names)
             _check_silence(node, source, silent=silent)
             self._named |= references(node)
+            if not isinstance(node, Reference) or node.parts:
+                self._worked |= references(node)
             return self._part(node, source, start)
         except RecursionError:  # the caller's own stack was nearly used up
             message = "the expression nests too deep"

@@ -176,6 +176,11 @@ class MemoryStore:
         with self._lock:
             return sorted(quest for quest in self._heads if quest.startswith(prefix))[:2]
 
+    def holder(self, key: str) -> str | None:
+        """Whose idempotency key it is, or was."""
+        with self._lock:
+            return self._holder(key)
+
     def definition(self, digest: str) -> bytes | None:
         """Canonical bytes of a definition."""
         return self._definitions.get(digest)

@@ -309,6 +309,14 @@ class SqliteReader:
         )
         return [row[0] for row in rows]
 
+    def holder(self, key: str) -> str | None:
+        """Whose idempotency key it is, or was until its tombstone went."""
+        rows = self.ask(
+            "select quest from heads where key = ? union all select quest from tombstones where key = ?",
+            (key, key),
+        )
+        return rows[0][0] if rows else None
+
     def definition(self, digest: str) -> bytes | None:
         """Canonical bytes of a definition. JournalBroken when they are damaged."""
         return self._content("definitions", digest)

@@ -115,6 +115,10 @@ class JournalStore(Protocol):
         """Up to two quest ids that start so: none, the one, or proof that it is ambiguous."""
         ...
 
+    def holder(self, key: str) -> str | None:
+        """Whose idempotency key it is, or was until its tombstone went."""
+        ...
+
     def definition(self, digest: str) -> bytes | None:
         """Canonical bytes of a definition."""
         ...

@@ -90,7 +90,9 @@ class Place:
         """The data directory."""
         return self.folder / ".questd"
 
-    def start(self, *words: str, **options: Any) -> "subprocess.Popen[str]":
+    def start(
+        self, *words: str, stderr: Any = subprocess.PIPE, **options: Any
+    ) -> "subprocess.Popen[str]":
         """The command, running."""
         return subprocess.Popen(
             [*QUEST, *words],
@@ -98,7 +100,7 @@ class Place:
             env=self.env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=stderr,
             text=True,
             **options,
         )

@@ -112,3 +112,19 @@ def test_a_listener_for_other_hosts_needs_tls_or_a_word_that_warns(tmp_path: Pat
 def test_config_must_exist(tmp_path: Path) -> None:
     with pytest.raises(BadSettings, match=r"there is no such file; write .*questd\.toml"):
         load_settings(config=tmp_path)
+
+
+def test_secrets_are_named_and_stand_elsewhere(tmp_path: Path) -> None:
+    found = load(tmp_path, '[secrets]\nforge = "env:FORGE"\n"a.b-c" = "file:/run/secrets/x"\n')
+    assert found.secrets == {"forge": "env:FORGE", "a.b-c": "file:/run/secrets/x"}
+
+
+@pytest.mark.parametrize("value", ["hunter2", "secret:other", "file:relative", "env:", ""])
+def test_a_secret_itself_is_refused_and_not_repeated(tmp_path: Path, value: str) -> None:
+    with pytest.raises(
+        BadSettings, match=r"secrets\.forge: is not env:NAME or file:/PATH"
+    ) as raised:
+        load(tmp_path, f'[secrets]\nforge = "{value}"\n')
+    assert "hunter2" not in str(raised.value)
+    with pytest.raises(BadSettings, match="a name is letters"):
+        load(tmp_path, '[secrets]\n"a b" = "env:A"\n')

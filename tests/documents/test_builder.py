@@ -182,8 +182,10 @@ def test_inputs_take_types_and_schemas() -> None:
     q.input("point", Point)
     q.input("maybe", int | None, default=None)
     q.step("a", agent="x")
+    q.input("token", str, secret=True, default="env:TOKEN")
     inputs = q.definition().inputs
     assert inputs is not None
+    assert inputs["token"] == InputDefinition({"type": "string"}, False, "env:TOKEN", secret=True)
     assert inputs["any"] == InputDefinition()
     assert inputs["texts"].schema == {"type": "array", "items": {"type": "string"}}
     assert inputs["own"].schema["minimum"] == 1

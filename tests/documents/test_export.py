@@ -116,6 +116,8 @@ def step(key: str, before: list[str]) -> st.SearchStrategy[StepDefinition]:
 INPUT = st.one_of(
     st.builds(InputDefinition, schema=st.fixed_dictionaries({"description": TEXT})),
     st.builds(InputDefinition, required=st.just(value=False), default=VALUE),
+    st.just(InputDefinition({"type": "string"}, secret=True)),
+    st.just(InputDefinition({}, required=False, default="env:TOKEN", secret=True)),
 )
 DEFINITION = st.builds(
     QuestDefinition,

@@ -136,10 +136,28 @@ def test_limits_of_later_are_refused_by_name(name: str) -> None:
     assert only(f"{GOOD}limits: {{{name}: 5}}\n").path == f"limits.{name}"
 
 
-def test_secret_inputs_are_refused_by_name() -> None:
-    fault = only(GOOD + "inputs:\n  k: {type: string, secret: true}\n")
-    assert (fault.path, fault.line) == ("inputs.k.secret", 6)
-    assert fault.message == "secret is not yet supported"
+@pytest.mark.parametrize(
+    ("inputs", "step", "place", "says"),
+    [
+        ("k: {secret: 1}", "prompt: x", ("inputs.k.secret", 6, 22), "must be true or false, not 1"),
+        ("k: {type: integer, secret: true}", "prompt: x", ("inputs.k.type", 6, 20), "a secret is a string"),
+        (
+            "k: {secret: true, default: hunter2}", "prompt: x", ("inputs.k.default", 6, 37),
+            "is secret: it takes a reference to the value, not the value itself",
+        ),
+        ("k: {secret: true}", "when: k", ("steps[0].when", 5, 9), "names the secret k"),
+        (
+            "k: {secret: true}", "with: {a: ['{{ k | upper }}']}", ("steps[0].with.a[0]", 5, 14),
+            "makes something of the secret k, which is only passed on",
+        ),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_said_of_a_secret_is_told_with_its_place(
+    inputs: str, step: str, place: tuple[str, int, int], says: str
+) -> None:
+    fault = only(f"{GOOD}  {step}\ninputs: {{{inputs}}}\n")
+    assert (fault.path, fault.line, fault.column) == place
+    assert fault.message == says
 
 
 @pytest.mark.parametrize(

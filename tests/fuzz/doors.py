@@ -29,6 +29,7 @@ from questd.runtime.deterministic import (
     VirtualTimers,
 )
 from questd.runtime.journal.memory import MemoryStore
+from questd.runtime.keyring import HostKeyring
 from questd.simulation.chance import stream
 from questd.simulation.daemon import insides
 from questd.simulation.historian import whole
@@ -157,6 +158,7 @@ class Ground:
             self._new_quest,
             self._note,
             lambda error: self.faults.append(f"the tree gave up: {error!r}"),
+            HostKeyring(),
         )
         facts = DaemonFacts("", 0, START_US, {}, dict, self._stop, self._on_ready)
         return compose(world, LIMITS, facts, PlanCache())

@@ -26,6 +26,7 @@ EVENTS: tuple[Struct, ...] = (
         deadline_us=T_US + 1,
         total_timeout_ms=60_000,
         key="once",
+        secrets={"token": "env:TOKEN"},
     ),
     ev.QuestStarted(),
     ev.AttemptStarted("audit", 2, "security", "i-1", "scan", idempotent=False, timeout_ms=9_000),
@@ -172,6 +173,11 @@ DEFINITIONS: tuple[Struct, ...] = (
     ),
     de.QuestDefinition(
         name="plan", steps=(de.StepDefinition("parse", agent="a"), STEP_5), inputs={}
+    ),
+    de.QuestDefinition(
+        name="secretive",
+        steps=(de.StepDefinition("only", agent="a", prompt="{{ token }}"),),
+        inputs={"token": de.InputDefinition({"type": "string"}, secret=True)},
     ),
 )
 

@@ -72,7 +72,7 @@ def decode_history(name: str, data: bytes) -> Struct:
 
 FAMILIES = {
     "events": Family(
-        f"events-{ev.EVENT_SCHEMA_VERSION}.5.json",
+        f"events-{ev.EVENT_SCHEMA_VERSION}.7.json",
         samples.EVENTS,
         ev.encode_event,
         lambda _, data: ev.decode_event(data),
@@ -93,7 +93,7 @@ FAMILIES = {
         decode_history,
     ),
     "definitions": Family(
-        "definitions-1.5.json",
+        "definitions-1.7.json",
         samples.DEFINITIONS,
         encode_definition,
         lambda _, data: decode_definition(data),
@@ -285,6 +285,7 @@ def test_the_digest_of_a_definition_never_changes() -> None:
         "QuestDefinition others": OTHERS_DIGEST,
         "QuestDefinition items": ITEMS_DIGEST,
         "QuestDefinition plan": PLAN_DIGEST,
+        "QuestDefinition secretive": SECRETIVE_DIGEST,
     }
 
 
@@ -311,3 +312,4 @@ if __name__ == "__main__":
 OTHERS_DIGEST = "21cb78834570f4e69dd92b7621f198181470de068498f22ba8f358a1eadea546"
 ITEMS_DIGEST = "463486658eb72d818fb2260d4462d6f79211783000ab935c5c1dba34a2d38e20"
 PLAN_DIGEST = "f401d59d619afc9d80d850cca8bad2167a9cf8e15d2e476fd05d2cf5ea9b5ab8"
+SECRETIVE_DIGEST = "cb369637d042266d826e395a14c772d8083220aed20825ab9ef61df5e7abacc3"

@@ -47,6 +47,7 @@ from questd.runtime.deterministic import (
 )
 from questd.runtime.journal.memory import MemoryStore
 from questd.runtime.journal.store import Append
+from questd.runtime.keyring import HostKeyring
 from questd.runtime.worker import Worker
 from questd.simulation.chance import stream
 from questd.simulation.journal import Outcomes, SimulatedJournal
@@ -123,6 +124,7 @@ class Standing:
             new_quest_id=quest_ids(stream(len(list(self.store.heads())), "ids")),
             note=self._note,
             escalated=self._escalated,
+            keyring=HostKeyring(),
         )
 
     def _note(self, event: str, /, **fields: Any) -> None:

@@ -58,6 +58,16 @@ TESTED: Final[Mapping[str, Tests]] = {
         DEFINED,
     ),
     "actors.graph.durations": {"DURATION_MAX_MS": DEFINED},
+    "actors.graph.secrecy": {
+        "SECRETS_MAX": "graph/test_secrecy.py::test_so_many_inputs_are_secret_and_no_more",
+        "REFERENCE_MAX": "graph/test_secrecy.py::test_a_reference_has_so_many_characters_and_no_more",
+    },
+    "runtime.keyring": {
+        "SECRET_MIN_CHARACTERS": "runtime/test_keyring.py::test_a_secret_has_so_many_characters_and_bytes",
+        "SECRET_MAX_BYTES": "runtime/test_keyring.py::test_a_secret_has_so_many_characters_and_bytes",
+        "REMEMBERED_REFERENCES": "runtime/test_keyring.py::test_the_references_that_were_used_last_are_remembered",
+        "REMEMBERED_VALUES": "runtime/test_keyring.py::test_it_is_looked_up_anew_each_time_and_what_was_given_out_is_remembered",
+    },
     "actors.graph.inputs": {
         "INPUTS_MAX": DEFINED,
         "PATTERN_STEPS_MAX": "limits/test_documents.py::test_a_pattern_that_backtracks_for_ever_does_not_match",
