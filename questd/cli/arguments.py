@@ -185,7 +185,10 @@ def resolve(parser: ArgumentParser) -> None:
 
 def validate(parser: ArgumentParser) -> None:
     """``quest validate``."""
-    parser.add_argument("documents", metavar="FILE", nargs="+", help="a document; - reads stdin")
+    parser.add_argument("documents", metavar="FILE", nargs="*", help="a document; - reads stdin")
+    parser.add_argument(
+        "--schema", action="store_true", help="print the JSON Schema of documents, for editors"
+    )
 
 
 def graph(parser: ArgumentParser) -> None:

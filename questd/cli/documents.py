@@ -9,12 +9,25 @@ from questd.cli.codes import DONE, USAGE
 from questd.cli.opening import definition_at
 from questd.cli.output import Out
 from questd.cli.telling import tell_document
-from questd.documents import InvalidDocument, draw_mermaid, draw_svg, draw_text
+from questd.client.errors import InvalidInput
+from questd.documents import (
+    InvalidDocument,
+    document_schema,
+    draw_mermaid,
+    draw_svg,
+    draw_text,
+)
 from questd.messages.definition import QuestDefinition
 
 
 def validate(options: argparse.Namespace, out: Out) -> int:
-    """Every fault of every document; 2 when there is one."""
+    """Every fault of every document; 2 when there is one. ``--schema``: what editors check them by."""
+    if options.schema:
+        out.document(document_schema())
+    elif not options.documents:
+        raise InvalidInput("say what to look at: quest validate FILE, or quest validate --schema")
+    if not options.documents:
+        return DONE
     reports = [_report(name, out) for name in options.documents]
     if out.as_json:
         out.document(reports[0] if len(reports) == 1 else reports)

@@ -10,10 +10,13 @@ from typing import Any
 
 from questd.actors.graph.checks import FALLBACKS_MAX, LABELS_MAX
 from questd.actors.graph.inputs import INPUTS_MAX
+from questd.documents.draft import SCHEMA_OF_SCHEMAS
 from questd.documents.fields import QUEST_FIELDS, STEP_FIELDS, object_schema
 from questd.messages.definition import STEP_KEY_PATTERN
 
 _SOMEBODY = [{"required": ["agent"]}, {"required": ["capability"]}]
+SAID_OF_SECRETS = "true: what is given is a reference (env:NAME, file:/PATH, secret:NAME)."
+SAID_OF_DEFAULTS = "What it is when it is not given; without a default it must be given."
 SCHEMA_PATH = Path(__file__).parent / "schema.json"
 
 
@@ -28,7 +31,7 @@ def document_schema() -> dict[str, Any]:
     properties["inputs"] |= {
         "type": "object",
         "propertyNames": {"pattern": f"^{STEP_KEY_PATTERN}$"},
-        "additionalProperties": {"$ref": "https://json-schema.org/draft/2020-12/schema"},
+        "additionalProperties": {"$ref": "#/$defs/input"},
         "maxProperties": INPUTS_MAX,
     }
     properties["steps"] |= {"type": "array", "items": {"$ref": "#/$defs/step"}, "minItems": 1}
@@ -36,7 +39,7 @@ def document_schema() -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "questd quest document",
         **quest,
-        "$defs": {"step": _step_schema()},
+        "$defs": {"step": _step_schema(), "input": _input_schema(), "schema": SCHEMA_OF_SCHEMAS},
     }
 
 
@@ -47,6 +50,15 @@ def _step_schema() -> dict[str, Any]:
     step["properties"]["fallback"]["items"]["anyOf"] = _SOMEBODY
     step["not"] = {"required": ["dependencies", "needs"]}
     return step
+
+
+def _input_schema() -> dict[str, Any]:
+    """JSON Schema with what is ours beside it."""
+    own = {
+        "default": {"description": SAID_OF_DEFAULTS},
+        "secret": {"type": "boolean", "description": SAID_OF_SECRETS},
+    }
+    return {"type": "object", "allOf": [{"$ref": "#/$defs/schema"}], "properties": own}
 
 
 def write_schema(path: str | Path = SCHEMA_PATH) -> None:

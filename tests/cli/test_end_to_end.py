@@ -248,6 +248,17 @@ def test_one_tool_is_called_without_a_document(place: Place) -> None:
     failed = place.quest("call", "writer", "fail", "-i", "text=@-", stdin="way")
     assert failed.returncode == codes.FAILED
     assert "failed at call (auth): no way" in failed.stderr
+    shown = place.json("call", "writer", "say", "-i", "text=hi", "--key", "once")
+    assert (shown["status"], shown["output"], list(shown["steps"])) == (
+        "completed",
+        "# hi\n",
+        ["call"],
+    )
+    again = place.json("call", "writer", "say", "-i", "text=other", "--key", "once")
+    assert (again["id"], again["output"]) == (shown["id"], "# hi\n")
+    wrong = place.quest("call", "writer", "say", "-i", "txt=x")
+    assert wrong.returncode == codes.FAILED
+    assert "unknown argument 'txt'; missing argument 'text'" in wrong.stderr
     assert place.quest("call").returncode == codes.USAGE
     assert "say whom to call" in place.quest("call", "-i", "text=x").stderr
 

@@ -1,6 +1,7 @@
 """Words of the command line: inputs, options, help, completion. No daemon."""
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from questd.cli import codes
 from questd.cli.completion import bash, commands, fish, zsh
 from questd.cli.inputs import FileReader, input_values
 from questd.cli.main import main
@@ -18,6 +20,7 @@ from questd.cli.output import one_line, visible
 from questd.cli.parser import GROUPS, LATER, Noun, build, parse
 from questd.client.client import Client
 from questd.client.errors import InvalidInput
+from questd.documents import document_schema
 from questd.messages.definition import InputDefinition
 
 DECLARED = {
@@ -215,3 +218,10 @@ def test_a_reader_that_has_seen_enough_ends_a_command_quietly() -> None:
 
 def test_options_are_plain(tmp_path: Path) -> None:
     assert isinstance(parse(["init", str(tmp_path)]), argparse.Namespace)
+
+
+def test_the_schema_for_editors_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["validate", "--schema"]) == codes.DONE
+    assert json.loads(capsys.readouterr().out) == document_schema()
+    assert main(["validate"]) == codes.USAGE
+    assert "quest validate FILE, or quest validate --schema" in capsys.readouterr().err

@@ -17,6 +17,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
+from tests.docs.keys import expression_names, keys, later
 from tests.limits.tested import SETTINGS_TESTED, TESTED
 
 ROOT: Final = Path(__file__).parents[2]
@@ -353,6 +354,9 @@ MAKERS: Final[Mapping[str, Callable[[str, Kept], str]]] = {
     "relations": relations,
     "limits": limits,
     "settings": settings,
+    "keys": keys,
+    "later": later,
+    "expression": expression_names,
 }
 
 

@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ import pytest
 from msgspec import Struct
 
 from questd.analytics.query import ask
-from questd.documents import load
+from questd.documents import InvalidDocument, load
+from questd.documents.fields import LIMITS_FIELDS, QUEST_FIELDS, STEP_FIELDS
 from questd.messages.definition import QuestDefinition, StepDefinition
 from questd.messages.exchange import decode_agent_frame, decode_daemon_frame
 from tests.analytics.making import Writer, memory_store, random_journal
@@ -26,6 +28,7 @@ from tests.docs.generated import (
     modules_without_a_block,
     regenerate,
 )
+from tests.docs.keys import LANGUAGE
 from tests.limits.tested import PACE, SETTINGS_TESTED, TESTED
 
 PROTOCOL = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
@@ -171,6 +174,25 @@ def test_the_questions_of_the_history_page_are_answered(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", range(len(code("semantics.md", "yaml"))))
 def test_the_documents_of_the_semantics_load(number: int) -> None:
     assert load(code("semantics.md", "yaml")[number]).steps
+
+
+@pytest.mark.parametrize("argument", sorted(LANGUAGE))
+def test_a_key_of_the_language_is_in_the_tables_or_refused_by_name(argument: str) -> None:
+    """What the reader learns leaves the list of what is refused, and nothing is in neither."""
+    known = {"quest": QUEST_FIELDS, "step": STEP_FIELDS, "limits": LIMITS_FIELDS}[argument]
+    assert set(known) - set(LANGUAGE[argument].split()) == set()
+    for name in set(LANGUAGE[argument].split()) - set(known):
+        whole: dict[str, Any] = {"name": "x", "steps": [{"key": "a", "agent": "b"}], "limits": {}}
+        place = {"quest": whole, "step": whole["steps"][0], "limits": whole["limits"]}[argument]
+        place[name] = 1
+        with pytest.raises(InvalidDocument, match=f"{name} is not yet supported"):
+            load(json.dumps(whole))
+
+
+def test_an_example_of_every_kind_of_key_is_a_real_one() -> None:
+    page = (ROOT / "docs" / "document.md").read_text(encoding="utf-8")
+    assert "`fallback: [{agent: " in page
+    assert page.count("| required |") >= 3
 
 
 def test_every_link_of_the_documents_leads_somewhere() -> None:

@@ -1,6 +1,7 @@
 """The JSON Schema that editors use says what the reader does."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +9,13 @@ import pytest
 import yaml
 from jsonschema_rs import Draft202012Validator, meta
 
-from questd.documents import InvalidDocument, document_schema, load
+from questd.documents import InvalidDocument, document_schema, load, load_file
 from questd.documents.fields import QUEST_LATER, STEP_LATER
 from questd.documents.schema import SCHEMA_PATH
 
 from .test_loading import CASE, WHOLE
 
+ROOT = Path(__file__).parents[2]
 STEP: dict[str, Any] = {"key": "a", "agent": "b"}
 GOOD: dict[str, Any] = {"name": "x", "steps": [STEP]}
 
@@ -38,9 +40,43 @@ def test_it_is_json_schema() -> None:
     meta.validate(document_schema())
 
 
+def test_an_editor_needs_nothing_from_the_network() -> None:
+    """One that cannot fetch what a ``$ref`` names checks nothing at all."""
+    text = SCHEMA_PATH.read_text("utf-8")
+    assert re.findall(r'"\$ref": "(?!#/\$defs/)', text) == []
+
+
 def test_the_case_document_and_one_with_everything_pass() -> None:
     for text in (Path(CASE).read_text("utf-8"), WHOLE):
         Draft202012Validator(document_schema()).validate(yaml.safe_load(text))
+
+
+DOCUMENTS = sorted(
+    path
+    for folder in ("examples", "tests/cases")
+    for path in (ROOT / folder).rglob("*")
+    if path.suffix in {".yaml", ".yml"}
+)
+PAGES = [
+    (page.name, block)
+    for page in [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"]
+    for block in re.findall(
+        r"^```yaml\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE
+    )
+]
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_every_document_of_the_examples_and_cases_passes(path: Path) -> None:
+    Draft202012Validator(document_schema()).validate(yaml.safe_load(path.read_text("utf-8")))
+    assert load_file(path).steps
+
+
+@pytest.mark.parametrize("number", range(len(PAGES)), ids=[name for name, _ in PAGES])
+def test_every_document_of_the_pages_passes(number: int) -> None:
+    text = PAGES[number][1]
+    Draft202012Validator(document_schema()).validate(yaml.safe_load(text))
+    assert load(text).steps
 
 
 @pytest.mark.parametrize("name", QUEST_LATER.split())
@@ -75,6 +111,20 @@ def test_a_step_offers_nothing_that_is_refused(name: str) -> None:
         {"defaults": {"timeout": "5m"}},
         {"inputs": {"i": {"type": "string", "default": "x"}}},
         {"inputs": {"i": {"type": "strin"}}},
+        {"inputs": {"i": {"secret": True}}},
+        {"inputs": {"i": {"type": "string", "secret": "yes"}}},
+        {"inputs": {"i": {"type": ["string", "null"], "minLength": 1, "default": None}}},
+        {"inputs": {"i": {"type": "string", "minLength": "1"}}},
+        {"inputs": {"i": {"type": []}}},
+        {"inputs": {"i": {"items": {"type": "strin"}}}},
+        {"inputs": {"i": {"items": True, "anyOf": []}}},
+        {"inputs": {"i": {"properties": {"a": {"required": "a"}}}}},
+        {
+            "inputs": {
+                "i": {"type": "object", "properties": {"a": {"enum": [1]}}, "required": ["a"]}
+            }
+        },
+        {"inputs": {"i": {"multipleOf": 0}}},
         {"inputs": {"a b": {}}},
         {"inputs": {"i": 5}},
         {"inputs": []},
