@@ -112,7 +112,8 @@ class HistoryDoor:
         self._statuses = _Desk(STATUSES_WAITING)
         self._workers = [self._worker(self._questions, f"history-asker-{n}") for n in range(askers)]
         self._workers.append(self._worker(self._statuses, "history-status"))
-        busy = HistoryError("busy", f"{UNANSWERED_MAX_BYTES} bytes of questions wait: try again")
+        said = f"{UNANSWERED_MAX_BYTES} bytes of questions wait: try again"
+        busy = HistoryError("busy", said, RETRY_AFTER_MS)
         self._door = Door(
             self._receive,
             frame_max=FRAME_MAX_BYTES,
@@ -164,12 +165,12 @@ class HistoryDoor:
             return
         desk = self._questions if isinstance(request, Query) else self._statuses
         if self._stopping:
-            self._answer(route, HistoryError("busy", STOPPING))
+            self._answer(route, HistoryError("busy", STOPPING, RETRY_AFTER_MS))
         elif desk.places.acquire(blocking=False):
             desk.jobs.put((route, request))
         else:
             said = f"{desk.limit} questions run or wait: try again in a second"
-            self._answer(route, HistoryError("busy", said))
+            self._answer(route, HistoryError("busy", said, RETRY_AFTER_MS))
 
     def _answer(self, route: Route, reply: HistoryReply) -> None:
         body = encode_history(reply)
@@ -197,10 +198,10 @@ class HistoryDoor:
         except LimitReached as error:
             return HistoryError("limit", str(error))
         except Busy as error:
-            return HistoryError("busy", str(error))
+            return HistoryError("busy", str(error), error.retry_after_ms)
         except DamagedHistory as error:
             self._damaged(error)
-            return HistoryError("busy", str(error))
+            return HistoryError("busy", str(error), RETRY_AFTER_MS)
         except JournalError as error:
             return HistoryError("internal", str(error))
         except Exception as error:

@@ -47,11 +47,12 @@ class HistoryInfo(Struct, frozen=True, tag_field="type", tag="info"):
     rebuilt: str | None = None
 
 
-class HistoryError(Struct, frozen=True, tag_field="type", tag="error"):
-    """``kind``: sql (bad or not allowed), limit (time, memory), busy, internal."""
+class HistoryError(Struct, frozen=True, tag_field="type", tag="error", omit_defaults=True):
+    """``kind``: sql (bad or not allowed), limit (time, memory), busy, internal. ``retry_after_ms``: where asking again may help."""
 
     kind: str
     message: str
+    retry_after_ms: int | None = None
 
 
 HistoryReply = Rows | HistoryInfo | HistoryError

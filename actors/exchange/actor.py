@@ -46,6 +46,8 @@ from questd.messages.failure import AUTH, VALIDATION
 from questd.runtime.actor import Actor, ChildFailed, ChildStopped, Ref, stop
 
 MAX_INSTANCES: Final = 2_000
+INSTANCES_MAX_A_CONNECTION: Final = 64
+"""Our agents have one each; one connection is one peer, whose frames share its credit and its buffers."""
 REMEMBERED_INSTANCES: Final = 2 * MAX_INSTANCES
 OFFERS_MAX_BYTES: Final = 256 * 1024 * 1024
 """Schemas and descriptions of the tools of all instances together."""
@@ -58,6 +60,10 @@ class FrameArrived(Struct, frozen=True):
     route: Any
     frame: AgentFrame
     token: str | None = None
+
+
+Pipe = tuple[int, int]
+"""A door and a connection of it."""
 
 
 class DoorPipeClosed(Struct, frozen=True):
@@ -94,8 +100,8 @@ class ExchangeActor(Actor):
         self._names: dict[str, str] = {}
         self._offers: dict[str, int] = {}
         self._offered_bytes = 0
-        self._pipe_of: dict[str, tuple[int, int]] = {}
-        self._instance_on: dict[tuple[int, int], str] = {}
+        self._pipe_of: dict[str, Pipe] = {}
+        self._instances_on: dict[Pipe, dict[str, None]] = {}
         self._awaited: dict[str, list[Attach]] = {}
         self._grace_over = False
         self._looking: dict[int, _Looking] = {}
@@ -152,7 +158,8 @@ class ExchangeActor(Actor):
                     door.send(route, encode_frame(word_of_the_gone(frame, self._house.boot)))
 
     def _on_hello(self, door: Answers, route: Any, hello: Hello, token: str | None) -> None:
-        denied = self._why_denied(hello, token)
+        pipe = (id(door), route.pipe)
+        denied = self._why_denied(hello, token, pipe)
         if denied is not None:
             self._house.note("agent.denied", agent=hello.agent[:WORD_MAX], why=denied.message)
             door.send(route, encode_frame(denied))
@@ -162,12 +169,11 @@ class ExchangeActor(Actor):
             return
         self._hear(hello)
         incarnation = hello.incarnation
-        pipe = (id(door), route.pipe)
         self._unbind(incarnation)
         self._pipe_of[incarnation] = pipe
         self._names[incarnation] = hello.agent
         self._note_offer(incarnation, size_of_tools(hello))
-        self._instance_on[pipe] = incarnation
+        self._instances_on.setdefault(pipe, {})[incarnation] = None
         agent = self._agents.get(incarnation)
         arrived = Arrived(door, route, hello)
         if agent is None or not agent.tell(arrived):
@@ -192,7 +198,7 @@ class ExchangeActor(Actor):
                 del heard[gone]
         heard[incarnation] = max(before or 0, frame.counter)
 
-    def _why_denied(self, hello: Hello, token: str | None) -> Denied | None:
+    def _why_denied(self, hello: Hello, token: str | None, pipe: Pipe) -> Denied | None:
         denied = unspoken(hello.protocol)
         if denied is not None:
             return denied
@@ -205,6 +211,10 @@ class ExchangeActor(Actor):
             return Denied(VALIDATION, fault)
         if hello.incarnation not in self._agents and len(self._agents) >= MAX_INSTANCES:
             return Denied("busy", f"{MAX_INSTANCES} instances are connected already", fatal=False)
+        beside = self._instances_on.get(pipe, {})
+        if hello.incarnation not in beside and len(beside) >= INSTANCES_MAX_A_CONNECTION:
+            message = f"{INSTANCES_MAX_A_CONNECTION} instances talk by this connection already"
+            return Denied("busy", message, fatal=False)
         before = self._offers.get(hello.incarnation, 0)
         if self._offered_bytes - before + size_of_tools(hello) > OFFERS_MAX_BYTES:
             message = f"the tools of all agents may have {OFFERS_MAX_BYTES} bytes of schemas"
@@ -218,12 +228,13 @@ class ExchangeActor(Actor):
 
     def _unbind(self, incarnation: str) -> None:
         old = self._pipe_of.pop(incarnation, None)
-        if old is not None:
-            self._instance_on.pop(old, None)
+        beside = self._instances_on.get(old, {}) if old is not None else {}
+        beside.pop(incarnation, None)
+        if old is not None and not beside:
+            self._instances_on.pop(old, None)
 
     def _on_door_pipe_closed(self, door: Answers, pipe: int) -> None:
-        incarnation = self._instance_on.pop((id(door), pipe), None)
-        if incarnation is not None:
+        for incarnation in self._instances_on.pop((id(door), pipe), ()):
             self._pipe_of.pop(incarnation, None)
             agent = self._agents.get(incarnation)
             if agent is not None:

@@ -23,7 +23,7 @@ from questd.messages.history import (
     encode_history,
 )
 from questd.messages.payload import decode_json, encode_json
-from questd.runtime.errors import BadFrame, JournalLocked, QuestdError, Refused, Unreachable
+from questd.runtime.errors import BadFrame, Busy, JournalLocked, QuestdError, Refused, Unreachable
 
 if TYPE_CHECKING:
     from questd.analytics.database import Database
@@ -85,6 +85,7 @@ def remote_history(url: str) -> Generator[Ask, None, None]:
 
 def _ask_remote(caller: Any, query: Query) -> Rows:
     until_s = time.monotonic() + PATIENCE_S
+    pause_s = PAUSE_S
     timeout_s = (query.time_limit_ms + query.wait_ms) / 1_000 + 5.0
     body = encode_history(query)
     while True:
@@ -93,6 +94,7 @@ def _ask_remote(caller: Any, query: Query) -> Rows:
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise BadFrame(f"the historian's answer is no reply of this version: {error}") from None
         except Unreachable as error:
+            pause_s = PAUSE_S
             if time.monotonic() > until_s:
                 message = f"the historian does not answer ({error}): see logs/historian.log"
                 raise Unreachable(message) from None
@@ -101,7 +103,8 @@ def _ask_remote(caller: Any, query: Query) -> Rows:
                 return _rows(reply)
             if time.monotonic() > until_s:
                 raise error_of(reply)
-        time.sleep(PAUSE_S)
+            pause_s = (reply.retry_after_ms or PAUSE_S * 1_000) / 1_000
+        time.sleep(pause_s)
 
 
 def _rows(reply: Rows | HistoryInfo | HistoryError) -> Rows:
@@ -117,7 +120,9 @@ def error_of(error: HistoryError) -> QuestdError:
     match error.kind:
         case "sql":
             return InvalidInput(error.message)
-        case "limit" | "busy":
+        case "busy":
+            return Busy(error.message, retry_after_ms=error.retry_after_ms or int(PAUSE_S * 1_000))
+        case "limit":
             return Refused(error.message, kind=error.kind)
         case _:
             return InternalFault(error.message)

@@ -46,6 +46,7 @@ def plan_of(settings: Settings) -> DaemonPlan:
             reattach_grace_s=limits.reattach_grace_s,
             submits_in_flight=limits.submits_in_flight,
             requests_in_flight=limits.requests_in_flight,
+            connections=limits.connections,
             journal_queue=limits.journal_queue,
             open_quests=limits.open_quests,
         ),

@@ -170,7 +170,8 @@ class Daemon:
         self._folder = folder
         descriptors = raise_limit()
         keep_reserve(descriptors)
-        connections = share(descriptors, 2 + len(self._plan.listeners))
+        room = share(descriptors, 2 + len(self._plan.listeners))
+        connections = min(room, self._plan.limits.connections)
         control = open_control(house, connections=connections)
         self._doors.append(control)
         self.addresses["control"] = control.listen(f"ipc://{folder}/c")

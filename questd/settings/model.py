@@ -55,6 +55,7 @@ class LimitSettings(Struct, frozen=True, kw_only=True):
     reattach_grace_s: float = 15.0
     submits_in_flight: int = 4_096
     requests_in_flight: int = 20_000
+    connections: int = 4_096
     journal_queue: int = 20_000
     open_quests: int = 1_000_000
 

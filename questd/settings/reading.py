@@ -28,6 +28,7 @@ from questd.settings.model import (
 
 REPLICAS_MAX: Final = 1_000
 AGENTS_MAX: Final = 1_000
+CONNECTIONS_LEAST: Final = 16
 RETENTION_MAX_DAYS: Final = 36_500
 COUNT_MAX: Final = 10**12
 SECONDS_MAX: Final = 10**9
@@ -69,6 +70,7 @@ class _Limits(Struct, frozen=True, forbid_unknown_fields=True):
     reattach_grace: Duration = 15
     submits_in_flight: int = 4_096
     requests_in_flight: int = 20_000
+    connections: int = 4_096
     journal_queue: int = 20_000
     open_quests: int = 1_000_000
 
@@ -311,6 +313,7 @@ def _limits(limits: _Limits) -> LimitSettings:
         reattach_grace_s=_seconds(f"{field}.reattach_grace", limits.reattach_grace),
         submits_in_flight=_least(f"{field}.submits_in_flight", limits.submits_in_flight, 1),
         requests_in_flight=_least(f"{field}.requests_in_flight", limits.requests_in_flight, 1),
+        connections=_least(f"{field}.connections", limits.connections, CONNECTIONS_LEAST),
         journal_queue=_least(f"{field}.journal_queue", limits.journal_queue, 1),
         open_quests=_least(f"{field}.open_quests", limits.open_quests, 1),
     )

@@ -42,7 +42,8 @@ from questd.runtime.nng.library import (
 )
 from questd.runtime.nng.peers import Silence, Unread
 
-RECEIVE_BUFFER = 1024
+RECEIVE_BUFFER = 64
+"""Whole frames that nng holds for the receiving thread; each connection holds one more, and then its peer waits."""
 SEND_BUFFER = 1024
 RECEIVE_TIMEOUT_MS = 100
 """How long ``stop`` waits at most for the receiving thread to look up."""
@@ -51,6 +52,7 @@ UNANSWERED_MAX = 1_000
 UNANSWERED_MAX_BYTES = 256 * 1024 * 1024
 """Of all connections together: what has come in and waits for its answer is memory."""
 CONNECTIONS_MAX = 4_096
+FLOODERS_REMEMBERED = 1_024
 LOOK_EVERY_S = 0.25
 """How often a door looks for silent connections."""
 SEND_TRIES = 200
@@ -111,7 +113,7 @@ class Door:
         self._connections = min(connections, CONNECTIONS_MAX)
         self._busy = busy
         self._pipes: set[int] = set()
-        self._flooders: deque[int] = deque(maxlen=RECEIVE_BUFFER)
+        self._flooders: deque[int] = deque(maxlen=FLOODERS_REMEMBERED)
         self._unanswered: dict[int, dict[bytes, int]] = {}
         self._waiting_bytes = 0
         self._unread = Unread()
@@ -300,6 +302,11 @@ class Door:
         except Exception:
             self.failures += 1
             log.exception("door.pipe_closed_failed", extra={"door": self.name})
+
+
+def held_at_most(connections: int, frame_max: int) -> int:
+    """Bytes of frames that a door can hold: whole or half ones in nng, and what has come in and is not answered."""
+    return (connections + RECEIVE_BUFFER) * (frame_max + HEADER_SLACK_BYTES) + UNANSWERED_MAX_BYTES
 
 
 def _start_listener(listener: Any, url: str, tls_config: Any) -> str:

@@ -123,7 +123,7 @@ def _nothing_is_left(ground: Ground) -> None:
     agents = list(ground.inside("exchange")["_agents"])
     if agents != [HONEST]:
         raise Fault(f"instances that are gone are still there: {agents}")
-    for attribute in ("_names", "_pipe_of", "_instance_on"):
+    for attribute in ("_names", "_pipe_of", "_instances_on"):
         if len(found := ground.inside("exchange")[attribute]) != 1:
             raise Fault(f"the exchange keeps {attribute}: {found}")
     router = ground.inside("router")["_state"]

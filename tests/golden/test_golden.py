@@ -87,7 +87,7 @@ FAMILIES = {
         decode_control,
     ),
     "history": Family(
-        "history-1.json",
+        "history-1.2.json",
         (*door_samples.HISTORY_REQUESTS, *door_samples.HISTORY_REPLIES),
         hi.encode_history,
         decode_history,

@@ -3,9 +3,11 @@
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from questd.actors.agent import edge
 from questd.actors.exchange import actor as exchange
+from questd.actors.exchange.actor import DoorPipeClosed
 from questd.messages import control as ctl
 from questd.messages.events import (
     AttemptCompleted,
@@ -167,6 +169,42 @@ def test_one_instance_too_many_is_asked_to_come_again(monkeypatch: pytest.Monkey
     assert isinstance(agents[0].greet(), Welcome)
     house.wait(house.house.limits.lease_s * 2)
     assert isinstance(Agent(house, 5).greet(), Welcome)
+
+
+def test_instances_beyond_a_number_need_a_connection_of_their_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(exchange, "INSTANCES_MAX_A_CONNECTION", 2)
+    house = Standing()
+    agents = [Agent(house, 1), Agent(house, 1), Agent(house, 1)]
+    for number, agent in enumerate(agents):
+        agent.incarnation = f"{number:032d}"
+        agent.hello = structs.replace(agent.hello, incarnation=agent.incarnation)
+    assert all(isinstance(agent.greet(), Welcome) for agent in agents[:2])
+    denied = agents[2].greet()
+    assert isinstance(denied, Denied)
+    assert (denied.kind, denied.fatal) == ("busy", False)
+    assert "2 instances talk by this connection already" in denied.message
+    assert isinstance(agents[0].greet(), Welcome)
+    agents[2].pipe = 2
+    assert isinstance(agents[2].greet(), Welcome)
+    agents[0].pipe = 2
+    assert isinstance(agents[0].greet(), Welcome)
+    agents[2].pipe = 1
+    assert isinstance(agents[2].greet(), Welcome)
+
+
+def test_all_instances_of_a_connection_hear_that_it_is_gone() -> None:
+    house = Standing()
+    agents = [Agent(house, 1), Agent(house, 1)]
+    agents[1].incarnation = "1" * 32
+    agents[1].hello = structs.replace(agents[1].hello, incarnation=agents[1].incarnation)
+    for agent in agents:
+        agent.greet()
+    house.house.exchange.tell(DoorPipeClosed(house.door, 1))
+    limits = house.house.limits
+    house.wait(limits.closed_pipe_s + limits.hold_s)
+    assert house.ask(ctl.ListAgents()).instances == ()
 
 
 def test_counters_of_those_that_left_are_remembered_up_to_a_number(

@@ -12,7 +12,7 @@ import pytest
 from questd.daemon import doors
 from questd.messages import control as ctl
 from questd.messages.control import decode_reply, encode_control
-from questd.messages.exchange import Denied, decode_daemon_frame
+from questd.messages.exchange import FRAME_MAX_BYTES, Denied, decode_daemon_frame
 from questd.runtime import descriptors
 from questd.runtime.errors import Unreachable
 from questd.runtime.nng import Caller, Door, Route, door
@@ -106,6 +106,35 @@ def test_one_connection_too_many_is_hung_up_on_until_another_goes(three: Holding
     assert [caller.request(b"now", 10) for caller in first] == [b"done"] * 3
     first[0].close()
     assert late.request(b"now", 10) == b"done"
+
+
+def test_a_daemon_takes_as_many_connections_as_its_settings_say(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    ping = encode_control(ctl.Ping())
+    callers: list[Caller] = []
+    try:
+        place.start_daemon(limits={"connections": 16})
+        url = place.addresses["control"]
+        callers += [Caller(url, frame_max=FRAME_MAX) for _ in range(17)]
+        refused = 0
+        for caller in callers:
+            try:
+                caller.request(ping, 1)
+            except Unreachable:
+                refused += 1
+        assert 1 <= refused <= 2  # the place itself may have a connection
+    finally:
+        for caller in callers:
+            caller.close()
+        place.close()
+
+
+def test_what_sockets_hold_at_most_is_said() -> None:
+    def gib(connections: int) -> str:
+        return f"{door.held_at_most(connections, FRAME_MAX_BYTES) / 2**30:.1f} GiB"
+
+    text = (Path(__file__).parents[2] / "docs" / "limits.md").read_text()
+    assert f"{gib(door.CONNECTIONS_MAX)} with 4,096 connections, {gib(200)} with 200" in text
 
 
 def test_bytes_that_wait_for_answers_are_bounded_over_all_connections(

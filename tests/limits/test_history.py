@@ -156,10 +156,8 @@ def test_as_many_questions_wait_as_run_and_the_next_is_busy(opened: Open) -> Non
     until("one is refused", lambda: bool(replies))
     (busy,) = replies
     assert isinstance(busy, HistoryError)
-    assert (busy.kind, busy.message) == (
-        "busy",
-        "2 questions run or wait: try again in a second",
-    )
+    said = "2 questions run or wait: try again in a second"
+    assert (busy.kind, busy.message, busy.retry_after_ms) == ("busy", said, 1_000)
     assert isinstance(opened.tell(HistoryStatus()), HistoryInfo)
     for thread in threads:
         thread.join()

@@ -23,6 +23,7 @@ SETTINGS: dict[str, tuple[str, str, str]] = {
     "limits.reattach_grace": ('"3650d"', '"3651d"', "limits.reattach_grace: '3651d' is longer"),
     "limits.submits_in_flight": ("1", "0", "limits.submits_in_flight: 0 is not between 1"),
     "limits.requests_in_flight": ("1", "0", "limits.requests_in_flight: 0 is not between 1"),
+    "limits.connections": ("16", "15", "limits.connections: 15 is not between 16"),
     "limits.journal_queue": ("1", "0", "limits.journal_queue: 0 is not between 1"),
     "limits.open_quests": (
         "1000000000000",

@@ -122,6 +122,7 @@ TESTED: Final[Mapping[str, Tests]] = {
     "actors.exchange.actor": {
         "MAX_INSTANCES": "limits/test_agents.py::test_one_instance_too_many_is_asked_to_come_again",
         "REMEMBERED_INSTANCES": "limits/test_agents.py::test_counters_of_those_that_left_are_remembered_up_to_a_number",
+        "INSTANCES_MAX_A_CONNECTION": "limits/test_agents.py::test_instances_beyond_a_number_need_a_connection_of_their_own",
         "OFFERS_MAX_BYTES": "limits/test_agents.py::test_the_offers_of_all_instances_together_are_bounded",
     },
     "actors.agent.core": {
@@ -288,7 +289,7 @@ PACE: Final[Mapping[str, frozenset[str]]] = {
     "agent.isolated": frozenset({"EXIT_GRACE_S"}),
     "agent.link": frozenset({"THREADS_MAX"}),
     "runtime.nng.door": frozenset({
-        "RECEIVE_BUFFER", "SEND_BUFFER", "RECEIVE_TIMEOUT_MS", "SEND_TRIES",
+        "RECEIVE_BUFFER", "SEND_BUFFER", "FLOODERS_REMEMBERED", "RECEIVE_TIMEOUT_MS", "SEND_TRIES",
     }),
     "runtime.nng.caller": frozenset({"RECONNECT_MIN_MS", "RECONNECT_MAX_MS"}),
     "runtime.actor": frozenset({"ASK_TIMEOUT_S", "BATCH"}),
@@ -308,6 +309,7 @@ SETTINGS_TESTED: Final[Tests] = {
     "limits.reattach_grace": "system/test_kill.py::test_all_killed_at_once_and_started_again_finish",
     "limits.submits_in_flight": "limits/test_clients.py::test_one_submit_too_many_is_busy_until_others_are_on_disk",
     "limits.requests_in_flight": "limits/test_clients.py::test_one_request_too_many_is_busy_and_those_that_wait_go_on_waiting",
+    "limits.connections": "limits/test_doors.py::test_a_daemon_takes_as_many_connections_as_its_settings_say",
     "limits.journal_queue": "limits/test_clients.py::test_a_journal_that_is_behind_takes_no_submits_and_answers_questions",
     "limits.open_quests": "limits/test_clients.py::test_one_open_quest_too_many_is_busy_and_there_is_room_again_when_one_has_ended",
     "retention.days": "journal/test_conformance.py::test_retention_by_age_takes_ended_quests_only",
