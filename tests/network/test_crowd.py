@@ -11,7 +11,6 @@ from tests.system.rules import check
 AGENTS = 500
 QUESTS = 40 * SCALE
 WIDE = 50
-PATIENT = {"hold_s": 2.0, "lease_s": 30.0, "closed_pipe_s": 30.0}
 HASTY = {"hold_s": 1.0, "lease_s": 3.0, "closed_pipe_s": 1.0}
 MEGABYTE = 1 << 20
 
@@ -43,7 +42,7 @@ def test_half_of_five_hundred_agents_come_and_go_and_every_quest_ends(ground: Gr
     idle = descriptors(daemon)
     crowd = ground.crowd(network.url, str(AGENTS))
     crowd.line()
-    assert connected(ground) == AGENTS
+    until("all are there", lambda: connected(ground) == AGENTS)
     quests = [ground.submit(wide()) for _ in range(QUESTS)]
     memory: list[int] = []
     for _ in range(3):
@@ -54,7 +53,7 @@ def test_half_of_five_hundred_agents_come_and_go_and_every_quest_ends(ground: Gr
         quests += [ground.submit(wide()) for _ in range(QUESTS // 4)]
         wanted = len(ground.calls()) + WIDE
         until("work goes on", partial(has_called, ground, wanted))
-    heads = ground.await_end(quests, deadline_s=120)
+    heads = ground.await_end(quests, deadline_s=300)
     assert {head.status for head in heads.values()} == {"completed"}
     ground.await_descriptors(idle + AGENTS + 20)
     until("all are there again", lambda: connected(ground) == AGENTS)

@@ -1,5 +1,6 @@
 """Peers that send as fast as they can, or read as slowly: they are hung up on or answered, the others go on, and memory is bounded."""
 
+import contextlib
 import threading
 import time
 from collections import Counter
@@ -178,10 +179,10 @@ def test_work_goes_on_while_somebody_floods(ground: Ground, flood: Flood) -> Non
     with flooded(ground, flood) as counts:
         quests = [submitted(ground) for _ in range(10)]
         heads = ground.await_end(quests)
+        if flood in (without_waiting, questions):
+            until("they are hung up on", lambda: counts["hung_up"] > 0)
     assert {head.status for head in heads.values()} == {"completed"}
-    if flood in (without_waiting, questions):
-        assert counts["hung_up"], counts
-    else:
+    if flood not in (without_waiting, questions):
         assert not counts["hung_up"], counts
     assert most_resident_bytes(daemon) < 400 * MEGABYTE
     assert daemon.popen.poll() is None
@@ -200,8 +201,9 @@ def test_clients_that_read_nothing_of_their_large_answers_do_not_fill_memory(
     body = encode_control(ctl.ReadBlobs((result.digest,)))
     wires = [Wire(ground.addresses["control"], receive_bytes=4_096) for _ in range(8)]
     for wire in wires:
-        for _ in range(64):
-            wire.send(body)
+        with contextlib.suppress(OSError):  # it may be hung up on before it has asked for all
+            for _ in range(64):
+                wire.send(body)
     ground.await_end([ground.submit(chain(2))])
     reply = ground.ask(ctl.ReadBlobs((result.digest,)))
     assert isinstance(reply, ctl.Blobs), reply

