@@ -32,6 +32,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--keys", type=int, default=1_000)
     parser.add_argument("--clients", type=int, default=100, help="with the same key")
     parser.add_argument("--kills", type=int, default=50, help="while keys are submitted")
+    parser.add_argument(
+        "--times", type=float, default=10.0, help="what the overload offers; 0: as much as goes"
+    )
     limits = 'of the overloaded daemon, as JSON: {"submits_in_flight": 64}'
     parser.add_argument("--limits", type=json.loads, default={}, help=limits)
     parser.set_defaults(what="all")
@@ -81,7 +84,7 @@ def run_keys(given: argparse.Namespace) -> bool:
 
 def run_overload(given: argparse.Namespace) -> bool:
     say(f"overload: {given.minutes:g} minutes")
-    plan = overload.Plan(given.minutes * 60)
+    plan = overload.Plan(given.minutes * 60, times=given.times)
     plan = structs.replace(plan, limits={**plan.limits, **given.limits})
     with evidence() as folder:
         outcome = overload.run(folder, plan)

@@ -38,12 +38,13 @@ TAKES_A_SECOND = FEW / STEP_TAKES_S
 
 
 class Plan(Struct, frozen=True):
-    """``limits``: of the daemon. ``clients`` of each of the ``floods`` processes."""
+    """``limits``: of the daemon. ``clients`` of each of the ``floods`` processes. ``times``: what the agents can take is offered; 0: as much as goes."""
 
     seconds: float
     normal_s: float = 20.0
     floods: int = 2
     clients: int = 32
+    times: float = 0.0
     limits: dict[str, int] = field(default_factory=lambda: {"open_quests": 20_000})
     sample_s: float = 2.0
     settle_s: float = 30.0
@@ -145,7 +146,8 @@ def _run(house: House, plan: Plan) -> Outcome:
     sampler = Sampler(plan.sample_s, lambda at_s: measure(house.daemon.pid, at_s, house.lives))
     sampler.start()
     try:
-        rude = {"clients": plan.clients, "rate": 0, "patient": False, "nice": FLOOD_NICE}
+        rate = plan.times * TAKES_A_SECOND / plan.floods
+        rude = {"clients": plan.clients, "rate": rate, "patient": False, "nice": FLOOD_NICE}
         rude_ones = Clients(house, "rude", plan.floods, **rude)
         polite_ones = Clients(house, "polite", 1, **polite)
         wait(plan, house)
