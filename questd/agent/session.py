@@ -191,6 +191,8 @@ class Session:
         wakes = [opened.expires_us for opened in self._open.values()]
         if self._open:
             wakes.append(self._silent_at())
+        elif self.phase == "greeting":
+            wakes.append(self._quiet_until_us)
         pauses = (self._quiet_until_us, self._idle_until_us, self._linger_until_us)
         wakes += [at for at in pauses if at > now]
         if self.outbox.chatter and self.phase == "talking" and self._chatter_us > now:
@@ -262,14 +264,12 @@ class Session:
             self.phase = "greeting"
             self.trusted_until_us = 0
             self._queue.clear()
-            # Hello says what is held: not in the same breath, but when it is known what could be taken back.
-            self._quiet_until_us = now + 1 if self._withdraw() else now
+            self._quiet_until_us = now
+            self._withdraw()
 
-    def _withdraw(self) -> bool:
-        """Take back what was not begun; False when there is nothing of the kind."""
-        unbegun = [Withdraw(attempt) for attempt, began in self._begun.items() if not began]
-        self._effects.extend(unbegun)
-        return bool(unbegun)
+    def _withdraw(self) -> None:
+        """Take back what was not begun."""
+        self._effects.extend(Withdraw(a) for a, began in self._begun.items() if not began)
 
     def _denied(self, opened: Opened, denied: Denied, now: int) -> None:
         self.outbox.restore(opened.parcel)
@@ -325,7 +325,9 @@ class Session:
 
     def _speak(self, now: int) -> None:
         if self.phase == "greeting":
-            if not self._open and now >= self._quiet_until_us:
+            # Hello says what is held: not in the same breath, but when it is known what could be taken back.
+            taking_back = any(isinstance(effect, Withdraw) for effect in self._effects)
+            if not (self._open or taking_back) and now >= self._quiet_until_us:
                 self._send_hello(now)
             return
         while self.phase == "talking" and self._may_open(now):

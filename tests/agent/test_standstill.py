@@ -2,9 +2,10 @@
 
 from time import monotonic
 
+from questd.agent.effects import Send, Withdraw
 from questd.agent.executor import Began, Ended, Executor, Freed, Job, Lane, Note
 from questd.agent.tools import Tool
-from questd.messages.exchange import Completed, Resync, Work
+from questd.messages.exchange import Completed, Hello, Resync, Work
 from tests.agent.test_session import HOLD_US, Bench, invocation
 
 FOR_LONG_S = 60.0
@@ -45,6 +46,24 @@ def test_a_session_that_is_gone_takes_along_what_was_not_begun() -> None:
     bench.welcome("b2")
     bench.work(invocation(1, epoch=7))
     assert bench.began() == [1, 7]
+
+
+def test_hello_is_said_when_it_is_known_what_could_be_taken_back_however_fast_the_clock_runs() -> (
+    None
+):
+    bench = Bench(capacity=1, prefetch=1)
+    bench.welcome()
+    bench.work(invocation(1))
+    bench.session.heard(bench.last().ticket, Resync("b2"), bench.now)
+    bench.now += 500
+    effects = bench.session.poll(bench.now)
+    assert [type(effect) for effect in effects] == [Withdraw]
+    assert bench.session.next_wake(bench.now) == bench.now
+    bench.session.withdrawn(("q", 1))
+    (send,) = bench.session.poll(bench.now)
+    assert isinstance(send, Send)
+    assert isinstance(send.frame, Hello)
+    assert send.frame.held == ()
 
 
 class HandLane:

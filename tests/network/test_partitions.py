@@ -117,9 +117,11 @@ def test_links_that_break_again_and_again_delay_work_and_do_not_lose_it(ground: 
     agents = [ground.far_agent(network.url) for _ in range(2)]
     quests = [ground.submit(chain(4, seconds=0.05)) for _ in range(20)]
     ground.await_calls(2)
-    for _ in range(1 + SCALE):
+    for _ in range(5 + SCALE):
+        network.rules(
+            "coming", up=HOLD, down=HOLD
+        )  # first: who dials at once must not find a good link
         network.do("cut")
-        network.rules("coming", up=HOLD, down=HOLD)
         has_redialled(ground, network)
         network.rules("all", up=NOTHING, down=NOTHING)
         go_on(ground, len(ground.calls()))
