@@ -37,15 +37,18 @@ class StepFacts(Struct, frozen=True):
     agent: str | None
     tool: str | None
     failed_items: tuple[tuple[int, Failure], ...] = ()
+    former: tuple[Payload, ...] = ()
+    """Results of earlier rounds, where they are named."""
 
 
 class Scope(Struct, frozen=True):
-    """Where in its step a task stands: what ``round`` and ``feedback`` are, and of an item ``item`` and ``index``."""
+    """Where in its step a task stands: ``round`` and ``feedback``; of an item ``item`` and ``index``; ``result`` of one that is judged."""
 
     round: int = 1
     feedback: Payload = NULL
     item: Payload | None = None
     index: int = 0
+    result: Payload | None = None
 
 
 FIRST_ROUND: Final = Scope()
@@ -83,9 +86,13 @@ def text_of(payload: Payload, texts: Texts) -> bytes:
 def payloads_of(material: Material, template_inputs: bool) -> list[Payload]:
     """The payloads that a rendering will read."""
     payloads: list[Payload] = [facts.result for facts in material.steps]
+    for facts in material.steps:
+        payloads += facts.former
     if template_inputs:
         payloads.append(material.inputs)
     payloads.append(material.scope.feedback)
+    if material.scope.result is not None:
+        payloads.append(material.scope.result)
     if material.scope.item is not None:
         payloads.append(material.scope.item)
     return payloads
@@ -199,15 +206,18 @@ def _step_values(
 
 
 def _step_value(facts: StepFacts, texts: Texts) -> dict[str, Any]:
-    result = _value(facts.result, texts, f"the result of `{facts.key}`")
+    results = [
+        _value(each, texts, f"the result of `{facts.key}`")
+        for each in (*facts.former, facts.result)
+    ]
     return {
-        "result": result,
+        "result": results[-1],
         "status": facts.status,
         "error": _error_value(facts),
         "attempts": facts.attempts,
         "agent": facts.agent,
         "tool": facts.tool,
-        "rounds": [{"result": result}],
+        "rounds": [{"result": result} for result in results],
     }
 
 
@@ -229,6 +239,8 @@ def _extras(material: Material, texts: Texts) -> Mapping[str, Any]:
     if scope is FIRST_ROUND:
         return _FIRST_EXTRAS
     extras = {"round": scope.round, "feedback": _value(scope.feedback, texts, "the feedback")}
+    if scope.result is not None:
+        extras["result"] = _value(scope.result, texts, "the result")
     if scope.item is not None:
         extras["item"] = _value(scope.item, texts, "the item")
         extras["index"] = scope.index

@@ -7,7 +7,19 @@ import msgspec
 from questd.messages import events as ev
 
 NOT_DETAILS: Final = frozenset(
-    {"task", "epoch", "inputs", "secrets", "result", "output", "lines", "failure", "items", "steps"}
+    {
+        "task",
+        "epoch",
+        "inputs",
+        "secrets",
+        "result",
+        "output",
+        "lines",
+        "failure",
+        "items",
+        "steps",
+        "feedback",
+    }
 )
 """Fields that are columns of their own, payloads, or need a form of their own in ``events.detail``."""
 

@@ -13,7 +13,7 @@ from questd.analytics.quest_state import StepState
 from questd.analytics.tables import BreakpointRow, DefinitionRow, EventRow, LogRow, QuestRow
 from questd.analytics.task_fold import TaskFold, show_failure
 from questd.messages import events as ev
-from questd.messages.address import address_of
+from questd.messages.address import address_of, round_of, step_of
 from questd.messages.failure import AGENT_LOST
 from questd.messages.upcasting import event_of
 
@@ -80,6 +80,10 @@ class Fold(TaskFold):
                 self._on_task_skipped(event)
             case ev.TaskFellBack():
                 self._on_task_fell_back(event)
+            case ev.TaskAccepted():
+                self._on_task_accepted(event)
+            case ev.TaskSentBack():
+                self._on_task_sent_back(event)
             case ev.TaskExpanded():
                 self._on_task_expanded(event)
             case ev.TaskGathered():
@@ -194,6 +198,8 @@ class Fold(TaskFold):
         for step in state.steps.values():
             if step.task is not None and step.task.finished_at is None:
                 self._end_task(step, step.task, "cancelled")
+            elif step.task is not None and step.wait is not None:
+                self._end_wait(step, step.task)
 
     # -- attempts ------------------------------------------------------------------------------
 
@@ -289,7 +295,7 @@ class Fold(TaskFold):
         if event.continued:
             task.continued = True
             self._set_result(task, event.result)
-        if task.finished_at is None:
+        if task.finished_at is None or task.status == "completed":  # its result did not stand
             self._end_task(step, task, "failed")
         if event.continued:
             self._release_dependents(step)
@@ -309,7 +315,8 @@ class Fold(TaskFold):
             return
         step, task = found
         task.status = "running"
-        names = [address_of(event.task, number) for number in range(len(event.items))]
+        key, turn = step_of(event.task), round_of(event.task)
+        names = [address_of(key, number, turn) for number in range(len(event.items))]
         step.coming, step.came = names[::-1], []
         for _ in range(self.state.plan.window(step.place) or len(names)):
             self._make_next(quest, step)
@@ -356,7 +363,8 @@ class Fold(TaskFold):
             return
         step, task = found
         self._begin_wait(step, task, "breakpoint", None)
-        task.status = "waiting"
+        if task.finished_at is None:
+            task.status = "waiting"
         row = BreakpointRow(
             record.seq,
             record.quest,
@@ -379,5 +387,6 @@ class Fold(TaskFold):
         if found is not None:
             step, task = found
             self._end_wait(step, task)
-            step.ready_us = self.at_us
-            task.status = "ready"
+            if task.finished_at is None:
+                step.ready_us = self.at_us
+                task.status = "ready"

@@ -16,15 +16,17 @@ from questd.analytics.tables import (
     TaskRow,
     WaitRow,
 )
+from questd.messages.address import address_of
 from questd.messages.definition import QuestDefinition
+from questd.messages.loops import wired
 
 ENDED = frozenset({"completed", "failed", "cancelled"})
 
 
 class Plan:
-    """A definition as the projection needs it: who waits for whom, by place in the document."""
+    """A definition as the projection needs it: who waits for whom, by place in the document (messages/loops.py)."""
 
-    __slots__ = ("body", "definition", "dependents", "keys", "needs", "places")
+    __slots__ = ("body", "definition", "dependents", "keys", "loops", "needs", "places", "waits")
 
     def __init__(self, definition: QuestDefinition | None) -> None:
         steps = () if definition is None else definition.steps
@@ -34,11 +36,11 @@ class Plan:
         self.keys = tuple(step.key for step in steps)
         self.places = {key: place for place, key in enumerate(self.keys)}
         self.dependents: list[list[int]] = [[] for _ in steps]
-        self.needs: list[int] = []
-        for place, step in enumerate(steps):
-            needed = {self.places[key]: None for key in step.dependencies if key in self.places}
-            self.needs.append(len(needed))
-            for other in needed:
+        made = wired(steps)
+        self.waits, self.loops = made.waits, made.loops
+        self.needs = [len(waits) for waits in made.waits]
+        for place, waits in enumerate(made.waits):
+            for other in waits:
                 self.dependents[other].append(place)
 
     def window(self, place: int) -> int | None:
@@ -116,7 +118,7 @@ class StepState:
 
 
 class QuestState:
-    """An open quest. ``n`` is its last folded event."""
+    """An open quest. ``n`` is its last folded event; ``steps`` by the id of their task; ``rounds`` of steps that run again."""
 
     __slots__ = (
         "active",
@@ -127,6 +129,7 @@ class QuestState:
         "plan",
         "quest",
         "retry_count",
+        "rounds",
         "row",
         "running",
         "steps",
@@ -138,6 +141,7 @@ class QuestState:
         self.plan = Plan(None)
         self.row: QuestRow | None = None
         self.steps: dict[str, StepState] = {}
+        self.rounds: dict[str, int] = {}
         self.attempts: dict[int, AttemptRow] = {}
         self.breakpoints: dict[int, BreakpointRow] = {}
         self.running = 0
@@ -154,6 +158,11 @@ class QuestState:
     def weight(self) -> int:
         """How much memory it takes, in steps."""
         return 1 + len(self.steps)
+
+    def latest(self, key: str) -> tuple[StepState, str]:
+        """The step in its latest round, and the id of that task."""
+        name = address_of(key, None, self.rounds[key]) if key in self.rounds else key
+        return self.steps[name], name
 
     def count_attempt(self, number: int) -> None:
         """One more; ``number`` is its place within its task."""

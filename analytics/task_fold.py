@@ -9,7 +9,7 @@ from questd.analytics.batch import Sink
 from questd.analytics.quest_state import Part, Plan, QuestState, StepState
 from questd.analytics.tables import AttemptRow, BreakpointRow, QuestRow, TaskRow, WaitRow
 from questd.messages import events as ev
-from questd.messages.address import step_of
+from questd.messages.address import address_of, step_of
 from questd.messages.definition import StepDefinition
 from questd.messages.failure import Failure
 from questd.messages.payload import Payload
@@ -87,7 +87,8 @@ class TaskFold:
         if self.state.plan.plans(step.place):
             return  # until it has been read
         self._end_task(step, task, "completed")
-        self._release_dependents(step)
+        if not (self.state.active and step.place in self.state.plan.loops):
+            self._release_dependents(step)
         self._let_next(step)
 
     def _set_result(self, row: TaskRow | QuestRow, payload: Payload) -> None:
@@ -109,7 +110,7 @@ class TaskFold:
     def _dependents(self, step: StepState) -> list[str]:
         plan = self.state.plan
         places = plan.dependents[step.place] if step.place < len(plan.keys) else ()
-        return [*(plan.keys[place] for place in places), *step.after]
+        return [*(self.state.latest(plan.keys[place])[1] for place in places), *step.after]
 
     def _release(self, quest: QuestRow, name: str) -> None:
         dependent = self.state.steps[name]
@@ -147,6 +148,35 @@ class TaskFold:
     def _wait_for(self, part: Part, name: str) -> None:
         part.waiting.append(name)
         self.state.steps[name].unfinished += 1
+
+    # -- rounds --------------------------------------------------------------------------------
+
+    def _on_task_accepted(self, event: ev.TaskAccepted) -> None:
+        found = self._task(event.task)
+        if found is not None:
+            self._release_dependents(found[0])
+
+    def _on_task_sent_back(self, event: ev.TaskSentBack) -> None:
+        found = self._task(event.task)
+        if found is not None and self.state.row is not None:
+            self._begin_round(self.state.row, found[0])
+
+    def _begin_round(self, quest: QuestRow, step: StepState) -> None:
+        """Everything in the step's loop is to run again."""
+        step.released = True
+        plan, state = self.state.plan, self.state
+        body = dict.fromkeys(plan.loops[step.place].body)
+        begun: list[tuple[StepState, str]] = []
+        for place in body:
+            key = plan.keys[place]
+            round_ = state.rounds[key] = state.rounds.get(key, 1) + 1
+            name = address_of(key, None, round_)
+            again = StepState(place, sum(other in body for other in plan.waits[place]))
+            state.steps[name] = again
+            begun.append((again, name))
+        for again, name in begun:
+            if not again.unfinished:
+                self._make_ready(quest, again, name)
 
     # -- items ---------------------------------------------------------------------------------
 

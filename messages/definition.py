@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 OnError = Literal["stop", "continue", "continue_with_input"]
+OnExhausted = Literal["stop", "continue"]
 Partial = Literal["fail", "continue"]
 
 RESERVED_NAMES = (
@@ -27,6 +28,8 @@ RESERVED_NAMES = (
 )
 STEP_KEY_PATTERN = r"[A-Za-z_][A-Za-z0-9_-]{0,127}"
 DEFAULT_TIMEOUT_MS = 600_000
+ROUNDS_MAX = 1_000
+"""Of a loop, and how often a quest may be sent back in all."""
 
 
 class RetryPolicy(Struct, frozen=True, omit_defaults=True):
@@ -49,6 +52,19 @@ class Fallback(Struct, frozen=True, omit_defaults=True):
     timeout_ms: int | None = None
 
 
+class Repeat(Struct, frozen=True, omit_defaults=True):
+    """When a step is done, unless ``until`` holds, everything from ``back_to`` (None: the step itself) to it runs again as the next round.
+
+    ``feedback`` is what that round is told; None: the step's result. ``max_rounds`` counts the first.
+    """
+
+    until: str
+    back_to: str | None = None
+    max_rounds: int = 3
+    feedback: Any = None
+    on_exhausted: OnExhausted = "stop"
+
+
 class InputDefinition(Struct, frozen=True, omit_defaults=True):
     """One declared input: a JSON Schema, and whether a default stands in when it is not given. ``secret``: its value is a reference."""
 
@@ -59,10 +75,14 @@ class InputDefinition(Struct, frozen=True, omit_defaults=True):
 
 
 class QuestLimits(Struct, frozen=True, omit_defaults=True):
-    """``parallel``: tasks that may run at once (None: no bound of its own). ``steps``: steps the quest may have."""
+    """``parallel``: tasks that may run at once (None: no bound of its own). ``steps``: steps the quest may have.
+
+    ``rounds``: how often its loops may send it back, all together, before a person is asked.
+    """
 
     parallel: int | None = None
     steps: int = 10_000
+    rounds: int = ROUNDS_MAX
 
 
 class StepDefinition(Struct, frozen=True, omit_defaults=True):
@@ -94,6 +114,7 @@ class StepDefinition(Struct, frozen=True, omit_defaults=True):
     max_parallel: int | None = None
     partial: Partial = "fail"
     plan_steps: int | None = None
+    repeat: Repeat | None = None
 
     @property
     def choices(self) -> "tuple[StepDefinition | Fallback, ...]":

@@ -178,6 +178,21 @@ class TaskPlanned(Struct, frozen=True, array_like=True, tag="task.planned"):
     steps: tuple[StepDefinition, ...]
 
 
+class TaskAccepted(Struct, frozen=True, array_like=True, tag="task.accepted"):
+    """The task's result stands: its ``until`` holds, or the quest goes on without (``exhausted``: no round was left)."""
+
+    task: str
+    exhausted: bool = False
+
+
+class TaskSentBack(Struct, frozen=True, array_like=True, tag="task.sent_back"):
+    """The task's ``until`` does not hold: from the step ``to`` on to its own, everything runs again as the next round, told ``feedback``."""
+
+    task: str
+    to: str
+    feedback: Payload
+
+
 class BreakpointOpened(Struct, frozen=True, array_like=True, tag="breakpoint.opened"):
     """The quest waits for a decision on this task. The breakpoint's id is its event number n."""
 
@@ -253,6 +268,8 @@ Event = (
     | TaskExpanded
     | TaskGathered
     | TaskPlanned
+    | TaskAccepted
+    | TaskSentBack
 )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from questd.agent import Agent, Context, ToolError
-    from questd.builder import Fallback, Quest, Retry
+    from questd.builder import Fallback, Quest, Repeat, Retry
     from questd.client import (
         Client,
         History,
@@ -30,6 +30,7 @@ __all__ = [
     "Quest",
     "QuestFailed",
     "Refused",
+    "Repeat",
     "Retry",
     "ToolError",
     "Unreachable",
@@ -40,6 +41,7 @@ _PLACES = {
     "Context": "questd.agent",
     "ToolError": "questd.agent",
     "Fallback": "questd.builder",
+    "Repeat": "questd.builder",
     "Quest": "questd.builder",
     "Retry": "questd.builder",
 }

@@ -5,7 +5,6 @@ steps that a step's texts name become its dependencies. Building runs nothing an
 daemon, the journal nor DuckDB.
 """
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeGuard
 
@@ -21,108 +20,24 @@ from questd.actors.graph.problems import At
 from questd.documents.export import to_json, to_yaml
 from questd.documents.faults import InvalidDocument, faults_of
 from questd.messages.definition import (
-    Fallback as FallbackDefinition,
-)
-from questd.messages.definition import (
+    ROUNDS_MAX,
     InputDefinition,
     OnError,
+    OnExhausted,
     Partial,
     QuestDefinition,
     QuestLimits,
     RetryPolicy,
     StepDefinition,
 )
+from questd.messages.definition import (
+    Fallback as FallbackDefinition,
+)
+from questd.messages.definition import (
+    Repeat as RepeatDefinition,
+)
+from questd.references import Reference, StepReference
 from questd.runtime.errors import BadExpression
-
-_ATTRIBUTE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-
-
-class Reference:
-    """A value that there will be when the quest runs.
-
-    ``ref["name"]``, ``ref.name`` and ``ref[0]`` go into it.
-    """
-
-    __slots__ = ("_expression",)
-    __hash__ = object.__hash__
-    __iter__ = None
-    __contains__ = None
-
-    def __init__(self, expression: str) -> None:
-        self._expression = expression
-
-    def __getitem__(self, name: str | int) -> "Reference":
-        if isinstance(name, int):
-            return Reference(f"{self._expression}[{name}]")
-        if _ATTRIBUTE.fullmatch(name):
-            return Reference(f"{self._expression}.{name}")
-        return Reference(f"{self._expression}[{msgspec.json.encode(name).decode()}]")
-
-    def __getattr__(self, name: str) -> "Reference":
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return self[name]
-
-    def __str__(self) -> str:
-        return f"{{{{ {self._expression} }}}}"
-
-    def __format__(self, spec: str) -> str:
-        if spec:
-            raise ValueError(f"{self} has no value yet and cannot be formatted with {spec!r}")
-        return str(self)
-
-    def __repr__(self) -> str:
-        return f"<Reference {self}>"
-
-    def __bool__(self) -> bool:
-        raise TypeError(f"{self} has no value until the quest runs: it cannot decide anything here")
-
-
-class StepReference:
-    """A step of a quest being built: ``result`` is what it will give."""
-
-    __slots__ = ("key",)
-
-    def __init__(self, key: str) -> None:
-        self.key = key
-
-    def __repr__(self) -> str:
-        return f"<StepReference {self.key}>"
-
-    @property
-    def result(self) -> Reference:
-        """What its tool will return."""
-        return Reference(f"{self.key}.result")
-
-    @property
-    def status(self) -> Reference:
-        """How it will end: completed, failed, skipped."""
-        return Reference(f"{self.key}.status")
-
-    @property
-    def error(self) -> Reference:
-        """Why it will have failed, if it does and the quest goes on."""
-        return Reference(f"{self.key}.error")
-
-    @property
-    def attempts(self) -> Reference:
-        """How many attempts it will have taken."""
-        return Reference(f"{self.key}.attempts")
-
-    @property
-    def agent(self) -> Reference:
-        """Who will have done it."""
-        return Reference(f"{self.key}.agent")
-
-    @property
-    def tool(self) -> Reference:
-        """With which tool."""
-        return Reference(f"{self.key}.tool")
-
-    @property
-    def rounds(self) -> Reference:
-        """Its rounds: ``rounds[0].result`` is the first one's."""
-        return Reference(f"{self.key}.rounds")
 
 
 class Retry(Struct, frozen=True, kw_only=True):
@@ -165,6 +80,30 @@ class Fallback(Struct, frozen=True, kw_only=True):
         return FallbackDefinition(self.agent, _tags(self.capability), self.tool, length_ms)
 
 
+class Repeat(Struct, frozen=True, kw_only=True):
+    """When a step's result does not stand: from ``back_to`` (a key or step; else the step itself) on, everything runs again.
+
+    ``until`` is an expression about ``result`` and ``round``; ``feedback`` is what the next round is told, else the result.
+    """
+
+    until: str | Reference
+    back_to: str | StepReference | None = None
+    max_rounds: int = 3
+    feedback: Any = None
+    on_exhausted: OnExhausted = "stop"
+
+    def defined(self, at: At) -> RepeatDefinition:
+        """As the definition has it."""
+        target = self.back_to
+        return RepeatDefinition(
+            str(self.until),
+            target.key if isinstance(target, StepReference) else target,
+            self.max_rounds,
+            None if self.feedback is None else _plain(self.feedback, (*at, "feedback")),
+            self.on_exhausted,
+        )
+
+
 class _Step(Struct):
     """A step as it was given, before the quest's defaults are known."""
 
@@ -177,7 +116,7 @@ class Quest:
 
     ``timeout`` and ``retry`` are what steps have that say nothing else; durations as in "5m".
 
-    ``parallel`` and ``steps`` bound the quest: tasks at once, and steps in all.
+    ``parallel``, ``steps`` and ``rounds`` bound the quest: tasks at once, steps in all, and how often it is sent back.
     """
 
     def __init__(
@@ -195,6 +134,7 @@ class Quest:
         retry: Retry | None = None,
         parallel: int | None = None,
         steps: int = 10_000,
+        rounds: int = ROUNDS_MAX,
     ) -> None:
         self._base = QuestDefinition(
             name=name,
@@ -206,7 +146,7 @@ class Quest:
             priority=priority,
             deadline=deadline,
             total_timeout_ms=_length(total_timeout, ("total_timeout",)),
-            limits=QuestLimits(parallel, steps),
+            limits=QuestLimits(parallel, steps, rounds),
             default_timeout_ms=_length(timeout, ("defaults", "timeout")),
             default_retry=None
             if retry is None
@@ -255,6 +195,7 @@ class Quest:
         when: str | Reference | None = None,
         allow_skipped: bool = False,
         fallback: Sequence[Fallback] = (),
+        repeat: Repeat | None = None,
         for_each: str | Reference | None = None,
         max_parallel: int | None = None,
         partial: Partial = "fail",
@@ -266,6 +207,7 @@ class Quest:
         """
         at: At = ("steps", len(self._steps))
         needed = [one.key if isinstance(one, StepReference) else one for one in dependencies]
+        others = tuple(each.defined((*at, "fallback", n)) for n, each in enumerate(fallback))
         definition = StepDefinition(
             key=key,
             agent=agent,
@@ -283,9 +225,8 @@ class Quest:
             priority=priority,
             when=_text("when", when),
             allow_skipped=allow_skipped,
-            fallback=tuple(
-                other.defined((*at, "fallback", place)) for place, other in enumerate(fallback)
-            ),
+            fallback=others,
+            repeat=None if repeat is None else repeat.defined((*at, "repeat")),
             for_each=_text("for_each", for_each),
             max_parallel=max_parallel,
             partial=partial,

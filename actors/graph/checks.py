@@ -14,11 +14,13 @@ from questd.actors.graph.compiled import CompiledQuest, CompiledStep, compile_re
 from questd.actors.graph.durations import DURATION_MAX_MS, format_duration, parse_deadline
 from questd.actors.graph.growing import check_items
 from questd.actors.graph.inputs import INPUTS_MAX, check_declared
+from questd.actors.graph.looping import check_back_to, check_repeat, places_in_repeat
 from questd.actors.graph.plain import plain_faults, text_fault, walk
 from questd.actors.graph.problems import At, Problem, Problems, path_of, shorten
 from questd.actors.graph.secrecy import check_secrecy
 from questd.messages.definition import (
     RESERVED_NAMES,
+    ROUNDS_MAX,
     STEP_KEY_PATTERN,
     Fallback,
     QuestDefinition,
@@ -100,6 +102,8 @@ def _check_plain(definition: QuestDefinition, problems: Problems) -> None:
     for number, step in enumerate(definition.steps):
         if step.arguments is not None:
             values.append((("steps", number, "with"), step.arguments))
+        if step.repeat is not None:
+            values.append((("steps", number, "repeat", "feedback"), step.repeat.feedback))
     for name, declared in (definition.inputs or {}).items():
         values.append((("inputs", name), declared.schema))
         values.append((("inputs", name, "default"), declared.default))
@@ -123,6 +127,7 @@ def _check_labels(labels: dict[str, str], problems: Problems) -> None:
 def _check_limits(definition: QuestDefinition, problems: Problems) -> None:
     limits = definition.limits
     _check_between(("limits", "steps"), limits.steps, 1, STEPS_MAX, problems)
+    _check_between(("limits", "rounds"), limits.rounds, 1, ROUNDS_MAX, problems)
     if limits.parallel is not None:
         _check_between(("limits", "parallel"), limits.parallel, 1, PARALLEL_MAX, problems)
     count = len(definition.steps)
@@ -157,6 +162,7 @@ def _check_step(number: int, step: StepDefinition, problems: Problems) -> None:
     for field in ("prompt", "when", "for_each"):
         if (text := getattr(step, field)) is not None:
             _check_text((*at, field), text, problems)
+    check_repeat(at, step, problems)
     if step.prompt is not None and "prompt" in (step.arguments or ()):
         problems.add((*at, "with", "prompt"), "is given twice", "keep it, or the step's prompt")
     for field in ("timeout", "heartbeat_timeout", "total_timeout"):
@@ -199,7 +205,7 @@ def _check_demands(definition: QuestDefinition, problems: Problems) -> None:
 def _count_expressions(definition: QuestDefinition) -> int:
     texts: list[Any] = [definition.output]
     for step in definition.steps:
-        texts += [step.prompt, step.arguments]
+        texts += [step.prompt, step.arguments, step.repeat and step.repeat.feedback]
     return sum(
         text.count("{{") for value in texts for _, text in walk(value, ()) if isinstance(text, str)
     )
@@ -253,6 +259,8 @@ def _check_expressions(definition: QuestDefinition, problems: Problems) -> None:
         if step.number in ordered and not _is_unsure(step, compiled, problems):
             _check_references(definition, step, compiled, problems)
     check_secrecy(definition, compiled, problems)
+    if not any(_is_unsure(step, compiled, problems) for step in compiled.steps.values()):
+        check_back_to(definition, compiled, problems)
 
 
 def _cycle_text(cycle: Sequence[str]) -> str:
@@ -291,6 +299,7 @@ def _places_of(
     """Where in its condition, prompt and arguments a step names another."""
     at: At = ("steps", step.number)
     places: list[At] = []
+    places += places_in_repeat(name, definition.steps[step.number], step, names)
     places += [(*at, field) for field, each in step.bare if name in each.steps]
     if step.prompt is not None and name in step.prompt.steps:
         places.append((*at, "prompt"))

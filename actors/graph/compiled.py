@@ -26,6 +26,8 @@ from questd.runtime.expressions.names import Kind
 
 STEP_EXTRAS = frozenset({"round", "feedback"})
 """Reserved names that the expressions of a step may use; who renders must give each a value."""
+RESULT_EXTRAS = STEP_EXTRAS | {"result"}
+"""Those of what is looked at when the step has a result."""
 ITEM_EXTRAS = frozenset({"item", "index"})
 """Those that the arguments of a step with ``for_each`` may use beside them."""
 
@@ -35,7 +37,7 @@ Report = Callable[[At, BadExpression], None]
 class CompiledStep(Struct, frozen=True):
     """``prompt`` and ``arguments`` are None where the document has none; both None: the implicit input.
 
-    ``steps`` and ``inputs``: what its arguments name (``when`` and ``for_each`` say themselves what they name).
+    ``steps``, ``inputs`` and ``rounds``: what its arguments name (its other expressions say themselves what they name).
     ``dependencies`` are in document order, whatever order they were written in: the implicit input
     is so.
     """
@@ -49,6 +51,9 @@ class CompiledStep(Struct, frozen=True):
     inputs: tuple[str, ...]
     when: Template | None = None
     for_each: Template | None = None
+    rounds: tuple[str, ...] = ()
+    until: Template | None = None
+    feedback: Template | None = None
 
     @property
     def bare(self) -> tuple[tuple[str, Template], ...]:
@@ -57,10 +62,15 @@ class CompiledStep(Struct, frozen=True):
         return tuple((field, each) for field, each in both if each is not None)
 
     @property
+    def judging(self) -> tuple[Template, ...]:
+        """What is looked at when it has a result."""
+        return tuple(each for each in (self.until, self.feedback) if each is not None)
+
+    @property
     def named(self) -> tuple[str, ...]:
-        """All the steps that it names, in its bare expressions too."""
-        bare = (key for _, each in self.bare for key in each.steps)
-        return tuple(dict.fromkeys((*self.steps, *bare)))
+        """All the steps that it names, wherever it does."""
+        others = (*(each for _, each in self.bare), *self.judging)
+        return tuple(dict.fromkeys((*self.steps, *(key for each in others for key in each.steps))))
 
     @property
     def implicit(self) -> bool:
@@ -164,7 +174,11 @@ def _inputs_of(steps: Mapping[str, CompiledStep], output: Template | None) -> tu
     names = dict.fromkeys(
         name
         for step in steps.values()
-        for name in (*(name for _, each in step.bare for name in each.inputs), *step.inputs)
+        for name in (
+            *(name for _, each in step.bare for name in each.inputs),
+            *step.inputs,
+            *(name for each in step.judging for name in each.inputs),
+        )
     )
     names.update(dict.fromkeys(output.inputs if output is not None else ()))
     return tuple(names)
@@ -176,6 +190,7 @@ def _compile_step(
     prompt = arguments = None
     at: At = ("steps", number)
     bare = {field: _compile_bare(step, field, at, names, report) for field in ("when", "for_each")}
+    until, feedback = _compile_repeat(step, at, names, report)
     if step.for_each is not None:
         names = replace(names, extras=names.extras | ITEM_EXTRAS)
     if step.prompt is not None:
@@ -197,7 +212,26 @@ def _compile_step(
         tuple(dict.fromkeys(name for template in templates for name in template.inputs)),
         bare["when"],
         bare["for_each"],
+        tuple(dict.fromkeys(key for template in templates for key in template.rounds)),
+        until,
+        feedback,
     )
+
+
+def _compile_repeat(
+    step: StepDefinition, at: At, names: Names, report: Report
+) -> tuple[Template | None, Template | None]:
+    if step.repeat is None:
+        return None, None
+    names = replace(names, extras=RESULT_EXTRAS)
+    until = feedback = None
+    try:
+        until = compile_expression(step.repeat.until, names)
+    except BadExpression as error:
+        report((*at, "repeat", "until"), error)
+    if step.repeat.feedback is not None:
+        feedback = _compile_value(step.repeat.feedback, (*at, "repeat", "feedback"), names, report)
+    return until, feedback
 
 
 def _compile_bare(

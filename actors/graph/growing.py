@@ -5,6 +5,7 @@ from msgspec import Struct
 from questd.actors.graph.graph import Graph, graph_of
 from questd.actors.graph.problems import At, Problem, Problems
 from questd.messages.definition import QuestDefinition, StepDefinition
+from questd.messages.loops import wired
 
 
 def check_items(at: At, step: StepDefinition, problems: Problems) -> None:
@@ -42,29 +43,46 @@ def check_planned(definition: QuestDefinition, ground: Ground) -> list[Problem]:
     if most is not None and count > most:
         problems.add(("steps",), f"has {count} steps; {planner} may plan {most}")
     after = _after(graph, ground)
+    looped = {
+        graph.keys[n] for loop in wired(ground.definition.steps).loops.values() for n in loop.body
+    }
     by_them = {ground.planned_by.get(graph.keys[number]) for number in after}
     for number, step in enumerate(definition.steps[first:], first):
         if step.plan_steps is not None:
             problems.add(("steps", number, "plan"), "a planned step plans nothing")
+        if step.repeat is not None:
+            problems.add(("steps", number, "repeat"), "a planned step sends nobody back")
         for place, key in enumerate(step.dependencies):
-            if graph.numbers.get(key) in after or key in by_them:
-                at: At = ("steps", number, "dependencies", place)
+            at: At = ("steps", number, "dependencies", place)
+            if key in looped:
+                message = f"{key} is in a loop: a planned step cannot wait for a round"
+                problems.add(at, message, "let it wait for a step behind the loop")
+            elif graph.numbers.get(key) in after or key in by_them:
                 problems.add(at, f"{key} waits for what {planner} plans: neither would ever run")
     return problems.found()
 
 
 def _after(graph: Graph, ground: Ground) -> frozenset[int]:
     """The steps so far that wait for the planner, whether by themselves or because of what somebody planned."""
-    first, seen = len(ground.definition.steps), set[int]()
+    needed_by, seen = _needed_by(ground.definition), set[int]()
     pending = [graph.numbers[ground.planner]]
     while pending:
         number = pending.pop()
-        waiting = list(graph.needed_by[number])
+        waiting = list(needed_by[number])
         by = ground.planned_by.get(graph.keys[number])
         if by is not None:
-            waiting += graph.needed_by[graph.numbers[by]]
+            waiting += needed_by[graph.numbers[by]]
         for other in waiting:
-            if other < first and other not in seen:
+            if other not in seen:
                 seen.add(other)
                 pending.append(other)
     return frozenset(seen)
+
+
+def _needed_by(definition: QuestDefinition) -> list[list[int]]:
+    """Who waits for each step. Whoever depends on a step of a loop waits for the end of the loop, and so for whatever that waits for."""
+    needed_by: list[list[int]] = [[] for _ in definition.steps]
+    for number, waits in enumerate(wired(definition.steps).waits):
+        for other in waits:
+            needed_by[other].append(number)
+    return needed_by

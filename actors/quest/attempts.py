@@ -12,6 +12,7 @@ from questd.actors.quest.task import (
     Completed,
     Deciding,
     Gathering,
+    Judging,
     Listing,
     Planning,
     Ready,
@@ -27,7 +28,17 @@ from questd.messages.payload import NULL
 
 MAX_LOSSES: Final = 5
 """A task whose agents vanish this often in the middle of it fails as agent_lost."""
-UNTRIED: Final = (Deciding, Listing, Spread, Gathering, Planning, Ready, Retrying, Waiting)
+UNTRIED: Final = (
+    Deciding,
+    Listing,
+    Spread,
+    Gathering,
+    Planning,
+    Judging,
+    Ready,
+    Retrying,
+    Waiting,
+)
 """States of a task that is not in an attempt and may fail all the same."""
 LOST_OPTIONS: Final = ("retry", "complete", "fail")
 
@@ -98,7 +109,11 @@ def refuse(state: QuestState, epoch: int) -> Events | Rejected:
 def completed_by(task: Task) -> int | None:
     """The epoch that gave the task its result."""
     match task.state:
-        case Completed(attempt=Attempt(epoch)):
+        case (
+            Completed(attempt=Attempt(epoch))
+            | Judging(Completed(attempt=Attempt(epoch)))
+            | Waiting(judged=Completed(attempt=Attempt(epoch)))
+        ):
             return epoch
         case _:
             return None

@@ -117,6 +117,14 @@ class ContinueTask(Struct, frozen=True):
     result: Payload
 
 
+class EndRound(Struct, frozen=True):
+    """The answer to ``JudgeRound``: does the task's ``until`` hold? If not, ``feedback`` is for the next round."""
+
+    task: str
+    holds: bool
+    feedback: Payload
+
+
 class FinishQuest(Struct, frozen=True):
     """The answer to ``RenderOutput``: an output, or why there is none."""
 
@@ -168,6 +176,7 @@ Command = (
     | GatherTask
     | PlanTask
     | ContinueTask
+    | EndRound
     | FinishQuest
     | CancelQuest
     | ResolveTask

@@ -2,7 +2,7 @@
 
 from typing import assert_never
 
-from questd.actors.quest import attempts, items, planning
+from questd.actors.quest import attempts, items, planning, rounds
 from questd.actors.quest.commands import (
     AbandonAttempts,
     CancelQuest,
@@ -11,6 +11,7 @@ from questd.actors.quest.commands import (
     ContinueTask,
     DecideTask,
     EndAttempt,
+    EndRound,
     ExpandTask,
     ExpireQuest,
     ExpireTask,
@@ -63,6 +64,8 @@ def decide(state: QuestState, command: Command, now_us: int) -> Events | Rejecte
             return planning.plan(state, command)
         case ContinueTask(key, result):
             return _continue_task(state, key, result)
+        case EndRound():
+            return rounds.end_round(state, command)
         case FinishQuest(output, failure):
             return _finish_quest(state, output, failure)
         case SubmitQuest():
@@ -146,6 +149,8 @@ def _resolve(state: QuestState, command: ResolveTask) -> Events | Rejected:
             "invalid", f"{command.choice!r} is no option here; choose one of: {options}"
         )
     resolved = ev.BreakpointResolved(task.state.breakpoint, task.key, command.choice, command.actor)
+    if task.state.judged is not None:
+        return [resolved, *rounds.resolve(task, command)]
     match command.choice:
         case "complete":
             result = NULL if command.result is None else command.result

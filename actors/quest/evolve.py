@@ -2,13 +2,14 @@
 
 from typing import Final, assert_never
 
-from questd.actors.quest import fallback, items, moving, planning, timing
+from questd.actors.quest import fallback, items, moving, planning, rounds, timing
 from questd.actors.quest.admission import admit, drop_want, enqueue
 from questd.actors.quest.attempts import UNTRIED
 from questd.actors.quest.outstanding import recalls
 from questd.actors.quest.owed import (
     DropAttempt,
     DropWant,
+    JudgeRound,
     RecallAttempt,
     RenderOutput,
     RunAttempt,
@@ -19,6 +20,7 @@ from questd.actors.quest.task import (
     Cancelled,
     Completed,
     Failed,
+    Judging,
     Ready,
     Retrying,
     Running,
@@ -32,7 +34,6 @@ from questd.messages.failure import CANCELLED, TIMEOUT, Failure
 from questd.messages.payload import Payload
 
 CANCEL_GRACE_US: Final = 10_000_000
-OVER: Final = (Completed, Failed, Skipped, Cancelled)
 
 
 def evolve(state: QuestState, event: ev.Event, now_us: int) -> None:
@@ -58,6 +59,10 @@ def evolve(state: QuestState, event: ev.Event, now_us: int) -> None:
             _on_task_failed(state, event, now_us)
         case ev.TaskFellBack(key, to):
             fallback.fall_back(state, state.at(key), to, now_us)
+        case ev.TaskAccepted(key):
+            rounds.accept(state, state.at(key))
+        case ev.TaskSentBack(key, _, feedback):
+            rounds.send_back(state, state.at(key), feedback, now_us)
         case ev.TaskAllowed(key):
             moving.allow(state, state.at(key), now_us)
         case ev.TaskSkipped(key, reason):
@@ -169,12 +174,8 @@ def _on_attempt_started(state: QuestState, event: ev.AttemptStarted, now_us: int
 def _on_attempt_completed(state: QuestState, event: ev.AttemptCompleted, now_us: int) -> None:
     task = state.at(event.task)
     moving.close(state, task)
-    to: TaskState
-    if task.step.plan_steps is None:
-        to = Completed(event.result, now_us, event.duration_us, task.last)
-    else:
-        to = planning.returned(state, task, event.result, event.duration_us, task.last)
-    moving.move(state, task, "attempt.completed", to)
+    done = Completed(event.result, now_us, event.duration_us, task.last)
+    moving.move(state, task, "attempt.completed", _done(state, task, done))
 
 
 def _on_attempt_failed(state: QuestState, event: ev.AttemptFailed, now_us: int) -> None:
@@ -220,30 +221,42 @@ def _on_task_failed(state: QuestState, event: ev.TaskFailed, now_us: int) -> Non
         case Failed(continued=True):
             raise IllegalMove(f"{state.id} {task.key}", "failed and continued", "task.failed")
         case _ if isinstance(task.state, UNTRIED) and not event.continued:
+            rounds.discard(state, task)
             to = moving.failed(state, task, event.failure, now_us)
         case _:
+            rounds.discard(state, task)
             to = Failed(event.failure, now_us, event.continued, event.result, task.last)
     moving.move(state, task, "task.failed", to)
 
 
 def _on_task_completed(state: QuestState, task: Task, result: Payload, now_us: int) -> None:
-    to: TaskState = Completed(result, now_us, 0, None)
+    done = Completed(result, now_us, 0, None)
+    moving.move(state, task, "task.completed", _done(state, task, done))
+
+
+def _done(state: QuestState, task: Task, done: Completed) -> TaskState:
+    """Completed, but for a plan that is to be read, or a result that is to be judged."""
     if task.step.plan_steps is not None:
-        to = planning.returned(state, task, result, 0, None)
-    moving.move(state, task, "task.completed", to)
+        return planning.returned(state, task, done)
+    return moving.completed(state, task, done)
 
 
 def _on_breakpoint_opened(state: QuestState, event: ev.BreakpointOpened, now_us: int) -> None:
     task = state.at(event.task)
     lost = task.open_attempt()
-    to = Waiting(state.version, now_us, event.question, event.options, lost)
+    judged = task.state.done if isinstance(task.state, Judging) else None
+    to = Waiting(state.version, now_us, event.question, event.options, lost, judged)
     moving.move(state, task, "breakpoint.opened", to)
 
 
 def _on_breakpoint_resolved(state: QuestState, task: Task, now_us: int) -> None:
     assert isinstance(task.state, Waiting)
-    moving.move(state, task, "breakpoint.resolved", Ready(now_us, task.state.lost))
-    enqueue(state, task, now_us)
+    if task.state.judged is not None:
+        state.due.append(JudgeRound(task.key))
+        moving.move(state, task, "breakpoint.resolved", Judging(task.state.judged, granted=True))
+    else:
+        moving.move(state, task, "breakpoint.resolved", Ready(now_us, task.state.lost))
+        enqueue(state, task, now_us)
 
 
 def _on_stopping(
@@ -269,6 +282,11 @@ def _on_ended(
     state.finished_us = now_us
     state.timers.clear()
     for task in state.tasks:
-        if not isinstance(task.state, OVER):
-            moving.close(state, task)
-            moving.set_state(state, task, Cancelled(now_us, task.last))
+        match task.state:
+            case Judging(done) | Waiting(judged=Completed() as done):
+                moving.set_state(state, task, done)
+            case Completed() | Failed() | Skipped() | Cancelled():
+                pass
+            case _:
+                moving.close(state, task)
+                moving.set_state(state, task, Cancelled(now_us, task.last))

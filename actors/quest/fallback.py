@@ -16,7 +16,7 @@ from questd.actors.quest.owed import RenderInput
 from questd.actors.quest.state import QuestState
 from questd.actors.quest.task import Ready, Settling, Task
 from questd.messages import events as ev
-from questd.messages.failure import Failure
+from questd.messages.failure import BUDGET, Failure
 
 
 def next_choice(task: Task, failure: Failure) -> ev.TaskFellBack | None:
@@ -28,7 +28,7 @@ def next_choice(task: Task, failure: Failure) -> ev.TaskFellBack | None:
 
 def last_word(task: Task, failure: Failure) -> Failure:
     """The failure of a task, which says so when it is that of the last of several."""
-    if not task.choice or task.choice < len(task.step.fallback):
+    if not task.choice or task.choice < len(task.step.fallback) or failure.kind == BUDGET:
         return failure
     return structs.replace(
         failure, message=f"{failure.message} (the last of {1 + task.choice} to try)"

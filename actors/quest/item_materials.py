@@ -5,7 +5,6 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from questd.actors.graph import CompiledStep
 from questd.actors.quest.commands import Command, ContinueTask, ExpandTask, FailTask, GatherTask
 from questd.actors.quest.items import ITEMS_MAX
 from questd.actors.quest.state import QuestState
@@ -109,11 +108,10 @@ class GivenItems(Struct, frozen=True):
         return ContinueTask(self.key, payload), blobs
 
 
-def material_for_list(step: CompiledStep, material: Material) -> ListRendering:
+def material_for_list(task: str, for_each: Template, material: Material) -> ListRendering:
     """To render its ``for_each``."""
-    assert step.for_each is not None
-    payloads = tuple(payloads_of(material, bool(step.for_each.inputs)))
-    return ListRendering(payloads, step.key, step.for_each, material)
+    payloads = tuple(payloads_of(material, bool(for_each.inputs)))
+    return ListRendering(payloads, task, for_each, material)
 
 
 def material_for_gathering(state: QuestState, task: Task) -> Gathering:

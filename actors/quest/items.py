@@ -75,7 +75,8 @@ def on_expanded(state: QuestState, event: ev.TaskExpanded, now_us: int) -> None:
     for number, value in enumerate(event.items):
         task = Task(items.first + number, step, 0)
         task.item = Item(whole, number, value)
-        task.key = address_of(whole.key, number)
+        task.key = address_of(whole.step.key, number, whole.round.number)
+        task.number, task.round = whole.number, whole.round
         state.join(task)
     moving.move(state, whole, "task.expanded", Spread(now_us))
     moving.let_items(state, items, window_of(whole.step) or count, now_us)
@@ -90,6 +91,7 @@ def item_step(step: StepDefinition) -> StepDefinition:
         step,
         when=None,
         for_each=None,
+        repeat=None,
         total_timeout_ms=None,
         parallel=True,
         on_error="continue" if goes_on else "stop",
@@ -113,8 +115,9 @@ def on_gathered(state: QuestState, event: ev.TaskGathered, now_us: int) -> None:
     task = state.at(event.task)
     assert task.items is not None
     if task.items.failed:
-        state.failed_steps.append(task.key)
-    moving.move(state, task, "task.gathered", Completed(event.result, now_us, 0, None))
+        state.failed_steps.append(task.step.key)
+    done = Completed(event.result, now_us, 0, None)
+    moving.move(state, task, "task.gathered", moving.completed(state, task, done))
 
 
 def drop_rest(state: QuestState, items: Items, reason: str, now_us: int) -> None:

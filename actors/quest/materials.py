@@ -1,11 +1,9 @@
 """What leaves a quest for a rendering: the facts of the steps that an expression names, and orders for step actors."""
 
 import hashlib
-from collections.abc import Iterable
 from typing import Protocol, assert_never
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from questd.actors.graph import CompiledQuest, CompiledStep
 from questd.actors.mail import Place
@@ -16,28 +14,27 @@ from questd.actors.quest.commands import (
     FailTask,
     FinishQuest,
 )
+from questd.actors.quest.facts import material_for, material_of, placed, scope_of
 from questd.actors.quest.item_materials import (
-    failed_of,
     material_for_gathering,
     material_for_items,
     material_for_list,
-    some_failed,
 )
 from questd.actors.quest.owed import (
     Decide,
     GatherItems,
+    JudgeRound,
     ListItems,
     RenderInput,
     RenderOutput,
     Renders,
 )
 from questd.actors.quest.planning import sinks_of
+from questd.actors.quest.round_materials import judgement_of
 from questd.actors.quest.state import QuestState
-from questd.actors.quest.task import Attempt, Completed, Failed, Task, task_status
+from questd.actors.quest.task import Attempt, Task
 from questd.actors.rendering import (
     Material,
-    Scope,
-    StepFacts,
     TextMissing,
     Texts,
     given_to,
@@ -62,40 +59,6 @@ from questd.runtime.errors import BadExpression
 from questd.runtime.expressions import Template
 
 
-def facts_of(state: QuestState, task: Task) -> StepFacts:
-    """The step as expressions see it."""
-    result: Payload = NULL
-    error: Failure | None = None
-    failed_items = () if task.items is None else failed_of(state, task.items)
-    match task.state:
-        case Completed():
-            result = task.state.result
-            if task.items is not None and failed_items:
-                error = some_failed(task.items, failed_items)
-        case Failed():
-            result, error = task.state.result, task.state.failure
-        case _:
-            pass
-    last = task.last
-    return StepFacts(
-        task.key,
-        result,
-        task_status(task),
-        error,
-        task.attempts,
-        None if last is None else last.agent,
-        None if last is None else last.tool,
-        failed_items,
-    )
-
-
-def material_of(state: QuestState, keys: Iterable[str]) -> Material:
-    """Facts of these steps, and the inputs."""
-    return Material(
-        tuple(facts_of(state, state.at(key)) for key in dict.fromkeys(keys)), state.inputs
-    )
-
-
 def order_for(
     state: QuestState,
     compiled: CompiledQuest,
@@ -110,7 +73,7 @@ def order_for(
         task=task.key,
         attempt=attempt,
         step=step,
-        material=_material_for(state, step, task),
+        material=material_for_arguments(state, step, task),
         idempotency_key=idempotency_key(state.id, task),
         place=place,
         heartbeat_timeout_ms=task.step.heartbeat_timeout_ms,
@@ -119,11 +82,10 @@ def order_for(
     )
 
 
-def _material_for(state: QuestState, step: CompiledStep, task: Task) -> Material:
-    if task.item is None:
-        return material_of(state, needed_by(step))
-    material = material_of(state, step.steps)
-    return replace(material, scope=Scope(item=task.item.value, index=task.item.number))
+def material_for_arguments(state: QuestState, step: CompiledStep, task: Task) -> Material:
+    """What its arguments are made of."""
+    keys = needed_by(step) if task.item is None else step.steps
+    return placed(material_of(state, keys, step.rounds), scope_of(task))
 
 
 def needed_by(step: CompiledStep) -> tuple[str, ...]:
@@ -134,7 +96,7 @@ def needed_by(step: CompiledStep) -> tuple[str, ...]:
 def idempotency_key(quest: str, task: Task) -> str:
     """Hash of (quest, step, round, item, redo): the same over retries, restarts and fallback."""
     item = "" if task.item is None else task.item.number
-    text = f"{quest}\0{task.step.key}\x001\0{item}\0{task.redo}"
+    text = f"{quest}\0{task.step.key}\0{task.round.number}\0{item}\0{task.redo}"
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
@@ -152,10 +114,10 @@ class Rendering(Protocol):
 
 
 class Condition(Struct, frozen=True):
-    """Whether a step's ``when`` holds."""
+    """Whether a task's ``when`` holds."""
 
     payloads: tuple[Payload, ...]
-    step: CompiledStep
+    task: str
     when: Template
     material: Material
 
@@ -164,14 +126,15 @@ class Condition(Struct, frozen=True):
         try:
             holds = render_template(self.when, self.material, texts)
         except (BadExpression, TextMissing) as error:
-            return FailTask(self.step.key, rendering_failure(error)), ()
-        return DecideTask(self.step.key, bool(holds)), ()
+            return FailTask(self.task, rendering_failure(error)), ()
+        return DecideTask(self.task, bool(holds)), ()
 
 
 class InputRendering(Struct, frozen=True):
     """What a failed step was given."""
 
     payloads: tuple[Payload, ...]
+    task: str
     step: CompiledStep
     material: Material
 
@@ -182,7 +145,7 @@ class InputRendering(Struct, frozen=True):
         except (BadExpression, TextMissing):
             text = NULL
         payload, blobs = hold(text)
-        return ContinueTask(self.step.key, payload), blobs
+        return ContinueTask(self.task, payload), blobs
 
 
 class OutputRendering(Struct, frozen=True):
@@ -217,42 +180,48 @@ def rendering_for(state: QuestState, compiled: CompiledQuest, due: Renders) -> R
     """What is to be rendered, with all it needs but the texts kept by digest."""
     match due:
         case ListItems(key):
-            step = compiled.steps[key]
-            named = () if step.for_each is None else step.for_each.steps
-            return material_for_list(step, material_of(state, named))
+            task = state.at(key)
+            for_each = compiled.steps[task.step.key].for_each
+            assert for_each is not None
+            return material_for_list(key, for_each, material_for(state, task, for_each))
         case GatherItems(key):
             return material_for_gathering(state, state.at(key))
         case Decide(key):
-            return material_for_condition(state, compiled.steps[key])
+            task = state.at(key)
+            return material_for_condition(state, compiled.steps[task.step.key], task)
+        case JudgeRound(key):
+            task = state.at(key)
+            return judgement_of(state, compiled.steps[task.step.key], task)
         case RenderInput(key):
-            return material_for_step(state, compiled.steps[key], state.at(key))
+            task = state.at(key)
+            return material_for_step(state, compiled.steps[task.step.key], task)
         case RenderOutput():
             return material_for_output(state, compiled)
         case _:
             assert_never(due)
 
 
-def material_for_condition(state: QuestState, step: CompiledStep) -> Condition:
+def material_for_condition(state: QuestState, step: CompiledStep, task: Task) -> Condition:
     """To look at its ``when``."""
     assert step.when is not None
-    material = material_of(state, step.when.steps)
+    material = material_for(state, task, step.when)
     payloads = tuple(payloads_of(material, bool(step.when.inputs)))
-    return Condition(payloads, step, step.when, material)
+    return Condition(payloads, task.key, step.when, material)
 
 
 def material_for_step(state: QuestState, step: CompiledStep, task: Task) -> Rendering:
     """To render what the step was given: its list, if it has one."""
     if task.items is not None:
         return material_for_items(state, task)
-    material = material_of(state, needed_by(step))
+    material = material_for_arguments(state, step, task)
     payloads = tuple(payloads_of(material, bool(step.inputs)))
-    return InputRendering(payloads, step, material)
+    return InputRendering(payloads, task.key, step, material)
 
 
 def material_for_output(state: QuestState, compiled: CompiledQuest) -> OutputRendering:
     """To render the quest's output."""
     if compiled.output is not None:
-        material = material_of(state, compiled.output.steps)
+        material = material_of(state, compiled.output.steps, compiled.output.rounds)
         payloads = tuple(payloads_of(material, bool(compiled.output.inputs)))
         return OutputRendering(payloads, compiled, material)
     material = material_of(state, sinks_of(state))

@@ -9,6 +9,7 @@ from questd.actors.quest.owed import (
     DropAttempt,
     DropWant,
     GatherItems,
+    JudgeRound,
     ListItems,
     RenderInput,
     RenderOutput,
@@ -22,6 +23,7 @@ from questd.actors.quest.task import (
     Gathering,
     Item,
     Items,
+    Judging,
     Listing,
     Ready,
     Running,
@@ -34,6 +36,8 @@ from questd.messages.failure import Failure
 from questd.messages.payload import NULL
 
 ENDED: Final = (Completed, Failed, Skipped)
+_BETWEEN: Final = (Settling, Judging)
+"""Something is rendered for the task, and nothing else is needed for it to go on."""
 
 
 def move(state: QuestState, task: Task, kind: str, to: TaskState) -> None:
@@ -52,7 +56,7 @@ def set_state(state: QuestState, task: Task, to: TaskState) -> None:
         state.running += change
         if not task.step.parallel:
             state.exclusive_running += change
-    state.settling += isinstance(to, Settling) - isinstance(before, Settling)
+    state.settling += isinstance(to, _BETWEEN) - isinstance(before, _BETWEEN)
     if task.index in state.admitted:
         drop_want(state, task)
         if not isinstance(to, Running):
@@ -63,6 +67,8 @@ def set_state(state: QuestState, task: Task, to: TaskState) -> None:
 
 def come_up(state: QuestState, task: Task, now_us: int) -> None:
     """Every dependency has ended."""
+    if state.plan.loops:
+        task.skipped_by = _skipped_before(state, task)
     if task.skipped_by is not None and not task.step.allow_skipped:
         state.doomed[task.index] = None
         return
@@ -78,6 +84,23 @@ def come_up(state: QuestState, task: Task, now_us: int) -> None:
     else:
         set_state(state, task, Ready(now_us))
         enqueue(state, task, now_us)
+
+
+def _skipped_before(state: QuestState, task: Task) -> str | None:
+    """What it waited for need not be what it depends on, where there are loops."""
+    for key in task.step.dependencies:
+        dependency = state.latest_of(key)
+        if isinstance(dependency.state, Skipped):
+            return dependency.key
+    return None
+
+
+def completed(state: QuestState, task: Task, done: Completed) -> Completed | Judging:
+    """Completed, unless it is still to be seen whether its result stands."""
+    if task.step.repeat is None or state.phase != "active":
+        return done
+    state.due.append(JudgeRound(task.key))
+    return Judging(done)
 
 
 def allow(state: QuestState, task: Task, now_us: int) -> None:
@@ -112,8 +135,8 @@ def _on_task_ended(state: QuestState, task: Task, to: Completed | Failed | Skipp
         _on_item_ended(state, task.item, to)
         return
     if isinstance(to, Failed):
-        state.failed_steps.append(task.key)
-    _release_dependents(state, task, to.finished_us)
+        state.failed_steps.append(task.step.key)
+    _release_dependents(state, task, state.last_us)  # a result may stand later than it came
 
 
 def _on_item_ended(state: QuestState, item: Item, to: Completed | Failed | Skipped) -> None:
@@ -158,6 +181,8 @@ def _release_dependents(state: QuestState, task: Task, now_us: int) -> None:
     state.ended += 1
     state.doomed.pop(task.index, None)
     skipped = isinstance(task.state, Skipped)
+    if state.turned and state.latest(task.number) is not task:
+        return  # another round of its step has begun: that one will release them
     for index in state.dependents(task):
         dependent = state.tasks[index]
         if skipped:

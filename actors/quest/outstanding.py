@@ -6,6 +6,7 @@ from questd.actors.quest.owed import (
     Decide,
     Due,
     GatherItems,
+    JudgeRound,
     ListItems,
     ReadPlan,
     RecallAttempt,
@@ -15,7 +16,15 @@ from questd.actors.quest.owed import (
     WantPlace,
 )
 from questd.actors.quest.state import TERMINAL_PHASES, QuestState
-from questd.actors.quest.task import Deciding, Gathering, Listing, Planning, Running, Settling
+from questd.actors.quest.task import (
+    Deciding,
+    Gathering,
+    Judging,
+    Listing,
+    Planning,
+    Running,
+    Settling,
+)
 
 
 def outstanding(state: QuestState) -> list[Due]:
@@ -31,6 +40,8 @@ def outstanding(state: QuestState) -> list[Due]:
                 due.append(RenderInput(task.key))
             case Deciding() if state.phase == "active":
                 due.append(Decide(task.key))
+            case Judging() if state.phase == "active":
+                due.append(JudgeRound(task.key))
             case Listing() if state.phase == "active":
                 due.append(ListItems(task.key))
             case Gathering() if state.phase == "active":

@@ -58,6 +58,12 @@ class Decide(ToRender, frozen=True):
     task: str
 
 
+class JudgeRound(ToRender, frozen=True):
+    """The task has a result: look whether its ``until`` holds, and say ``EndRound``."""
+
+    task: str
+
+
 class ListItems(ToRender, frozen=True):
     """Render the list that the task's ``for_each`` gives, and say ``ExpandTask``."""
 
@@ -80,5 +86,5 @@ class RenderOutput(ToRender, frozen=True):
     """Every step has ended: render the output, and say ``FinishQuest``."""
 
 
-Renders = Decide | RenderInput | ListItems | GatherItems | RenderOutput
+Renders = Decide | RenderInput | JudgeRound | ListItems | GatherItems | RenderOutput
 Due = WantPlace | DropWant | RunAttempt | RecallAttempt | DropAttempt | Renders | ReadPlan

@@ -13,19 +13,10 @@ from questd.actors.quest.commands import PlanTask, Rejected
 from questd.actors.quest.items import TASKS_MAX
 from questd.actors.quest.owed import ReadPlan
 from questd.actors.quest.state import QuestState
-from questd.actors.quest.task import (
-    Attempt,
-    Completed,
-    Failed,
-    Part,
-    Planning,
-    Skipped,
-    Task,
-)
+from questd.actors.quest.task import Completed, Failed, Part, Planning, Skipped, Task
 from questd.messages import events as ev
 from questd.messages.definition import QuestDefinition, StepDefinition
 from questd.messages.failure import TOO_LARGE, Failure
-from questd.messages.payload import Payload
 
 
 def plan(state: QuestState, command: PlanTask) -> list[ev.Event] | Rejected:
@@ -41,15 +32,13 @@ def plan(state: QuestState, command: PlanTask) -> list[ev.Event] | Rejected:
     return [ev.TaskPlanned(task.key, command.steps)]
 
 
-def returned(
-    state: QuestState, task: Task, result: Payload, duration_us: int, attempt: Attempt | None
-) -> Planning:
+def returned(state: QuestState, task: Task, done: Completed) -> Planning:
     """The step plans, and this is its result: to be read. Said again it is no news, whether the plan is refused or not."""
-    if attempt is not None:
-        state.refused[attempt.epoch] = None
+    if done.attempt is not None:
+        state.refused[done.attempt.epoch] = None
     if state.phase == "active":
         state.due.append(ReadPlan(task.key))
-    return Planning(result, duration_us, state.last_us, attempt)
+    return Planning(done.result, done.duration_us, state.last_us, done.attempt)
 
 
 def on_planned(state: QuestState, event: ev.TaskPlanned, now_us: int) -> None:
@@ -94,7 +83,7 @@ def _tie(state: QuestState, task: Task) -> None:
                 task.skipped_by = task.skipped_by or key
             case _:
                 task.unfinished += 1
-                state.edges.setdefault(other.index, []).append(task.index)
+                state.edges.setdefault(other.number, []).append(task.index)
 
 
 def definition_of(state: QuestState) -> QuestDefinition:

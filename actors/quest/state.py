@@ -14,6 +14,7 @@ from questd.actors.quest.task import Ended, Task
 from questd.messages.definition import QuestDefinition, StepDefinition
 from questd.messages.failure import Failure
 from questd.messages.heads import QuestStatus
+from questd.messages.loops import wired
 from questd.messages.payload import Payload
 
 Phase = Literal["pending", "active", "stopping"] | Ended
@@ -33,6 +34,7 @@ QUEST_MOVES: Final[dict[tuple[Phase, str], Phase]] = {
 
 TERMINAL_PHASES: Final = frozenset({"completed", "failed", "cancelled"})
 NOTHING_GROWN: Final[dict[str, int]] = {}
+NOTHING_TURNED: Final[dict[int, int]] = {}
 
 
 class IllegalMove(Exception):
@@ -46,28 +48,45 @@ class IllegalMove(Exception):
 
 
 class Plan:
-    """The immutable shape of a definition, shared by all its quests."""
+    """The immutable shape of a definition, shared by all its quests.
 
-    __slots__ = ("definition", "dependents", "digest", "index", "sinks", "steps")
+    ``waits``: for each step those whose end it waits for, its dependencies but for loops (messages/loops.py); ``dependents`` the other way.
+    ``sinks``: the steps on which none depends.
+    """
+
+    __slots__ = (
+        "definition",
+        "dependents",
+        "digest",
+        "index",
+        "loops",
+        "sinks",
+        "steps",
+        "waits",
+    )
 
     def __init__(self, definition: QuestDefinition, digest: str) -> None:
         self.definition = definition
         self.digest = digest
         self.steps = definition.steps
         self.index = {step.key: n for n, step in enumerate(self.steps)}
+        made = wired(self.steps)
+        self.waits, self.loops = made.waits, made.loops
         dependents: list[list[int]] = [[] for _ in self.steps]
-        for n, step in enumerate(self.steps):
-            for key in step.dependencies:
-                dependents[self.index[key]].append(n)
+        for n, waits in enumerate(self.waits):
+            for other in waits:
+                dependents[other].append(n)
         self.dependents = tuple(tuple(each) for each in dependents)
-        self.sinks = tuple(n for n, each in enumerate(self.dependents) if not each)
+        needed = {key for step in self.steps for key in step.dependencies}
+        self.sinks = tuple(n for n, step in enumerate(self.steps) if step.key not in needed)
 
 
 class QuestState:
     """The fold. ``due`` is the delta that the shell takes; ``admitted``: the tasks that ask for a place, and is it in vain?
 
     ``tasks`` begins with the document's steps. ``grown``: the places of those that came while it ran. ``planned``: the steps that joined
-    it; ``edges``: which of them wait for a task.
+    it; ``edges``: which of them wait for a step (by its number). ``turned``: for a step (by its place in the document) that runs again, the
+    place of its latest round's task. ``sent_back``: how often it was, by all its loops.
     """
 
     __slots__ = (
@@ -102,12 +121,14 @@ class QuestState:
         "refused",
         "running",
         "secrets",
+        "sent_back",
         "settling",
         "started_us",
         "stopping_us",
         "tasks",
         "timers",
         "total_timeout_ms",
+        "turned",
         "version",
         "version_label",
     )
@@ -135,10 +156,12 @@ class QuestState:
         self.last_us = 0
         self.deadline_us: int | None = None
         self.total_timeout_ms: int | None = None
-        self.tasks = [Task(n, s, len(s.dependencies)) for n, s in enumerate(plan.steps)]
+        self.tasks = [Task(n, s, len(plan.waits[n])) for n, s in enumerate(plan.steps)]
         self.grown = NOTHING_GROWN
         self.planned: list[StepDefinition] = []
         self.edges: dict[int, list[int]] = {}
+        self.turned = NOTHING_TURNED
+        self.sent_back = 0
         self.ended = 0
         self.running = 0
         self.settling = 0
@@ -165,6 +188,20 @@ class QuestState:
         index = self.plan.index.get(key)
         return self.tasks[self.grown[key] if index is None else index]
 
+    def latest(self, number: int) -> Task:
+        """The task of a step, by its place in the document, in its latest round."""
+        return self.tasks[self.turned.get(number, number)]
+
+    def latest_of(self, key: str) -> Task:
+        """The task of a step, planned or of the document, in its latest round."""
+        number = self.plan.index.get(key)
+        return self.tasks[self.grown[key]] if number is None else self.latest(number)
+
+    def steps_now(self) -> list[Task]:
+        """Every step in its latest round: those of the document, then those that joined."""
+        own = [self.latest(number) for number in range(len(self.plan.steps))]
+        return [*own, *(self.at(step.key) for step in self.planned)]
+
     def join(self, task: Task) -> None:
         """One more task of a quest that runs, at the next place."""
         assert task.index == len(self.tasks)
@@ -175,8 +212,10 @@ class QuestState:
 
     def dependents(self, task: Task) -> tuple[int, ...]:
         """The places of the tasks that wait for this one's end."""
-        own = self.plan.dependents[task.index] if task.part is None else ()
-        return (*own, *self.edges.get(task.index, ())) if self.edges else own
+        own = self.plan.dependents[task.number] if task.part is None else ()
+        if self.turned:
+            own = tuple(self.turned.get(number, number) for number in own)
+        return (*own, *self.edges.get(task.number, ())) if self.edges else own
 
     @property
     def status(self) -> QuestStatus:

@@ -3,7 +3,8 @@
 A task is *pending* until its dependencies have ended, *deciding* while its ``when`` is looked at, *ready* when it could run, *running* through one attempt,
 *retrying* between attempts, *waiting* for a decision, *settling* when it has failed and the input that stands in for
 its result is still to be rendered, and then completed, failed, skipped or cancelled. A task whose attempt was lost is ready again and
-remembers the lost attempt: its result still counts until another attempt has started.
+remembers the lost attempt: its result still counts until another attempt has started. A task whose step has a ``repeat`` is *judging* when
+it has a result, until it is known whether that stands or the quest goes back for another round.
 
 The task of a step with ``for_each`` never runs itself: it is *listing* while the list is rendered, *spread* while the tasks of its items
 are under way, and *gathering* while their results are put together. The task of a step that plans is *planning* from its result on, until
@@ -19,7 +20,7 @@ from msgspec import Struct
 from questd.messages.definition import Fallback, StepDefinition
 from questd.messages.failure import Failure
 from questd.messages.heads import TaskStatus
-from questd.messages.payload import Payload
+from questd.messages.payload import NULL, Payload
 
 Ended = Literal["completed", "failed", "cancelled"]
 TaskPhase = Literal[
@@ -34,6 +35,7 @@ TaskPhase = Literal[
     "retrying",
     "waiting",
     "settling",
+    "judging",
     "skipped",
     Ended,
 ]
@@ -44,25 +46,29 @@ TASK_MOVES: Final[dict[tuple[TaskPhase, str], tuple[TaskPhase, ...]]] = {
     ("deciding", "task.allowed"): ("ready", "listing"),
     ("deciding", "task.failed"): ("settling", "failed"),
     ("ready", "attempt.started"): ("running",),
-    ("ready", "attempt.completed"): ("completed", "planning"),
+    ("ready", "attempt.completed"): ("completed", "planning", "judging"),
     ("ready", "attempt.failed"): ("retrying", "settling", "failed"),
     ("ready", "task.failed"): ("settling", "failed"),
     ("retrying", "attempt.started"): ("running",),
     ("retrying", "task.failed"): ("settling", "failed"),
-    ("running", "attempt.completed"): ("completed", "planning"),
+    ("running", "attempt.completed"): ("completed", "planning", "judging"),
     ("running", "attempt.failed"): ("retrying", "settling", "failed"),
     ("running", "attempt.lost"): ("ready",),
     ("running", "attempt.cancelled"): ("cancelled",),
     ("ready", "breakpoint.opened"): ("waiting",),
-    ("waiting", "breakpoint.resolved"): ("ready",),
-    ("waiting", "attempt.completed"): ("completed", "planning"),
+    ("waiting", "breakpoint.resolved"): ("ready", "judging"),
+    ("waiting", "attempt.completed"): ("completed", "planning", "judging"),
     ("waiting", "attempt.failed"): ("retrying", "settling", "failed"),
-    ("ready", "task.completed"): ("completed", "planning"),
+    ("ready", "task.completed"): ("completed", "planning", "judging"),
     ("waiting", "task.failed"): ("settling", "failed"),
+    ("judging", "task.accepted"): ("completed",),
+    ("judging", "task.sent_back"): ("completed",),
+    ("judging", "task.failed"): ("settling", "failed"),
+    ("judging", "breakpoint.opened"): ("waiting",),
     ("listing", "task.expanded"): ("spread",),
     ("listing", "task.failed"): ("settling", "failed"),
     ("spread", "task.failed"): ("settling", "failed"),
-    ("gathering", "task.gathered"): ("completed",),
+    ("gathering", "task.gathered"): ("completed", "judging"),
     ("gathering", "task.failed"): ("settling", "failed"),
     ("planning", "task.planned"): ("completed",),
     ("planning", "task.failed"): ("settling", "failed"),
@@ -162,13 +168,14 @@ class Retrying(Struct, frozen=True):
 
 
 class Waiting(Struct, frozen=True):
-    """A person must decide; ``breakpoint`` is the n of its opening."""
+    """A person must decide; ``breakpoint`` is the n of its opening. ``judged``: what it has, if another round is asked about."""
 
     breakpoint: int
     since_us: int
     question: str
     options: tuple[str, ...]
     lost: Attempt | None = None
+    judged: "Completed | None" = None
     phase: ClassVar[TaskPhase] = "waiting"
 
 
@@ -188,6 +195,14 @@ class Completed(Struct, frozen=True):
     duration_us: int
     attempt: Attempt | None
     phase: ClassVar[TaskPhase] = "completed"
+
+
+class Judging(Struct, frozen=True):
+    """Has a result, and its ``until`` is to be looked at. ``granted``: a person allowed one more round than the quest may have."""
+
+    done: Completed
+    granted: bool = False
+    phase: ClassVar[TaskPhase] = "judging"
 
 
 class Failed(Struct, frozen=True):
@@ -229,11 +244,27 @@ TaskState = (
     | Retrying
     | Waiting
     | Settling
+    | Judging
     | Completed
     | Failed
     | Skipped
     | Cancelled
 )
+
+
+class Round(Struct, frozen=True):
+    """Which round of its step a task is, and what it was told. ``before``: the place of the round before.
+
+    ``taken``: rounds of the step's own ``repeat``, this one included, since another loop last sent it back.
+    """
+
+    number: int = 1
+    feedback: Payload = NULL
+    taken: int = 1
+    before: int = -1
+
+
+FIRST: Final = Round()
 
 
 class Item(Struct, frozen=True):
@@ -266,7 +297,7 @@ class Task:
     """One unit of work: its step, its state, and what stays true over all its attempts.
 
     ``choice``: 0 while the step's own agent is asked, then the number of the fallback; ``spent``: attempts before it. ``losses`` and
-    ``unbegun`` are of the present choice.
+    ``unbegun`` are of the present choice. ``index``: its place among the quest's tasks; ``number``: its step's place in the document.
     """
 
     __slots__ = (
@@ -280,9 +311,11 @@ class Task:
         "key",
         "last",
         "losses",
+        "number",
         "part",
         "plans",
         "redo",
+        "round",
         "skipped_by",
         "spent",
         "state",
@@ -293,12 +326,14 @@ class Task:
 
     def __init__(self, index: int, step: StepDefinition, unfinished: int) -> None:
         self.index = index
+        self.number = index
         self.key = step.key
         self.item: Item | None = None
         self.items: Items | None = None
         self.part: Part | None = None
         self.plans: Part | None = None
         self.step = step
+        self.round = FIRST
         self.state: TaskState = PENDING
         self.unfinished = unfinished
         self.attempts = 0
@@ -341,7 +376,7 @@ def task_status(task: Task) -> TaskStatus:
     match task.state.phase:
         case "deciding" | "listing":
             return "pending"
-        case "settling" | "spread" | "gathering" | "planning":
+        case "settling" | "judging" | "spread" | "gathering" | "planning":
             return "running"
         case phase:
             return phase

@@ -5,7 +5,17 @@ import heapq
 from questd.actors.quest.admission import admit, enqueue
 from questd.actors.quest.commands import AbandonAttempts, Command, ExpireQuest, ExpireTask
 from questd.actors.quest.state import QuestState
-from questd.actors.quest.task import Cancelled, Completed, Failed, Retrying, Settling, Skipped
+from questd.actors.quest.task import (
+    Cancelled,
+    Completed,
+    Failed,
+    Judging,
+    Retrying,
+    Settling,
+    Skipped,
+    TaskState,
+    Waiting,
+)
 
 
 def arm(state: QuestState, at_us: int, kind: str, index: int) -> None:
@@ -21,12 +31,20 @@ def _timer_counts(state: QuestState, timer: tuple[int, str, int]) -> bool:
             counts = isinstance(task_state, Retrying) and task_state.until_us == at_us
             return counts and state.phase == "active"
         case "expire_task":
-            over = Completed | Failed | Skipped | Cancelled | Settling
-            return state.phase == "active" and not isinstance(state.tasks[index].state, over)
+            return state.phase == "active" and not _has_ended(state.tasks[index].state)
         case "expire_quest":
             return state.phase == "active"
         case _:
             return state.phase == "stopping"
+
+
+def _has_ended(state: TaskState) -> bool:
+    """As far as the time of its step goes: what has its result, or its last failure, has made it in time."""
+    match state:
+        case Completed() | Failed() | Skipped() | Cancelled() | Settling() | Judging():
+            return True
+        case _:
+            return isinstance(state, Waiting) and state.judged is not None
 
 
 def next_wake_us(state: QuestState) -> int | None:

@@ -240,6 +240,7 @@ class StepActor(Actor):
             attempt.timeout_ms,
             order.heartbeat_timeout_ms,
             order.deadline_us,
+            order.material.scope.round,
         )
         assert self._address is not None
         self._delivered = True

@@ -15,6 +15,8 @@ MEANINGS: Final = {
     "retry": "run it again",
     "complete": "give its result yourself",
     "fail": "let it fail",
+    "again": "one round more",
+    "accept": "go on with the result as it is",
 }
 
 

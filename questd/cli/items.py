@@ -8,19 +8,22 @@ from msgspec import UnsetType
 from questd.cli.marks import MARKS, length
 from questd.cli.output import one_line, table
 from questd.client.errors import NotFound
-from questd.messages.address import step_of
+from questd.messages.address import round_of, step_of
 from questd.views.shapes import QuestView, StepView, TaskView, WaitView
 
 
 def items_text(step: StepView) -> str:
-    """How many of its items are done, and what became of the others; nothing of a step that has none."""
+    """How many items are done in its latest round, what became of the others, and which round that is; nothing where there is one of each."""
     if isinstance(step.tasks, UnsetType):
         return ""
+    last = max(map(round_of, step.tasks))
+    items = [each for name, each in step.tasks.items() if "[" in name and round_of(name) == last]
     counts: dict[str, int] = {}
-    for task in step.tasks.values():
+    for task in items:
         counts[task.status] = counts.get(task.status, 0) + 1
-    told = [f"{counts.pop('completed', 0)} of {len(step.tasks)} items"]
+    told = [f"{counts.pop('completed', 0)} of {len(items)} items"] if items else []
     told += [f"{count} {status}" for status, count in counts.items() if status != "pending"]
+    told += [f"round {last}"] if last > 1 else []
     return ", ".join(told)
 
 

@@ -83,6 +83,10 @@ class _Lines:
                 return f"{task}: {failure.kind}: {failure.message}{then}"
             case ev.AttemptLost(task, reason=reason):
                 return f"{task}: lost: {reason}"
+            case ev.TaskSentBack(task, to):
+                return f"{task}: goes back to {to}"
+            case ev.TaskAccepted(task, exhausted) if exhausted:
+                return f"{task}: goes on as it is, without another round"
             case ev.BreakpointOpened(task, question=question):
                 return f"{task}: {question}"
             case ev.BreakpointResolved(task=task, choice=choice):
@@ -208,24 +212,22 @@ class Drawing:
 
 
 def chosen(state: QuestState, most: int) -> tuple[list[Task], int]:
-    """The steps to draw, in document order, and how many are left out."""
-    tasks = [task for task in state.tasks if task.item is None]
+    """The steps to draw, each in its latest round, in document order, and how many are left out."""
+    tasks = state.steps_now()
     if len(tasks) <= most:
         return tasks, 0
     rank = {status: place for place, status in enumerate(FIRST)}
     ranked = sorted(
-        tasks, key=lambda task: (rank.get(step_status(state, task), len(rank)), task.index)
+        tasks, key=lambda task: (rank.get(step_status(state, task), len(rank)), task.number)
     )
-    shown = sorted(ranked[: most - 1], key=lambda task: task.index)
+    shown = sorted(ranked[: most - 1], key=lambda task: task.number)
     return shown, len(tasks) - len(shown)
 
 
 def counted(state: QuestState) -> str:
     """How many steps are in which state."""
     counts: dict[str, int] = {}
-    for task in state.tasks:
-        if task.item is not None:
-            continue
+    for task in state.steps_now():
         status = step_status(state, task)
         counts[status] = counts.get(status, 0) + 1
     return ", ".join(f"{count} {status}" for status, count in counts.items())

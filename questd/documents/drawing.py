@@ -66,10 +66,19 @@ def draw_text(definition: QuestDefinition) -> str:
                 condition,
                 items,
                 plan,
+                _again(step),
                 alone,
             ]
             lines.append(f"{first:>4}  {'  '.join(cell for cell in cells if cell)}".rstrip())
     return "\n".join(lines) + "\n"
+
+
+def _again(step: StepDefinition) -> str:
+    repeat = step.repeat
+    if repeat is None:
+        return ""
+    whence = f" from {repeat.back_to}" if repeat.back_to not in (None, step.key) else ""
+    return f"again{whence} until {_cut(repeat.until)}, at most {_count(repeat.max_rounds, 'round')}"
 
 
 def draw_mermaid(definition: QuestDefinition) -> str:
@@ -82,6 +91,10 @@ def draw_mermaid(definition: QuestDefinition) -> str:
         lines.append(f'    n{number}{opening}"{label}"{closing}')
     for number, needed in enumerate(graph.needs):
         lines.extend(f"    n{other} --> n{number}" for other in needed)
+    for number, step in enumerate(definition.steps):
+        if step.repeat is not None:
+            target = graph.numbers[step.repeat.back_to or step.key]
+            lines.append(f"    n{number} -. again .-> n{target}")
     return "\n".join(lines) + "\n"
 
 

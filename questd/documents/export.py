@@ -18,6 +18,7 @@ from questd.messages.definition import (
     InputDefinition,
     QuestDefinition,
     QuestLimits,
+    Repeat,
     RetryPolicy,
     StepDefinition,
 )
@@ -80,7 +81,10 @@ def _put_length(document: dict[str, Any], name: str, length_ms: int | None) -> N
 
 def _limits(limits: QuestLimits) -> dict[str, Any]:
     written: dict[str, Any] = {} if limits.parallel is None else {"parallel": limits.parallel}
-    return {**written, "steps": limits.steps}
+    written["steps"] = limits.steps
+    if limits.rounds != QuestLimits().rounds:
+        written["rounds"] = limits.rounds
+    return written
 
 
 def _defaults(definition: QuestDefinition) -> dict[str, Any]:
@@ -134,6 +138,8 @@ def _step(step: StepDefinition, base: RetryPolicy) -> dict[str, Any]:
         written["plan"] = {"max_steps": step.plan_steps}
     if step.fallback:
         written["fallback"] = [_fallback(other) for other in step.fallback]
+    if step.repeat is not None:
+        written["repeat"] = _repeat(step.repeat)
     return written
 
 
@@ -151,6 +157,14 @@ def _fallback(other: Fallback) -> dict[str, Any]:
     if other.tool is not None:
         written["tool"] = other.tool
     _put_length(written, "timeout", other.timeout_ms)
+    return written
+
+
+def _repeat(repeat: Repeat) -> dict[str, Any]:
+    plain, written = Repeat(""), {"until": repeat.until}
+    for field in ("back_to", "max_rounds", "feedback", "on_exhausted"):
+        if (value := getattr(repeat, field)) != getattr(plain, field):
+            written[field] = value
     return written
 
 

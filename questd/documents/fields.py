@@ -13,31 +13,15 @@ from msgspec import Struct
 from questd.actors.graph.checks import ATTEMPTS_MAX, BACKOFF_MAX, NAME_MAX, PARALLEL_MAX, STEPS_MAX
 from questd.actors.graph.durations import DURATION_PATTERN, parse_duration
 from questd.actors.graph.problems import At, nearest_name, shorten
-from questd.documents.faults import Fault, fault
-from questd.documents.tree import Node, Place, plain
-from questd.messages.definition import STEP_KEY_PATTERN, OnError, Partial
-
-
-class _Absent:
-    """Stands for a value that was refused."""
-
-
-ABSENT: Any = _Absent()
-
-
-class Sheet:
-    """What is wrong so far, and which places have been refused already."""
-
-    def __init__(self, settled: set[At]) -> None:
-        self.faults: list[Fault] = []
-        self.settled = settled
-
-    def refuse(self, at: At, place: Place, message: str, hint: str = "") -> Any:
-        """Note a fault. Gives ABSENT."""
-        if at not in self.settled:
-            self.settled.add(at)
-            self.faults.append(fault(at, place, message, hint))
-        return ABSENT
+from questd.documents.sheet import ABSENT, Sheet, is_nested, say
+from questd.documents.tree import Node, plain
+from questd.messages.definition import (
+    ROUNDS_MAX,
+    STEP_KEY_PATTERN,
+    OnError,
+    OnExhausted,
+    Partial,
+)
 
 
 class Kind(Struct, frozen=True):
@@ -56,22 +40,6 @@ class Field(Struct, frozen=True):
 
 
 Fields = Mapping[str, Field]
-
-
-def is_nested(node: Node) -> bool:
-    """Whether it is a mapping or a list, and no scalar."""
-    return node.mapping is not None or node.items is not None
-
-
-def say(node: Node) -> str:
-    """What stands there, for a message."""
-    if node.mapping is not None:
-        return "a mapping"
-    if node.items is not None:
-        return "a list"
-    if isinstance(node.value, str):
-        return f"the text {shorten(node.value, 40)}"
-    return shorten(node.text or "null", 40).strip('"')
 
 
 def read_text(sheet: Sheet, node: Node, at: At) -> Any:
@@ -183,15 +151,18 @@ def read_expression(sheet: Sheet, node: Node, at: At) -> Any:
     return read_text(sheet, node, at)
 
 
-def read_word(sheet: Sheet, node: Node, at: At, policies: tuple[str, ...]) -> Any:
+def one_of(words: tuple[str, ...]) -> Kind:
     """One of these words."""
-    if node.value in policies and isinstance(node.value, str):
-        return node.value
-    near = nearest_name(node.value, policies) if isinstance(node.value, str) else None
-    hint = f"did you mean {near}?" if near else ""
-    return sheet.refuse(
-        at, node.place, f"must be one of {', '.join(policies)}, not {say(node)}", hint
-    )
+
+    def read(sheet: Sheet, node: Node, at: At) -> Any:
+        if node.value in words and isinstance(node.value, str):
+            return node.value
+        near = nearest_name(node.value, words) if isinstance(node.value, str) else None
+        hint = f"did you mean {near}?" if near else ""
+        message = f"must be one of {', '.join(words)}, not {say(node)}"
+        return sheet.refuse(at, node.place, message, hint)
+
+    return Kind(read, {"enum": list(words)})
 
 
 def read_fields(sheet: Sheet, node: Node, at: At, fields: Fields, later: str = "") -> Any:
@@ -246,19 +217,13 @@ LABELS = Kind(
     {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}},
 )
 ARGUMENTS = Kind(read_arguments, {"type": "object"})
+ON_ERROR = one_of(get_args(OnError))
+ON_EXHAUSTED = one_of(get_args(OnExhausted))
 EXPRESSION = Kind(read_expression, {"type": "string"})
 PRIORITY = Kind(read_integer, {"type": "integer", "minimum": 1, "maximum": 10})
 
 
-def _word(words: tuple[str, ...]) -> Kind:
-    def read(sheet: Sheet, node: Node, at: At) -> Any:
-        return read_word(sheet, node, at, words)
-
-    return Kind(read, {"enum": list(words)})
-
-
-ON_ERROR = _word(get_args(OnError))
-PARTIAL = _word(get_args(Partial))
+PARTIAL = one_of(get_args(Partial))
 
 
 def _integer(low: int, high: int) -> Kind:
@@ -269,11 +234,17 @@ def _number(low: float, high: float) -> Kind:
     return Kind(read_number, {"type": "number", "minimum": low, "maximum": high})
 
 
-def _object(fields: Fields, later: str = "") -> Kind:
+def _object(fields: Fields, later: str = "", required: tuple[str, ...] = ()) -> Kind:
     def read(sheet: Sheet, node: Node, at: At) -> Any:
-        return read_fields(sheet, node, at, fields, later)
+        found = read_fields(sheet, node, at, fields, later)
+        absent = [
+            name for name in required if node.mapping is not None and name not in node.mapping
+        ]
+        for name in absent:
+            sheet.refuse((*at, name), node.place, "is missing")
+        return ABSENT if absent else found
 
-    return Kind(read, object_schema(fields))
+    return Kind(read, object_schema(fields, required))
 
 
 def read_plan(sheet: Sheet, node: Node, at: At) -> Any:
@@ -321,9 +292,10 @@ RETRY_FIELDS: Fields = {
 LIMITS_FIELDS: Fields = {
     "parallel": Field("parallel", _integer(1, PARALLEL_MAX), "Tasks that may run at once."),
     "steps": Field("steps", _integer(1, STEPS_MAX), "Steps that the quest may have."),
+    "rounds": Field("rounds", _integer(1, ROUNDS_MAX), "How often its loops may send it back."),
 }
 RETRY = _object(RETRY_FIELDS)
-LIMITS = _object(LIMITS_FIELDS, "rounds tokens cost")
+LIMITS = _object(LIMITS_FIELDS, "tokens cost")
 DEFAULTS_FIELDS: Fields = {
     "timeout": Field("default_timeout_ms", DURATION, "One attempt's, where its step has none."),
     "retry": Field("default_retry", RETRY, "The retries of a step that says nothing else."),
@@ -341,6 +313,14 @@ FALLBACK_FIELDS: Fields = {
 }
 PLAN = Kind(read_plan, object_schema(PLAN_FIELDS, ("max_steps",)))
 FALLBACKS = _list_of(FALLBACK_FIELDS)
+REPEAT_FIELDS: Fields = {
+    "until": Field("until", CONDITION, "An expression: the step's result stands if it holds."),
+    "back_to": Field("back_to", KEY, "Where the next round begins: this step, or one before it."),
+    "max_rounds": Field("max_rounds", _integer(1, ROUNDS_MAX), "How many, the first included."),
+    "feedback": Field("feedback", ANYTHING, "What the next round is told; else the result."),
+    "on_exhausted": Field("on_exhausted", ON_EXHAUSTED, "What follows when no round is left."),
+}
+REPEAT = _object(REPEAT_FIELDS, required=("until",))
 STEP_FIELDS: Fields = {
     "key": Field("key", KEY, "The step's own name in this document."),
     "agent": Field("agent", NAME, "Who does it."),
@@ -371,9 +351,10 @@ STEP_FIELDS: Fields = {
     "max_parallel": Field("max_parallel", _integer(1, PARALLEL_MAX), "Items at once."),
     "partial": Field("partial", PARTIAL, "continue: goes on without the items that fail."),
     "plan": Field("plan_steps", PLAN, "Its result is a plan: {steps: […]}, which join the quest."),
+    "repeat": Field("repeat", REPEAT, "Sends the quest back unless its result stands."),
 }
 STEP_LATER = (
-    "compensate repeat breakpoint gate use wait_for sleep ask route labels affinity default inputs"
+    "compensate breakpoint gate use wait_for sleep ask route labels affinity default inputs"
 )
 QUEST_FIELDS: Fields = {
     "name": Field("name", NAME, "What the quest is called."),

@@ -21,12 +21,11 @@ from questd.documents.fields import (
     QUEST_LATER,
     STEP_FIELDS,
     STEP_LATER,
-    Sheet,
     read_boolean,
     read_fields,
-    say,
 )
 from questd.documents.json_text import read_json
+from questd.documents.sheet import Sheet, say
 from questd.documents.tree import Node, TreeBuilder, Unreadable, keys_at, place_of, plain
 from questd.documents.yaml_text import read_yaml
 from questd.messages.definition import (
@@ -34,6 +33,7 @@ from questd.messages.definition import (
     InputDefinition,
     QuestDefinition,
     QuestLimits,
+    Repeat,
     RetryPolicy,
     StepDefinition,
 )
@@ -98,8 +98,9 @@ def load_plan(text: bytes, ground: Ground) -> tuple[StepDefinition, ...]:
     steps = _read_plan(sheet, tree, into.default_retry or RetryPolicy())
     first = len(into.steps)
     whole = replace(into, steps=(*into.steps, *steps))
-    problems = check(whole, settled=[_moved(at, first) for at in sheet.settled])
-    problems += check_planned(whole, ground)
+    checked = replace(into, steps=(*into.steps, *(replace(each, repeat=None) for each in steps)))
+    problems = check(checked, settled=[_moved(at, first) for at in sheet.settled])
+    problems += check_planned(whole, ground)  # which refuses a loop as such
     for problem in problems:
         at = _in_the_text(_moved(problem.at, -first), tree)
         sheet.faults.append(fault(at, place_of(tree, at), problem.message, problem.hint))
@@ -228,12 +229,19 @@ def _read_step(sheet: Sheet, number: int, node: Node, base: RetryPolicy) -> Step
         sheet.settled.add((*at, "agent"))
     if "retry" in found:
         found["retry"] = replace(base, **found["retry"])
+    if "repeat" in found:
+        found["repeat"] = _read_repeat(found["repeat"])
     found["fallback"] = tuple(Fallback(**other) for other in found.get("fallback", ()))
     for place in range(len(found["fallback"])):
         if (*at, "fallback", place, "capability") in sheet.settled:
             sheet.settled.add((*at, "fallback", place, "agent"))
     found.setdefault("key", "")
     return StepDefinition(**found)
+
+
+def _read_repeat(found: dict[str, Any]) -> Repeat | None:
+    """None where its ``until`` was refused."""
+    return Repeat(**found) if "until" in found else None
 
 
 def _read_inputs(sheet: Sheet, node: Node) -> dict[str, InputDefinition] | None:

@@ -1,12 +1,15 @@
 """One quest as its durable events tell it, kept apart from the production fold on purpose."""
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from questd.actors.quest.state import QuestState
 from questd.messages import events as ev
 from questd.messages.definition import QuestDefinition
 from questd.messages.failure import TIMEOUT
 from questd.messages.payload import Payload
+
+if TYPE_CHECKING:
+    from questd.simulation.loops import Loops
 
 NEVER_US: Final = -(10**18)
 SAID_BY_THE_DAEMON: Final = frozenset(
@@ -50,6 +53,14 @@ class Account:
         self.tries: dict[str, int] = {}
         self.losses: dict[str, int] = {}
         self.given_up: dict[str, None] = {}
+        self.loops: Loops
+        self.rounds: dict[str, int] = {}
+        self.taken: dict[str, int] = {}
+        self.judging: dict[str, bytes | None] = {}
+        self.judged_failed: dict[str, None] = {}
+        self.asked: dict[str, None] = {}
+        self.sent_back = 0
+        self.feedback: dict[str, Any] = {}
         self.undecided: dict[str, int] = {}
         self.refused: dict[int, None] = {}
         self.actors: dict[str, None] = {}
@@ -64,6 +75,15 @@ class Account:
         self.planned: dict[str, list[str]] = {}
         self.keys: dict[str, str] = {}
         self.sent: dict[str, tuple[bytes, str]] = {}
+
+    def now(self, key: str) -> str:
+        """The id of a step's task in its latest round."""
+        number = self.rounds.get(key, 1)
+        return key if number == 1 else f"{key}@{number}"
+
+    def round_of(self, task: str) -> int:
+        """The number in its id."""
+        return int(task.partition("@")[2] or 1)
 
     @property
     def version(self) -> int:

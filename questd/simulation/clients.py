@@ -130,7 +130,7 @@ class Client:
 
 
 class Operator:
-    """A person who decides about lost attempts, until each is decided."""
+    """A person who decides what quests wait for, until each is decided."""
 
     def __init__(self, ask: Ask, agenda: Agenda, chance: Chance) -> None:
         self._ask = ask
@@ -139,12 +139,12 @@ class Operator:
         self._number = 0
         self.open = 0
 
-    def decide(self, quest: str, task: str) -> None:
+    def decide(self, quest: str, task: str, options: tuple[str, ...]) -> None:
         """A breakpoint has opened; sometimes two people answer."""
         for _ in range(self._chance.pick((1, 1, 2))):
             self.open += 1
             self._number += 1
-            choice = self._chance.pick(("retry", "retry", "complete", "fail"))
+            choice = self._chance.pick((options[0], *options))
             result = b'"decided"' if choice == "complete" else None
             resolve = ResolveTask(quest, choice, f"operator-{self._number}", task, result)
             delay_us = self._chance.skewed(MILLISECOND, 3 * SECOND)

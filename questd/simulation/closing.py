@@ -134,7 +134,8 @@ def _history(world: World) -> None:
 def _tasks(world: World) -> None:
     for row in world.historian.tables.rows["tasks"].values():
         account = world.ledger.accounts[row["quest"]]
-        done = row["task"] in account.completed
+        task = row["task"]
+        done = task in account.completed and task not in account.judged_failed
         _demand(
             (row["status"] == "completed") == done,
             f"history says {row['quest']} {row['task']} is {row['status']}",

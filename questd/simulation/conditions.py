@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from questd.messages import events as ev
+from questd.simulation import loops
 from questd.simulation.accounts import Account
 from questd.simulation.chance import Chance
 from questd.simulation.items import failed_steps, items_of
@@ -20,9 +21,11 @@ def _was_tried_once(account: Account, key: str) -> bool:
 
 
 ABOUT: Final[dict[str, Callable[[Account, str], bool]]] = {
-    "{}.status == 'completed'": lambda account, key: key in account.completed,
+    "{}.status == 'completed'": lambda account, key: (
+        key in account.completed and key not in account.failed
+    ),
     "{}.attempts < 2": _was_tried_once,
-    "not {}.error": lambda account, key: key not in failed_steps(account),
+    "not {}.error": lambda account, key: account.steps[key].key not in failed_steps(account),
     "{}.status != 'skipped'": lambda account, key: key not in account.skipped,
 }
 
@@ -44,9 +47,10 @@ def note_decision(
     where, step = f"{account.quest} {task}", account.steps[task]
     before = task in account.allowed or task in account.latest or task in account.skipped
     expect(not before, f"{where}: decided twice, or after it had begun")
-    over = all(key in account.ended for key in step.dependencies)
-    expect(over, f"{where}: decided too soon")
-    after = not step.allow_skipped and any(k in account.skipped for k in step.dependencies)
+    expect(loops.over(account, step), f"{where}: decided too soon")
+    after = not step.allow_skipped and any(
+        account.now(key) in account.skipped for key in step.dependencies
+    )
     right = after or step.when is not None
     if right and not after and step.when is not None:
         right = skipped is not holds(account, step.when, step.dependencies)
@@ -63,5 +67,5 @@ def holds(account: Account, condition: str, dependencies: tuple[str, ...]) -> bo
         return ALONE[condition]
     first = dependencies[0]
     return next(said for text, said in ABOUT.items() if text.format(first) == condition)(
-        account, first
+        account, account.now(first)
     )

@@ -15,6 +15,7 @@ from questd.messages import events as ev
 from questd.messages.definition import StepDefinition
 from questd.messages.exchange import Invocation
 from questd.messages.payload import Payload
+from questd.simulation import loops
 from questd.simulation.accounts import Account
 from questd.simulation.chance import Chance
 
@@ -53,7 +54,8 @@ def draw_items(chance: Chance, earlier: list[StepDefinition], of: StepDefinition
 
 def items_of(account: Account, whole: str) -> list[str]:
     """The ids of its items, in order."""
-    return [f"{whole}[{number}]" for number in range(len(account.spread.get(whole, ())))]
+    key, at, number = whole.partition("@")
+    return [f"{key}[{n}]{at}{number}" for n in range(len(account.spread.get(whole, ())))]
 
 
 def expanded(account: Account, event: ev.TaskExpanded, text: TextOf, expect: Expect) -> None:
@@ -61,14 +63,16 @@ def expanded(account: Account, event: ev.TaskExpanded, text: TextOf, expect: Exp
     where, step = f"{account.quest} {event.task}", account.steps[event.task]
     right = step.for_each is not None and event.task not in account.spread
     expect(right and event.task not in account.failed, f"{where}: expanded for no reason")
-    ready = all(key in account.ended for key in step.dependencies) and not account.stopping
+    ready = loops.over(account, step) and not account.stopping
     decided = step.when is None or event.task in account.allowed
     expect(ready and decided and event.task not in account.skipped, f"{where}: expanded too soon")
     given = [json.loads(text(account, item) or b"") for item in event.items]
     wanted = _list_for(account, step)
     expect(wanted is None or given == wanted, f"{where}: has items {given}, not {wanted}")
     account.spread[event.task] = given
-    each = structs.replace(step, dependencies=(), when=None, for_each=None, parallel=True)
+    each = structs.replace(
+        step, dependencies=(), when=None, for_each=None, parallel=True, repeat=None
+    )
     for number, item in enumerate(items_of(account, event.task)):
         account.steps[item] = each
         account.item_of[item] = (event.task, number)
@@ -77,16 +81,15 @@ def expanded(account: Account, event: ev.TaskExpanded, text: TextOf, expect: Exp
 def _list_for(account: Account, step: StepDefinition) -> list[Any] | None:
     if step.for_each in ALONE:
         return ALONE[step.for_each]
-    first = (step.for_each or "").strip("[").partition(".")[0]
-    if first in account.gathered:
-        results = account.gathered[first]
-    elif step.for_each == RESULTS.format(first):
-        return None
-    else:
-        results = []
-    if step.for_each == RESULTS.format(first):
-        return results
-    ends = (("completed", account.completed), ("skipped", account.skipped))
+    key = (step.for_each or "").strip("[").partition(".")[0]
+    first = account.now(key)
+    if step.for_each == RESULTS.format(key):
+        return None if first in account.failed else account.gathered.get(first)
+    ends = (
+        ("failed", account.failed),
+        ("completed", account.completed),
+        ("skipped", account.skipped),
+    )
     return [next((word for word, tasks in ends if first in tasks), "failed")] * 2
 
 
@@ -116,9 +119,8 @@ def check_sent(account: Account, sent: Invocation, expect: Expect) -> None:
     item = account.spread[whole][number]
     by_itself = account.steps[whole].arguments is None
     given = {"input": item} if by_itself else {"x": item, "y": number}
-    told = json.loads(sent.arguments)
-    told.pop("token", None)  # a secret, which has its own watch
-    expect(told == given, f"{where}: is not about its item")
+    said = json.loads(sent.arguments)
+    expect({name: said.get(name) for name in given} == given, f"{where}: is not about its item")
 
 
 def note_failed(account: Account, event: ev.TaskFailed, expect: Expect) -> None:
@@ -145,8 +147,7 @@ def gathered(account: Account, event: ev.TaskGathered, text: TextOf, expect: Exp
 
 def check_all_ended(account: Account, expect: Expect) -> None:
     """No quest is completed before its steps, planned ones included."""
-    steps = (key for key in account.steps if key not in account.item_of)
-    missing = [key for key in steps if key not in account.ended]
+    missing = [key for key in account.loops.waits if account.now(key) not in account.ended]
     expect(not missing, f"{account.quest}: completed without {missing}")
 
 
@@ -158,9 +159,9 @@ def check_failed_steps(account: Account, event: ev.QuestCompleted, expect: Expec
 
 def failed_steps(account: Account) -> frozenset[str]:
     """The steps that the quest went on without, wholly or in part."""
-    steps = (key for key in account.steps if key not in account.item_of)
+    latest = {key: account.now(key) for key in account.loops.waits}
     return frozenset(
         key
-        for key in steps
-        if key in account.failed or any(item in account.failed for item in items_of(account, key))
+        for key, task in latest.items()
+        if task in account.failed or any(item in account.failed for item in items_of(account, task))
     )

@@ -18,7 +18,6 @@ Knows the production fold for one purpose: a live supervisor must agree with it 
 """
 
 from collections.abc import Sequence
-from typing import Final
 
 from questd.actors.quest import core
 from questd.actors.quest.plans import PlanCache
@@ -38,11 +37,9 @@ from questd.messages.upcasting import event_of
 from questd.runtime.deterministic import VirtualClock
 from questd.runtime.journal.memory import MemoryStore
 from questd.runtime.journal.store import Append, Appended, KeyTaken, Refusal
-from questd.simulation import choices, concealed, items, plans
+from questd.simulation import choices, concealed, items, loops, plans
 from questd.simulation.accounts import NEVER_US, SAID_BY_THE_DAEMON, Account, Attempt
 from questd.simulation.conditions import note_decision
-
-ENDS: Final = (ev.QuestCompleted, ev.QuestFailed, ev.QuestCancelled)
 
 
 class Violation(Exception):
@@ -61,7 +58,7 @@ class Ledger:
         self.by_key: dict[str, str] = {}
         self.outcomes: dict[AttemptId, Outcome] = {}
         self.begun: dict[AttemptId, str] = {}
-        self.breakpoints: list[tuple[str, str]] = []
+        self.breakpoints: list[tuple[str, str, tuple[str, ...]]] = []
         self.violation: Violation | None = None
         self.events = 0
 
@@ -112,6 +109,7 @@ class Ledger:
         plan = self._plans.load(data, trusted=True).plan
         fold = QuestState(item.quest, plan)
         account = self.accounts[item.quest] = Account(item.quest, plan.definition, fold)
+        account.loops = loops.Loops(plan.definition)
         return account
 
     def _fold(self, account: Account, record: ev.Record) -> None:
@@ -151,7 +149,8 @@ class Ledger:
                 self.expect(news and epoch in account.attempts, f"{account.quest}: refused {epoch}")
                 account.refused[epoch] = None
             case ev.TaskFailed(task, failure, continued, result):
-                choices.check_failed(account, task, failure, self.expect)
+                if not loops.check_failed(account, event, self.expect):
+                    choices.check_failed(account, task, failure, self.expect)
                 items.note_failed(account, event, self.expect)
                 plans.check_failed(account, event, self._text, self.expect)
                 account.failed[task] = None
@@ -167,13 +166,18 @@ class Ledger:
                 note_decision(account, event, self.expect)
             case ev.TaskFellBack():
                 choices.fell_back(account, event, self.expect)
+            case ev.TaskAccepted():
+                loops.note_accepted(account, event, self.expect)
+            case ev.TaskSentBack(feedback=told):
+                loops.note_sent_back(account, event, self._text(account, told), self.expect)
+            case ev.BreakpointOpened(task, options=options):
+                self.breakpoints.append((account.quest, task, options))
+                loops.note_asked(account, event, self.expect)
             case ev.TaskExpanded():
                 items.expanded(account, event, self._text, self.expect)
             case ev.TaskGathered(task, result):
                 items.gathered(account, event, self._text, self.expect)
                 self._complete(account, task, -1, result)
-            case ev.BreakpointOpened(task):
-                self.breakpoints.append((account.quest, task))
             case ev.BreakpointResolved(_, task, _, actor):
                 account.undecided.pop(task, None)
                 account.actors[actor] = None
@@ -209,8 +213,8 @@ class Ledger:
         account.stopping = True
         if expired:
             total_us = (account.total_timeout_ms or 0) * 1_000
-            early = self._clock.latest_us < account.started_us + total_us
-            self.expect(not early, f"{account.quest}: its total timeout came early")
+            due = self._clock.latest_us >= account.started_us + total_us
+            self.expect(due, f"{account.quest}: its total timeout came early")
 
     def _on_end(
         self, account: Account, event: ev.QuestCompleted | ev.QuestFailed | ev.QuestCancelled
@@ -232,20 +236,17 @@ class Ledger:
         self.expect(task not in account.failed, f"{where}: started again after its failure")
         self.expect(not account.stopping, f"{where}: started in a stopping quest")
         self.expect(task not in account.undecided, f"{where}: repeated without a decision")
-        self.expect(
-            all(key in account.ended for key in step.dependencies), f"{where}: started too soon"
-        )
+        self.expect(loops.over(account, step), f"{where}: started too soon")
         self.expect(
             self._clock.latest_us >= account.not_before_us.get(task, 0),
             f"{where}: retried before its time",
         )
-        self.expect(
-            event.attempt == 1 + (before.event.attempt if before else 0), f"{where}: wrong number"
-        )
+        number = 1 + (before.event.attempt if before else 0)
+        self.expect(event.attempt == number, f"{where}: wrong number")
         self.expect(task not in account.skipped, f"{where}: started although it was skipped")
         undecided = step.when is not None and task not in account.allowed
         self.expect(not undecided, f"{where}: started before its condition was looked at")
-        after = any(key in account.skipped for key in step.dependencies)
+        after = any(account.now(key) in account.skipped for key in step.dependencies)
         self.expect(step.allow_skipped or not after, f"{where}: started after a skipped one")
         choices.check_started(account, event, self.expect)
         items.check_started(account, task, self.expect)
@@ -296,8 +297,7 @@ class Ledger:
         self.expect(task not in account.failed, f"{where}: completed after it had failed")
         account.completed[task] = epoch
         account.results[task] = result
-        account.ended[task] = None
-        self._text(account, result)
+        loops.note_result(account, task, self._text(account, result))
 
     def _on_failed(self, account: Account, event: ev.AttemptFailed, record: ev.Record) -> None:
         attempt = self._counts(account, event.task, event.epoch)
@@ -350,6 +350,7 @@ class Ledger:
         self.expect(started.instance == instance, f"{where}: sent to {instance}")
         self.expect(item.task not in account.completed, f"{where}: its task is completed")
         given = (concealed.lasting(item.arguments), item.idempotency_key)
+        loops.check_sent(account, item, self.expect)
         items.check_sent(account, item, self.expect)
         before = account.sent.setdefault(item.task, given)
         self.expect(before == given, f"{where}: other arguments or key than before")
@@ -361,8 +362,7 @@ class Ledger:
         if account is None or epoch not in account.attempts:
             self.fail(f"{where}: nothing of it is durable")
             return
-        attempt = account.attempts[epoch]
-        task = attempt.event.task
+        task = account.attempts[epoch].event.task
         if isinstance(self.outcomes.get(attempt_id), Completed):
             kept = account.completed.get(task) == epoch or epoch in account.refused
             self.expect(kept, f"{where}: its result is not durable")

@@ -67,6 +67,7 @@ def planned(account: Account, event: ev.TaskPlanned, text: TextOf, expect: Expec
     new = len(set(keys)) == len(keys) and not any(key in account.steps for key in keys)
     expect(new, f"{where}: planned steps that there were")
     account.steps.update((step.key, step) for step in event.steps)
+    account.loops.join(event.steps)
     account.planned[event.task] = keys
 
 

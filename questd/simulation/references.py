@@ -13,6 +13,7 @@ from questd.actors.house import Limits
 from questd.messages.definition import (
     Fallback,
     QuestDefinition,
+    Repeat,
     RetryPolicy,
     StepDefinition,
     encode_definition,
@@ -20,6 +21,7 @@ from questd.messages.definition import (
 from questd.simulation.chance import stream
 from questd.simulation.clients import Errand
 from questd.simulation.faults import MILLISECOND, SECOND, Faults, Scene
+from questd.simulation.loops import TOLD
 from questd.simulation.workload import ON_ERROR
 
 LIMITS: Final = Limits(
@@ -86,6 +88,22 @@ def _alternatives() -> list[Errand]:
     return [_errand(0, given, passed, _step(2, "s1")), _errand(1, given)]
 
 
+def _rounds() -> list[Errand]:
+    """A loop in a loop, and a branch that waits for the end of both."""
+    inner = Repeat("round % 2 == 0", "s1", 3, TOLD, "continue")
+    row = [
+        _step(0),
+        _step(1, "s0"),
+        structs.replace(_step(2, "s1"), repeat=inner),
+        structs.replace(_step(3, "s2"), repeat=Repeat("round > 1", "s0", 3)),
+        _step(4, "s1"),
+    ]
+    return [
+        _errand(0, *row),
+        _errand(1, structs.replace(_step(0), repeat=Repeat("round > 3", max_rounds=4))),
+    ]
+
+
 def _items() -> list[Errand]:
     """A list, and a list of its results, in a window; after them a step that sees all of it."""
     first = structs.replace(_step(0), for_each="[1, 2, 3]", max_parallel=2)
@@ -136,6 +154,7 @@ SHAPES: Final = {
     "fan-out": Shape(_fan_out),
     "retries": Shape(_retries, Faults(tool_fails=0.4), steady=False),
     "alternatives": Shape(_alternatives, Faults(tool_fails=0.6), steady=False),
+    "rounds": Shape(_rounds),
     "items": Shape(_items),
     "partial": Shape(_partial, Faults(tool_fails=0.5), steady=False),
     "plans": Shape(_plans, steady=False),

@@ -25,6 +25,7 @@ from questd.actors.quest import (
     materials,
     moving,
     planning,
+    rounds,
     timing,
     told,
 )
@@ -53,6 +54,13 @@ from questd.simulation.leaks import (
     look_up_once,
     only_remembered,
     write_secrets_down,
+)
+from questd.simulation.turning import (
+    ask_nobody,
+    go_on_for_ever,
+    never_again,
+    tell_nothing,
+    wait_for_no_loop,
 )
 
 EARLY_US: Final = 3_000_000
@@ -336,6 +344,11 @@ SABOTEURS: Final = (
     Saboteur("fall back without failing", attempts, "retry_at", _give_up_at_once),
     Saboteur("ask nobody else", attempts, "next_choice", _giving(None)),
     Saboteur("count what others tried", fallback, "fall_back", _keep_count),
+    Saboteur("go back without end", rounds, "end_round", go_on_for_ever),
+    Saboteur("never go back", rounds, "end_round", never_again),
+    Saboteur("ask nobody for a round more", rounds, "end_round", ask_nobody),
+    Saboteur("tell the next round nothing", rounds, "end_round", tell_nothing),
+    Saboteur("let all rounds release", moving, "_release_dependents", wait_for_no_loop),
     Saboteur("let all items go at once", items, "window_of", _giving(None)),
     Saboteur("mix up the results of items", item_materials, "items_of", _last_first),
     Saboteur("give all items one key", materials, "idempotency_key", _one_key),

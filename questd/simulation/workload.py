@@ -1,4 +1,4 @@
-"""Quests of random shape: chains, joins, fan-outs, exclusive steps, retries, timeouts, every on_error, conditions, fallbacks, items, plans, absent agents."""
+"""Quests of random shape: chains, joins, fan-outs, exclusive steps, retries, timeouts, every on_error, conditions, fallbacks, items, plans, loops."""
 
 from typing import Final
 
@@ -17,6 +17,7 @@ from questd.simulation.chance import Chance
 from questd.simulation.concealed import TOKEN
 from questd.simulation.conditions import draw_condition
 from questd.simulation.items import draw_items
+from questd.simulation.loops import Loops, draw_repeat
 from questd.simulation.plans import MOST
 
 AGENTS: Final = ("alder", "birch", "cedar")
@@ -37,7 +38,8 @@ def draw_definition(chance: Chance, number: int) -> QuestDefinition:
     """One that the daemon accepts."""
     steps: list[StepDefinition] = []
     for place in range(chance.between(1, 7)):
-        steps.append(_draw_step(chance, place, steps))
+        step = _draw_step(chance, place, steps)
+        steps.append(_with_loop(chance, step, steps) if chance.maybe(0.12) else step)
     secret = chance.maybe(0.25)
     if secret:
         steps = [draw_secret_step(chance, step) for step in steps]
@@ -47,7 +49,9 @@ def draw_definition(chance: Chance, number: int) -> QuestDefinition:
         inputs=TOKEN if secret else None,
         priority=chance.between(1, 10),
         total_timeout_ms=chance.pick((1_500, 5_000)) if chance.maybe(0.06) else None,
-        limits=QuestLimits(parallel=chance.pick((None, None, None, 1, 2))),
+        limits=QuestLimits(
+            parallel=chance.pick((None, None, None, 1, 2)), rounds=chance.pick((1_000, 1, 2))
+        ),
         output={"last": f"{{{{ {steps[-1].key}.result }}}}"} if chance.maybe(0.2) else None,
     )
 
@@ -102,6 +106,21 @@ def draw_secret_step(chance: Chance, step: StepDefinition) -> StepDefinition:
             return structs.replace(step, arguments=arguments)
         case _:
             return step
+
+
+def _with_loop(
+    chance: Chance, step: StepDefinition, earlier: list[StepDefinition]
+) -> StepDefinition:
+    """Without, where its loop would cross another."""
+    looped = structs.replace(step, repeat=draw_repeat(chance, step.key, step.dependencies))
+    if looped.arguments is not None and chance.maybe(0.7):
+        told = {**looped.arguments, "told": "{{ feedback }}", "round": "{{ round }}"}
+        looped = structs.replace(looped, arguments=told)
+    loops = Loops(QuestDefinition("looped", (*earlier, looped)))
+    plans = any(
+        each.plan_steps for each in (*earlier, looped) if each.key in loops.bodies[looped.key]
+    )
+    return step if loops.crossed or plans else looped
 
 
 def _draw_dependencies(chance: Chance, earlier: list[str]) -> tuple[str, ...]:

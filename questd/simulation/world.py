@@ -225,8 +225,8 @@ class World:
         self.trace.note("journal.committed", *(f"{i.quest}:{i.head.version}" for i in items))
         self.secrets.committed(items)
         self.ledger.committed(items, outcomes)
-        for quest, task in self.ledger.breakpoints:
-            self.operator.decide(quest, task)
+        for quest, task, options in self.ledger.breakpoints:
+            self.operator.decide(quest, task, options)
         self.ledger.breakpoints.clear()
 
     def died(self, why: str) -> None:

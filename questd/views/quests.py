@@ -10,16 +10,19 @@ from msgspec import UNSET
 
 from questd.actors.quest.core import evolve, waits_of
 from questd.actors.quest.item_materials import failed_of, items_of, some_failed
+from questd.actors.quest.rounds import rounds_of
 from questd.actors.quest.state import TERMINAL_PHASES, Plan, QuestState
 from questd.actors.quest.task import (
     Cancelled,
     Completed,
     Failed,
+    Judging,
     Ready,
     Retrying,
     Settling,
     Skipped,
     Task,
+    Waiting,
     task_status,
 )
 from questd.messages import events as ev
@@ -89,27 +92,26 @@ def quest_view(
         waiting_for=tuple(wait_view(wait) for wait in waits_of(state, WAITS_SHOWN)),
         failed_steps=tuple(state.failed_steps),
         steps={
-            task.key: step_view(state, task, text_of, missing)
-            for task in state.tasks
-            if task.item is None
+            task.step.key: step_view(state, rounds_of(state, task), text_of, missing)
+            for task in state.steps_now()
         },
     )
 
 
 def step_view(
-    state: QuestState, task: Task, text_of: TextOf, missing: Collection[Wanted] = ()
+    state: QuestState, rounds: list[Task], text_of: TextOf, missing: Collection[Wanted] = ()
 ) -> StepView:
-    """One step, with the tasks of its items."""
+    """One step: how it stands in its latest round, and since the start of its first, with the tasks of its rounds and items."""
+    task = rounds[-1]
     result, failure, finished_us = _outcome(task)
-    items = items_of(state, task)
     if task.items is not None and task.items.failed and failure is None:
         failure = some_failed(task.items, failed_of(state, task.items))
-    started_us = task.first_started_us
+    started_us = rounds[0].first_started_us
     ended = started_us and finished_us is not None
     return StepView(
         status=step_status(state, task, missing),
-        attempts=task.attempts,
-        rounds=1 if task.first_ready_us else 0,
+        attempts=sum(each.attempts for each in rounds),
+        rounds=len(rounds) - (not task.first_ready_us),
         agent=task.last.agent if task.last else task.asked.agent,
         tool=task.last.tool if task.last else task.asked.tool,
         started_at=rfc3339_or_none(started_us),
@@ -117,8 +119,20 @@ def step_view(
         duration_ms=milliseconds(started_us, finished_us or 0) if ended else None,
         result=payload_value(result, text_of),
         error=error_view(failure),
-        tasks={item.key: task_view(state, item, text_of, missing) for item in items} or UNSET,
+        tasks={
+            each.key: task_view(state, each, text_of, missing) for each in _tasks_of(state, rounds)
+        }
+        or UNSET,
     )
+
+
+def _tasks_of(state: QuestState, rounds: list[Task]) -> list[Task]:
+    """Those of its rounds, where there are several, and of the items of each."""
+    several = len(rounds) > 1
+    tasks: list[Task] = []
+    for each in rounds:
+        tasks += [each, *items_of(state, each)] if several else items_of(state, each)
+    return tasks
 
 
 def task_view(
@@ -131,8 +145,8 @@ def task_view(
     return TaskView(
         status=step_status(state, task, missing),
         attempts=task.attempts,
-        agent=task.last.agent if task.last else task.step.agent,
-        tool=task.last.tool if task.last else task.step.tool,
+        agent=task.last.agent if task.last else task.asked.agent,
+        tool=task.last.tool if task.last else task.asked.tool,
         started_at=rfc3339_or_none(started_us),
         finished_at=rfc3339_or_none(finished_us),
         duration_ms=milliseconds(started_us, finished_us or 0) if ended else None,
@@ -153,7 +167,11 @@ def step_status(state: QuestState, task: Task, missing: Collection[Wanted] = ())
 def _outcome(task: Task) -> tuple[Payload | None, Failure | None, int | None]:
     """Result, failure and end of a task, as far as it has them."""
     match task.state:
-        case Completed(result, finished_us):
+        case (
+            Completed(result, finished_us)
+            | Judging(Completed(result, finished_us))
+            | Waiting(judged=Completed(result, finished_us))
+        ):
             return result, None, finished_us
         case Failed(failure, finished_us, _, result):
             return result, failure, finished_us

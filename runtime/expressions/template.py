@@ -39,12 +39,12 @@ _NOTHING: Final[Mapping[str, Any]] = {}
 class Template:
     """Something to render. Immutable, and any number of threads may render it at once.
 
-    ``steps``, ``inputs``, ``extras``: what it names, sorted. ``constant``: it names nothing and always gives the same.
-    ``worked``: the inputs that do not stand there as they are, but something is made of them.
+    ``steps``, ``inputs``, ``extras``: what it names, sorted; ``rounds``: the steps whose rounds it names. ``constant``: it names nothing
+    and always gives the same. ``worked``: the inputs that do not stand there as they are, but something is made of them.
     What it gives may be (part of) what it was given, or of the document: do not change it.
     """
 
-    __slots__ = ("_part", "constant", "extras", "inputs", "steps", "worked")
+    __slots__ = ("_part", "constant", "extras", "inputs", "rounds", "steps", "worked")
 
     def __init__(
         self, part: Part, named: set[Reference], worked: set[Reference], *, constant: bool
@@ -54,6 +54,7 @@ class Template:
         self.inputs = _names(named, "inputs")
         self.extras = _names(named, "extras")
         self.worked = _names(worked, "inputs")
+        self.rounds = _names({each for each in named if each.parts[:1] == ("rounds",)}, "steps")
         self.constant = constant
 
     def render(

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from questd.messages import control as ctl
 from questd.messages import events as ev
-from questd.messages.definition import QuestDefinition, RetryPolicy, StepDefinition
+from questd.messages.definition import QuestDefinition, Repeat, RetryPolicy, StepDefinition
 from tests.crash.ground import Ground, Reading
 
 QUICK = RetryPolicy(attempts=5, delay_ms=20)
@@ -92,11 +92,25 @@ def lists() -> QuestDefinition:
     return QuestDefinition("lists", (add("s0"), each, again, join))
 
 
+def rounds() -> QuestDefinition:
+    """Two rounds of a list and what comes of it; a branch waits for the last."""
+    told = {"values": ["{{ round }}"], "more": "{{ feedback.was if feedback else 0 }}"}
+    draft = step("draft", "add", "s0", arguments=told)
+    item = {"values": ["{{ item }}"], "more": "{{ index }}"}
+    each = step("each", "add", "draft", for_each="[round, 7]", arguments=item)
+    again = Repeat("round > 1", "draft", feedback={"was": "{{ result }}"})
+    review = step("review", "add", "each", arguments={"values": "{{ each.result }}", "more": 1})
+    aside = add("aside", "draft")
+    looped = structs.replace(review, repeat=again)
+    return QuestDefinition("rounds", (add("s0"), draft, each, looped, aside))
+
+
 SHAPES = {
     "chain": Shape(chain()),
     "fan-out": Shape(fan_out()),
     "retries": Shape(retries(), points=4),
     "lists": Shape(lists(), points=4),
+    "rounds": Shape(rounds(), points=2),
     "waits": Shape(waits(), lose_and_decide, {"reattach_grace_s": 1.0, "closed_pipe_s": 0.1}, 3),
     "cancel": Shape(cancel(), change_mind),
 }

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from questd.builder import Fallback, Quest, Reference, Retry
+from questd.builder import Fallback, Quest, Repeat, Retry
 from questd.documents import InvalidDocument, load, to_json
 from questd.messages.definition import (
     InputDefinition,
@@ -17,6 +17,8 @@ from questd.messages.definition import (
     RetryPolicy,
     StepDefinition,
 )
+from questd.messages.definition import Repeat as RepeatDefinition
+from questd.references import Reference
 
 REVIEW_YAML = """
 name: review
@@ -283,6 +285,20 @@ assert not any(name.startswith("questd.runtime.journal") for name in sys.modules
 
 def test_references_do_not_pretend_to_be_containers() -> None:
     assert not hasattr(Reference("x"), "__len__")
+
+
+def test_a_loop_goes_back_to_a_step_and_names_what_it_needs() -> None:
+    q = Quest("rounds", rounds=7)
+    code = q.step("code", agent="b")
+    q.step("look", agent="b", args={"code": code.result})
+    again = Repeat(until="result.ok", back_to=code, max_rounds=4, feedback={"n": "{{ result.n }}"})
+    q.step("review", agent="b", dependencies=["look"], repeat=again)
+    q.step("self", agent="b", repeat=Repeat(until="result", on_exhausted="continue"))
+    assert q.definition() == load(q.to_yaml())
+    assert q.definition().steps[2].repeat == RepeatDefinition(
+        "result.ok", "code", 4, {"n": "{{ result.n }}"}
+    )
+    assert q.definition().limits.rounds == 7
 
 
 def test_fallbacks_are_given_in_order() -> None:

@@ -17,6 +17,7 @@ from questd.messages.definition import (
     InputDefinition,
     QuestDefinition,
     QuestLimits,
+    Repeat,
     RetryPolicy,
     StepDefinition,
 )
@@ -110,7 +111,16 @@ def step(key: str, before: list[str]) -> st.SearchStrategy[StepDefinition]:
         max_parallel=st.none() | st.just(1),
         partial=st.sampled_from(["fail", "continue"]),
         plan_steps=st.none() | st.integers(1, 10_000),
-    ).map(lambda step: replace(step, **(NO_PLAN if step.priority else NO_ITEMS)))
+        repeat=st.none()
+        | st.builds(
+            Repeat,
+            until=st.sampled_from(["result", "round > 2"]),
+            back_to=st.sampled_from([None, key]),
+            max_rounds=st.integers(1, 1_000),
+            feedback=VALUE,
+            on_exhausted=st.sampled_from(["stop", "continue"]),
+        ),
+    ).map(lambda step: replace(step, **(NO_PLAN if step.priority or step.repeat else NO_ITEMS)))
 
 
 INPUT = st.one_of(

@@ -14,6 +14,7 @@ from questd.messages.definition import (
     InputDefinition,
     QuestDefinition,
     QuestLimits,
+    Repeat,
     RetryPolicy,
     StepDefinition,
     decode_definition,
@@ -31,7 +32,7 @@ labels: {team: core, tier: 1}
 priority: 7
 deadline: 2h
 total_timeout: 6h
-limits: {parallel: 8, steps: 100}
+limits: {parallel: 8, steps: 100, rounds: 20}
 defaults: {timeout: 10m, retry: {attempts: 4, delay: 2s, backoff: 3, max_delay: 1m, jitter: 0}}
 inputs:
   git_diff: {type: string}
@@ -55,7 +56,8 @@ steps:
     idempotent: false
     priority: 9
   - {key: last, capability: any, dependencies: [audit], when: "audit.result", allow_skipped: true,
-     fallback: [{agent: spare}, {capability: [x, y], tool: run, timeout: 2m}]}
+     fallback: [{agent: spare}, {capability: [x, y], tool: run, timeout: 2m}],
+     repeat: {until: "result.ok", back_to: audit, max_rounds: 5, feedback: {n: "{{ result }}"}, on_exhausted: continue}}
   - {key: each, agent: any, needs: [audit], for_each: "audit.result", max_parallel: 4, partial: continue}
   - {key: more, agent: any, plan: {max_steps: 20}}
 output: {all: "{{ audit.result }}", n: 1}
@@ -86,7 +88,7 @@ def test_every_field_arrives() -> None:
         priority=7,
         deadline="2h",
         total_timeout_ms=21_600_000,
-        limits=QuestLimits(8, 100),
+        limits=QuestLimits(8, 100, 20),
         default_timeout_ms=600_000,
         default_retry=RetryPolicy(4, 2_000, 3.0, 60_000, 0.0),
         inputs={
@@ -117,6 +119,7 @@ def test_every_field_arrives() -> None:
                 when="audit.result",
                 allow_skipped=True,
                 fallback=(Fallback("spare"), Fallback(None, ("x", "y"), "run", 120_000)),
+                repeat=Repeat("result.ok", "audit", 5, {"n": "{{ result }}"}, "continue"),
             ),
             StepDefinition(
                 "each",

@@ -112,7 +112,7 @@ def test_json_faults_have_places_too() -> None:
     )
 
 
-LATER_OF_STEP = "compensate repeat breakpoint gate use wait_for sleep ask route labels affinity"
+LATER_OF_STEP = "compensate breakpoint gate use wait_for sleep ask route labels affinity"
 
 
 @pytest.mark.parametrize("name", LATER_OF_STEP.split())
@@ -131,7 +131,7 @@ def test_what_a_quest_cannot_do_yet_is_refused_by_name(name: str) -> None:
     assert only(f"{GOOD}{name}: []\n").message == f"{name} is not yet supported"
 
 
-@pytest.mark.parametrize("name", ["rounds", "tokens", "cost"])
+@pytest.mark.parametrize("name", ["tokens", "cost"])
 def test_limits_of_later_are_refused_by_name(name: str) -> None:
     assert only(f"{GOOD}limits: {{{name}: 5}}\n").path == f"limits.{name}"
 
@@ -243,6 +243,41 @@ def test_what_is_wrong_with_a_fallback_has_its_place() -> None:
     assert only(GOOD + "  fallback: {agent: c}").message == "must be a list, not a mapping"
 
 
+def test_what_is_wrong_with_a_loop_has_its_place() -> None:
+    text = (
+        "name: x\nsteps:\n- key: a\n  agent: b\n  repeat: {until: 1 +, max_rounds: 0}\n"
+        "- {key: b, agent: b, repeat: {until: c.result, back_to: aa}}\n"
+        "- {key: c, agent: b, repeat: {until: result, back_to: a}}\n"
+        "- {key: d, agent: b, repeat: {on_exhausted: stopp}}\n"
+    )
+    assert places(text) == [
+        ("steps[0].repeat.until", 5, 19),
+        ("steps[0].repeat.max_rounds", 5, 36),
+        ("steps[1].repeat.until", 6, 38),
+        ("steps[1].repeat.back_to", 6, 57),
+        ("steps[2].repeat.back_to", 7, 55),
+        ("steps[3].repeat.until", 8, 30),
+        ("steps[3].repeat.on_exhausted", 8, 45),
+    ]
+
+
+def test_loops_that_wait_for_each_others_end_are_refused() -> None:
+    text = (
+        "name: x\nsteps:\n- {key: a, agent: b}\n"
+        "- {key: left, agent: b, needs: [a], repeat: {until: result, back_to: a}}\n"
+        "- {key: right, agent: b, needs: [a], repeat: {until: result, back_to: a}}\n"
+    )
+    assert only(text).message == 'this loop and that of "right" wait for each other\'s end'
+
+
+def test_what_is_judged_names_no_step_that_need_not_be_done() -> None:
+    text = (
+        "name: x\nsteps:\n- {key: a, agent: b}\n- key: b\n  agent: b\n"
+        '  repeat: {until: result, feedback: ["{{ a.result }}"]}\n'
+    )
+    assert only(text).path == "steps[1].repeat.feedback[0]"
+
+
 def test_what_is_wrong_with_items_has_its_place() -> None:
     text = (
         "name: x\nsteps:\n"
@@ -282,3 +317,16 @@ def test_what_is_wrong_with_a_plan_has_its_place() -> None:
         ("steps[2].plan", 5, 28),
         ("steps[3].plan", 6, 28),
     ]
+
+
+def test_a_step_in_a_loop_plans_nothing() -> None:
+    text = (
+        "name: x\nsteps:\n"
+        "- {key: a, agent: b, plan: {max_steps: 5}}\n"
+        "- {key: c, agent: b, needs: [a], plan: {max_steps: 5}}\n"
+        "- {key: d, agent: b, needs: [c], repeat: {until: result, back_to: c}}\n"
+        "- {key: e, agent: b, plan: {max_steps: 5}, repeat: {until: result}}\n"
+        "- {key: f, agent: b, needs: [d], plan: {max_steps: 5}}\n"
+    )
+    assert places(text) == [("steps[1].plan", 4, 40), ("steps[3].plan", 6, 28)]
+    assert {fault.message for fault in faults(text)} == {"a step in a loop plans nothing"}

@@ -51,6 +51,8 @@ EVENTS: tuple[Struct, ...] = (
     ev.TaskExpanded("audit", (b"1", BLOB)),
     ev.TaskGathered("audit", b"[1,null]"),
     ev.TaskPlanned("audit", (de.StepDefinition("more", agent="a", dependencies=("audit",)),)),
+    ev.TaskAccepted("audit@2", exhausted=True),
+    ev.TaskSentBack("audit", "parse", b'"be brief"'),
 )
 
 COMPLETED = ex.Completed(QUEST, 3, b'{"ok":true}', 1_500, 120, 0.25, "a-model", 0.75)
@@ -141,6 +143,10 @@ STEP_4 = structs.replace(STEP_3, for_each="parse.result", max_parallel=4, partia
 
 STEP_5 = structs.replace(STEP_4, plan_steps=20)
 
+STEP_6 = structs.replace(
+    STEP_5, repeat=de.Repeat("result.ok", "parse", 5, {"notes": "{{ result.notes }}"}, "continue")
+)
+
 DEFINITIONS: tuple[Struct, ...] = (
     de.QuestDefinition(name="least", steps=(de.StepDefinition("only", agent="a"),)),
     de.QuestDefinition(
@@ -178,6 +184,12 @@ DEFINITIONS: tuple[Struct, ...] = (
         name="secretive",
         steps=(de.StepDefinition("only", agent="a", prompt="{{ token }}"),),
         inputs={"token": de.InputDefinition({"type": "string"}, secret=True)},
+    ),
+    de.QuestDefinition(
+        name="rounds",
+        steps=(de.StepDefinition("parse", agent="a"), STEP_6),
+        limits=de.QuestLimits(rounds=7),
+        inputs={},
     ),
 )
 

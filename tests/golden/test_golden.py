@@ -72,7 +72,7 @@ def decode_history(name: str, data: bytes) -> Struct:
 
 FAMILIES = {
     "events": Family(
-        f"events-{ev.EVENT_SCHEMA_VERSION}.7.json",
+        f"events-{ev.EVENT_SCHEMA_VERSION}.9.json",
         samples.EVENTS,
         ev.encode_event,
         lambda _, data: ev.decode_event(data),
@@ -93,7 +93,7 @@ FAMILIES = {
         decode_history,
     ),
     "definitions": Family(
-        "definitions-1.7.json",
+        "definitions-1.9.json",
         samples.DEFINITIONS,
         encode_definition,
         lambda _, data: decode_definition(data),
@@ -234,7 +234,7 @@ def work_items() -> tuple[ex.WorkItem, ...]:
         *samples.EVENTS,
         *samples.FRAMES,
         *samples.HEAD_PARTS,
-        samples.STEP_5,
+        samples.STEP_6,
         *door_samples.REQUESTS,
         *door_samples.REPLIES,
         *door_samples.HISTORY_REQUESTS,
@@ -286,10 +286,12 @@ def test_the_digest_of_a_definition_never_changes() -> None:
         "QuestDefinition items": ITEMS_DIGEST,
         "QuestDefinition plan": PLAN_DIGEST,
         "QuestDefinition secretive": SECRETIVE_DIGEST,
+        "QuestDefinition rounds": ROUNDS_DIGEST,
     }
 
 
 CHOICE_DIGEST = "6c026ef5bc54626b917c691c8a692bc45a6eddf86c5712adf92ac6d1d307e8ae"
+ROUNDS_DIGEST = "dc0669c9386f6301fd7d25683ec59e94331758115a39a6a1c0799f2c909d92de"
 LEAST_DIGEST = "338e907d220ddc5336a9e4213c051dd95a8a8fd5e22e88e65d8ded79a785538c"
 REVIEW_DIGEST = "85e861f25b9e7f5a31c6a8c22d66a6d3f9d9e4ff6b2fed113c648c9ed57fe21c"
 

@@ -22,6 +22,7 @@ from questd.actors.graph.checks import (
 )
 from questd.actors.graph.durations import DURATION_MAX_MS
 from questd.actors.graph.inputs import INPUTS_MAX, PATTERN_STEPS_MAX, check_inputs
+from questd.actors.graph.looping import LOOPED_MAX, LOOPS_MAX
 from questd.actors.graph.plain import DEPTH_MAX
 from questd.actors.graph.problems import HINTED_MAX, PROBLEMS_MAX
 from questd.actors.quest import plans
@@ -29,10 +30,12 @@ from questd.documents import InvalidDocument, load, reading, tree
 from questd.documents.faults import FAULTS_MAX
 from questd.messages.definition import (
     DEFAULT_TIMEOUT_MS,
+    ROUNDS_MAX,
     Fallback,
     InputDefinition,
     QuestDefinition,
     QuestLimits,
+    Repeat,
     RetryPolicy,
     StepDefinition,
     definition_digest,
@@ -65,6 +68,18 @@ def of_size(size: int) -> QuestDefinition:
 
 def with_demands(count: int) -> QuestDefinition:
     return quest(*(step(f"s{n}", tool=f"t{n}") for n in range(count)), step("again", tool="t0"))
+
+
+def with_looped(count: int) -> QuestDefinition:
+    """A chain in which each step goes back, as far as is left of so many."""
+    steps = [step("s0")]
+    while count:
+        place = len(steps)
+        size = min(place + 1, count)
+        back_to = Repeat("true", f"s{place - size + 1}")
+        steps.append(step(f"s{place}", dependencies=(f"s{place - 1}",), repeat=back_to))
+        count -= size
+    return quest(*steps)
 
 
 def with_expressions(count: int) -> QuestDefinition:
@@ -138,6 +153,26 @@ DEFINITIONS: dict[str, tuple[int, Make, str]] = {
         FALLBACKS_MAX,
         lambda n: quest(step("a", fallback=(Fallback("b"),) * n)),
         "steps[0].fallback: has 17 fallbacks; 16 are allowed",
+    ),
+    "LOOPS_MAX": (
+        LOOPS_MAX,
+        lambda n: quest(*(step(f"s{k}", repeat=Repeat("true")) for k in range(n))),
+        "steps: have 1001 loops; 1000 are allowed",
+    ),
+    "LOOPED_MAX": (
+        LOOPED_MAX,
+        with_looped,
+        "steps: stand 100001 times in loops; 100000 are allowed",
+    ),
+    "ROUNDS_MAX": (
+        ROUNDS_MAX,
+        lambda n: quest(step("a", repeat=Repeat("true", max_rounds=n))),
+        "steps[0].repeat.max_rounds: 1001 is not between 1 and 1000",
+    ),
+    "ROUNDS_MAX of limits": (
+        ROUNDS_MAX,
+        lambda n: quest(limits=QuestLimits(rounds=n)),
+        "limits.rounds: 1001 is not between 1 and 1000",
     ),
     "DEMANDS_MAX": (
         DEMANDS_MAX,

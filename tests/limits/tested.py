@@ -38,6 +38,7 @@ TESTED: Final[Mapping[str, Tests]] = {
     },
     "messages.definition": {
         "DEFAULT_TIMEOUT_MS": "limits/test_documents.py::test_the_default_timeout_of_an_attempt_is_within_its_limit",
+        "ROUNDS_MAX": DEFINED,
     },
     "documents.reading": {
         "DOCUMENT_MAX_BYTES": "limits/test_documents.py::test_a_document_has_so_many_bytes_and_no_more",
@@ -57,6 +58,7 @@ TESTED: Final[Mapping[str, Tests]] = {
         ),
         DEFINED,
     ),
+    "actors.graph.looping": dict.fromkeys(("LOOPS_MAX", "LOOPED_MAX"), DEFINED),
     "actors.graph.durations": {"DURATION_MAX_MS": DEFINED},
     "actors.graph.secrecy": {
         "SECRETS_MAX": "graph/test_secrecy.py::test_so_many_inputs_are_secret_and_no_more",

@@ -9,11 +9,14 @@ from questd.actors.quest import core
 from questd.actors.quest import state as st
 from questd.actors.quest import task as tk
 from questd.actors.quest.admission import queued
-from questd.messages.definition import Fallback, RetryPolicy, StepDefinition
+from questd.messages.definition import Fallback, Repeat, RetryPolicy, StepDefinition
 from tests.quest.model import Step
+from tests.quest.model_loops import Loops
 
 KEYS = ("a", "b", "c", "d", "e", "f", "g", "h")
 FIELDS: dict[str, tuple[Any, ...]] = {
+    "max_rounds": (1, 2, 3),
+    "on_exhausted": ("stop", "continue"),
     "fallbacks": (0, 0, 0, 1, 2),
     "when": (False, False, False, True),
     "allow_skipped": (False, False, True),
@@ -44,8 +47,11 @@ def graphs(draw: s.DrawFn) -> Steps:
         before = s.lists(s.sampled_from(list(steps) or ["?"]), max_size=3, unique=True)
         fields = {name: draw(s.sampled_from(values)) for name, values in FIELDS.items()}
         fields["plans"] = fields["plans"] and not fields["for_each"]
-        steps[key] = fields | {"needs": [other for other in draw(before) if other in steps]}
-    return steps
+        needs = [other for other in draw(before) if other in steps]
+        steps[key] = fields | {"needs": needs, "back_to": None}
+        back_to = draw(s.sampled_from((None, *steps)))
+        steps[key]["back_to"] = back_to if may_go_back(steps, key, back_to) else None
+    return without_plans_in_loops(steps)
 
 
 def random_graph(random: Random) -> Steps:
@@ -54,8 +60,20 @@ def random_graph(random: Random) -> Steps:
         needs = random.sample(list(steps), random.randint(0, min(2, len(steps))))
         fields = {name: random.choice(values) for name, values in FIELDS.items()}
         fields["plans"] = fields["plans"] and not fields["for_each"]
-        steps[key] = fields | {"needs": needs}
-    return steps
+        steps[key] = fields | {"needs": needs, "back_to": None}
+        back_to = random.choice((None, *steps))
+        steps[key]["back_to"] = back_to if may_go_back(steps, key, back_to) else None
+    return without_plans_in_loops(steps)
+
+
+def without_plans_in_loops(steps: Steps) -> Steps:
+    loops = Loops(steps)
+    return {key: of | {"plans": of["plans"] and not loops.around(key)} for key, of in steps.items()}
+
+
+def may_go_back(steps: Steps, key: str, back_to: str | None) -> bool:
+    loops = Loops({**steps, key: steps[key] | {"back_to": back_to}})
+    return back_to in (key, *loops.before(key)) and not loops.crossed()
 
 
 def random_plan(random: Random, may_need: list[str]) -> Steps:
@@ -65,7 +83,11 @@ def random_plan(random: Random, may_need: list[str]) -> Steps:
         before = [*may_need, *steps]
         fields = {name: random.choice(values) for name, values in FIELDS.items()}
         needs = random.sample(before, random.randint(0, min(2, len(before))))
-        steps[f"p{random.getrandbits(60)}"] = fields | {"plans": False, "needs": needs}
+        steps[f"p{random.getrandbits(60)}"] = fields | {
+            "plans": False,
+            "back_to": None,
+            "needs": needs,
+        }
     return steps
 
 
@@ -88,7 +110,14 @@ def defined(key: str, of: Step) -> StepDefinition:
         total_timeout_ms=of["total_ms"],
         retry=retry,
         fallback=(Fallback("other"),) * of["fallbacks"],
+        repeat=repeat_of(of),
     )
+
+
+def repeat_of(of: Step) -> Repeat | None:
+    if of["back_to"] is None:
+        return None
+    return Repeat("result", of["back_to"], of["max_rounds"], None, of["on_exhausted"])
 
 
 def meaning(state: st.QuestState) -> dict[str, Any]:

@@ -47,6 +47,7 @@ class Owed:
         self.recalls: dict[str, int] = {}
         self.renders: dict[str, None] = {}
         self.decides: dict[str, None] = {}
+        self.judges: dict[str, None] = {}
         self.lists: dict[str, None] = {}
         self.gathers: dict[str, None] = {}
         self.plans: dict[str, None] = {}
@@ -75,6 +76,8 @@ class Owed:
                     self.renders[task] = None
                 case dues.Decide(task):
                     self.decides[task] = None
+                case dues.JudgeRound(task):
+                    self.judges[task] = None
                 case dues.ListItems(task):
                     self.lists[task] = None
                 case dues.ReadPlan(task):
@@ -89,6 +92,7 @@ class Owed:
         rendered: tuple[tuple[dict[str, None], type[tk.TaskState]], ...] = (
             (self.renders, tk.Settling),
             (self.decides, tk.Deciding),
+            (self.judges, tk.Judging),
             (self.lists, tk.Listing),
             (self.gathers, tk.Gathering),
             (self.plans, tk.Planning),
@@ -227,6 +231,11 @@ class Life:
 
     def decide(self, task: str, *, holds: bool) -> list[ev.Event] | cmd.Rejected:
         return self.when(cmd.DecideTask(task, holds))
+
+    def judge(
+        self, task: str, *, holds: bool, feedback: bytes = b'"more"'
+    ) -> list[ev.Event] | cmd.Rejected:
+        return self.when(cmd.EndRound(task, holds, feedback))
 
     def expand(self, task: str, *items: bytes) -> list[ev.Event] | cmd.Rejected:
         return self.when(cmd.ExpandTask(task, items))

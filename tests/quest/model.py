@@ -5,17 +5,31 @@ Whoever asks pays for it; that is what makes it simple. Times are milliseconds.
 
 from typing import Any
 
+from tests.quest.model_loops import ENDS, Loops, key_of
+from tests.quest.model_plans import Plans
+
 MAX_LOSSES = 5
 GRACE_MS = 10_000
-ENDS = ("completed", "failed", "skipped", "cancelled")
-RENDERED = {"decides": "deciding", "lists": "listing", "gathers": "gathering", "plans": "planning"}
+RENDERED = {
+    "decides": "deciding",
+    "lists": "listing",
+    "gathers": "gathering",
+    "plans": "planning",
+    "judges": "judging",
+}
 Step = dict[str, Any]
-"""needs, fallbacks (how many?), when (has it a condition?), allow_skipped, on_error, parallel, idempotent, priority, total_ms, for_each, max_parallel, partial, plans (is its result a plan?), and of its retries: attempts, delay_ms, backoff, cap_ms."""
+"""needs, back_to (whom it sends the quest back to), max_rounds, on_exhausted, fallbacks (how many?), when (has it a condition?), allow_skipped, on_error, parallel, idempotent, priority, total_ms, for_each, max_parallel, partial, plans (is its result a plan?), and of its retries: attempts, delay_ms, backoff, cap_ms."""
 
 
-class Model:
-    def __init__(self, steps: dict[str, Step], limit: int | None, total_ms: int | None) -> None:
-        self.steps, self.limit, self.places = steps, limit, list(steps)
+class Model(Plans):
+    def __init__(
+        self, steps: dict[str, Step], limit: int | None, total_ms: int | None, rounds: int = 1_000
+    ) -> None:
+        self.steps, self.limit, self.places = dict(steps), limit, list(steps)
+        self.loops, self.rounds_left = Loops(steps), rounds
+        self.latest = {key: key for key in steps}
+        self.taken = dict.fromkeys(steps, 1)
+        self.asked: dict[str, bool] = {}  # may it go back? A person is asked, or has said so
         self.now, self.quest, self.stopped_at = 0, "active", 0
         self.cancelled = False
         self.expires_at = total_ms
@@ -91,7 +105,6 @@ class Model:
             self.counts.pop(task, None)
         if phase == "ready":
             self.since[task] = self.now
-        self.completed[task] += phase == "completed"
         self._release()
 
     def _release(self) -> None:
@@ -113,7 +126,7 @@ class Model:
 
     def _is_doomed(self, task: str) -> bool:
         step = self.steps[task]
-        after = any(self.phase[t] == "skipped" for t in step["needs"])
+        after = any(self.phase[self.latest[key]] == "skipped" for key in step["needs"])
         return after and not step["allow_skipped"] and self._waits_for_nothing(task)
 
     def _come_up(self, task: str) -> bool:
@@ -133,7 +146,8 @@ class Model:
     def _over(self, task: str) -> bool:
         if "of" in self.steps[task]:
             return self.phase[task] in ENDS
-        return self.phase[task] in ("completed", "skipped") or task in self.continued
+        phase = self.phase[task]
+        return phase in ("completed", "skipped") or (phase == "failed" and task in self.continued)
 
     # -- items ---------------------------------------------------------------------------------
 
@@ -159,9 +173,11 @@ class Model:
             "parallel": True,
             "total_ms": None,
             "plans": False,
+            "back_to": None,
         }
+        key = key_of(whole)
         for n in range(count):
-            item = f"{whole}[{n}]"
+            item = f"{key}[{n}]{whole.removeprefix(key)}"
             self.places.append(item)
             self.steps[item] = self.steps[whole] | made_of | {"needs": [], "of": whole}
             self.phase[item] = "pending"
@@ -176,42 +192,7 @@ class Model:
     def gather(self, whole: str) -> None:
         if any(self.phase[t] == "failed" for t in self._items(whole)):
             self.continued.append(whole)
-        self.move(whole, "completed")
-
-    # -- plans ---------------------------------------------------------------------------------
-
-    def waits_for(self, task: str) -> list[str]:
-        """What it needs, and what that has planned, unless it is a part of the same plan."""
-        needs: list[str] = self.steps[task]["needs"]
-        plans = [self.planned.get(need, []) for need in needs]
-        return needs + [part for plan in plans if task not in plan for part in plan]
-
-    def may_need(self, planner: str) -> list[str]:
-        """The steps that a step of its plan may wait for: none that waits for the plan."""
-        steps = [t for t in self.places if "of" not in self.steps[t]]
-        return [t for t in steps if not self._is_behind(planner, [t, *self.planned.get(t, [])])]
-
-    def _is_behind(self, planner: str, tasks: list[str]) -> bool:
-        seen, pending = set[str](), [t for t in tasks if t != planner]
-        while pending:
-            task = pending.pop()
-            before = self.waits_for(task)
-            if planner in before:
-                return True
-            pending += [t for t in before if t not in seen]
-            seen.update(before)
-        return False
-
-    def plan(self, planner: str, steps: dict[str, Step]) -> None:
-        self.places += steps
-        self.steps |= steps
-        self.planned[planner] = list(steps)
-        for task in steps:
-            self.phase[task] = "pending"
-            self.choice[task] = self.tried[task] = self.losses[task] = self.completed[task] = 0
-        self.phase[planner] = "completed"
-        self.completed[planner] += 1
-        self._release()
+        self.complete(whole)
 
     def _give_up_item(self, item: str, *, tried: bool) -> None:
         whole = self.steps[item]["of"]
@@ -238,6 +219,7 @@ class Model:
         if self.quest == "active" and "of" in self.steps[task]:
             return self._give_up_item(task, tried=tried)
         self._drop_items(task)
+        self.continued = [other for other in self.continued if other != task]
         on_error = self.steps[task]["on_error"] if self.quest == "active" else "none"
         if on_error == "continue_with_input":
             return self.move(task, "settling")
@@ -275,7 +257,7 @@ class Model:
 
     def end(self, quest: str) -> None:
         self.quest = quest
-        self.phase = {t: p if p in ENDS else "cancelled" for t, p in self.phase.items()}
+        self.phase = {task: self._end_of(task) for task in self.phase}
         self.counts.clear()
         self._ask()
 
@@ -320,9 +302,20 @@ class Model:
         self.move(task, self._first_phase(self.steps[task], False) if holds else "skipped")
 
     def resolve(self, task: str, choice: str) -> None:
+        if choice == "again":
+            self.asked[task] = True
+            self.move(task, "judging")
+        elif choice == "accept":
+            self.move(task, "completed")
+        elif task in self.asked:
+            self._give_up(task, tried=False)
+        else:
+            self._resolve_lost(task, choice)
+
+    def _resolve_lost(self, task: str, choice: str) -> None:
         self.move(task, "ready")
         if choice == "complete":
-            self.move(task, "completed")
+            self.complete(task)
         elif choice == "fail":
             self._give_up(task, tried=False)
 
@@ -356,7 +349,7 @@ class Model:
             task = self.places[place]
             if not kind:
                 self._stop()
-            elif self.phase[task] not in (*ENDS, "settling"):
+            elif self._in_time(task):
                 self.give_up(task)
             self.conclude()
         for task in self.running() if grace_over else ():
@@ -366,7 +359,11 @@ class Model:
     # -- what it owes --------------------------------------------------------------------------
 
     def ended(self) -> bool:
-        return all(map(self._over, self.places))
+        return all(map(self._over, self.latest.values()))
+
+    def _in_time(self, task: str) -> bool:
+        """Is its time still running? Not when it has its result, or its last failure."""
+        return self.phase[task] not in (*ENDS, "settling", "judging") and task not in self.asked
 
     def owed(self) -> dict[str, Any]:
         runs = {t: self.counts[t] for t in self.running()}
@@ -388,7 +385,7 @@ class Model:
         times = [self.stopped_at + GRACE_MS] if self.quest == "stopping" else []
         if self.quest == "active":
             times += [self.since[t] for t in self.places if self.phase[t] == "retrying"]
-            open_ = {t for t in self.places if self.phase[t] not in (*ENDS, "settling")}
+            open_ = {t for t in self.places if self._in_time(t)}
             times += [at for t, at in self.step_expires_at.items() if t in open_]
             times += [] if self.expires_at is None else [self.expires_at]
         return min(times, default=None)

@@ -6,11 +6,10 @@ import pytest
 
 from questd.actors.graph import compile_steps
 from questd.actors.quest import commands as cmd
+from questd.actors.quest.facts import facts_of, material_of
 from questd.actors.quest.items import ITEMS_MAX
 from questd.actors.quest.materials import (
-    facts_of,
     idempotency_key,
-    material_of,
     order_for,
     rendering_for,
 )

@@ -18,13 +18,14 @@ from tests.quest.making import T0_US, Life, failure, owed_by, plan_of
 from tests.quest.model import Model
 
 LIMITS = (None, None, 1, 2)
+ROUNDS = (1_000, 1_000, 1, 2)
 TOTALS_MS = (None, None, None, 5_000)
 KINDS = ("exception", "exception", "exception", "timeout", "auth", "cancelled")
 WISHES_MS = (None, None, 0, 700)
 PAUSES_MS = (0, 1, 1, 10, 10, 500, 500, 1_000, 12_000)
 WALKS = 300
 STEPS_OF_A_WALK = 100
-CHOICES = ("retry", "complete", "fail", "maybe")
+CHOICES = ("retry", "complete", "fail", "again", "accept", "maybe")
 LOSSES = ("lost", "lost", "given back", "never begun")
 
 
@@ -32,12 +33,18 @@ class QuestMachine(RuleBasedStateMachine):
     life: Life
     model: Model
 
-    @initialize(steps=graphs(), limit=s.sampled_from(LIMITS), total_ms=s.sampled_from(TOTALS_MS))
-    def begin(self, steps: Steps, limit: int | None, total_ms: int | None) -> None:
+    @initialize(
+        steps=graphs(),
+        limit=s.sampled_from(LIMITS),
+        total_ms=s.sampled_from(TOTALS_MS),
+        rounds=s.sampled_from(ROUNDS),
+    )
+    def begin(self, steps: Steps, limit: int | None, total_ms: int | None, rounds: int) -> None:
         definitions = [defined(key, of) for key, of in steps.items()]
-        self.life = Life(plan_of(*definitions, limits=QuestLimits(parallel=limit)))
+        limits = QuestLimits(parallel=limit, rounds=rounds)
+        self.life = Life(plan_of(*definitions, limits=limits))
         self.life.submit(total_timeout_ms=total_ms)
-        self.model = Model(steps, limit, total_ms)
+        self.model = Model(steps, limit, total_ms, rounds)
         self.plain = limit is None and all(of["parallel"] for of in steps.values())
         self.idempotent: dict[int, bool] = {}
 
@@ -88,7 +95,7 @@ class QuestMachine(RuleBasedStateMachine):
         if task is not None:
             assert isinstance(made, list)
             assert isinstance(made[0], ev.AttemptCompleted)
-            model.move(task, "completed")
+            model.complete(task)
             model.conclude()
         elif epoch not in model.task_of:
             assert isinstance(made, cmd.Rejected)
@@ -135,7 +142,8 @@ class QuestMachine(RuleBasedStateMachine):
     @rule(n=s.integers(0, 63), choice=s.sampled_from(CHOICES))
     def somebody_decides(self, n: int, choice: str) -> None:
         model, task = self.model, self.one_that_is("waiting", n)
-        able = model.quest == "active" and model.phase[task] == "waiting" and choice != "maybe"
+        able = model.quest == "active" and model.phase[task] == "waiting"
+        able = able and choice in model.options(task)
         outcome = self.life.when(cmd.ResolveTask(task, choice, "ann", b"2"))
         assert isinstance(outcome, list) is able
         if able:
@@ -201,6 +209,15 @@ class QuestMachine(RuleBasedStateMachine):
             model.plan(task, steps)
             model.conclude()
 
+    @rule(n=s.integers(0, 63), holds=s.booleans())
+    def a_round_is_judged(self, n: int, holds: bool) -> None:
+        model, task = self.model, self.one_that_is("judging", n)
+        able = model.quest == "active" and model.phase[task] == "judging"
+        assert isinstance(self.life.judge(task, holds=holds), list) is able
+        if able:
+            model.judge(task, holds=holds)
+            model.conclude()
+
     @rule(fails=s.sampled_from([False, False, True]))
     def an_output_is_rendered(self, fails: bool) -> None:
         able = self.model.quest == "active" and self.model.ended()
@@ -221,6 +238,7 @@ class QuestMachine(RuleBasedStateMachine):
             "due",
             "retrying",
             "waiting",
+            "judging",
             "listing",
             "spread",
             "gathering",
@@ -260,9 +278,10 @@ class QuestMachine(RuleBasedStateMachine):
         assert {task.key: task.state.phase for task in state.tasks} == phases
         assert state.phase == model.quest
         assert {task.key: task.choice for task in state.tasks} == model.choice
-        assert state.failed_steps == model.continued
+        assert state.failed_steps == model.failed_steps()
         if model.quest == "active":
-            busy = model.running() or "settling" in phases.values() or model.ended()
+            between = {"settling", "judging"} & set(phases.values())
+            busy = model.running() or between or model.ended()
             assert state.status == ("running" if busy else "waiting")
 
     @invariant()
@@ -284,6 +303,7 @@ class QuestMachine(RuleBasedStateMachine):
             "lists": set(owed.lists),
             "gathers": set(owed.gathers),
             "plans": set(owed.plans),
+            "judges": set(owed.judges),
             "output": owed.output,
         }
         wake_us, wakes_at = core.next_wake_us(self.life.state), self.model.wakes_at()
@@ -297,7 +317,8 @@ class QuestMachine(RuleBasedStateMachine):
             if isinstance(event, self._completes(cast("Any", event)))
         )
         for task, phase in self.model.phase.items():
-            assert done[task] == self.model.completed[task] == (phase == "completed")
+            assert done[task] == self.model.completed[task] <= 1
+            assert done[task] or phase not in ("completed", "judging")
 
     def _completes(self, event: Any) -> Any:
         """Events that complete the task that this one is about."""
@@ -325,7 +346,7 @@ TestQuestCoreAgainstItsModel = QuestMachine.TestCase
 def act(machine: QuestMachine, random: Random) -> None:
     """Something happens; what moves a quest on more often than what ends it."""
     n = random.randint(0, 63)
-    match random.choices(range(15), (6, 24, 12, 8, 10, 4, 2, 5, 3, 1, 8, 6, 5, 8, 9))[0]:
+    match random.choices(range(16), (6, 24, 14, 8, 8, 4, 2, 5, 3, 1, 8, 6, 5, 8, 9, 9))[0]:
         case 0:
             machine.a_place_comes(n, random.random() < 0.5)
         case 1 if machine.model.asking:
@@ -355,6 +376,8 @@ def act(machine: QuestMachine, random: Random) -> None:
             machine.results_are_gathered(n)
         case 13:
             machine.a_plan_is_read(n, random.randint(0, 9_999))
+        case 14:
+            machine.a_round_is_judged(n, random.random() < 0.3)
         case _:
             machine.time_passes(random.choice(PAUSES_MS))
 
@@ -363,7 +386,8 @@ def act(machine: QuestMachine, random: Random) -> None:
 def test_on_a_long_walk_both_stay_the_same(seed: int) -> None:
     random = Random(seed)
     machine = QuestMachine()
-    machine.begin(random_graph(random), random.choice(LIMITS), random.choice(TOTALS_MS))
+    bounds = random.choice(LIMITS), random.choice(TOTALS_MS), random.choice(ROUNDS)
+    machine.begin(random_graph(random), *bounds)
     for n in range(STEPS_OF_A_WALK):
         act(machine, random)
         if n % 40 == 39:

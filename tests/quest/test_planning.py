@@ -14,7 +14,7 @@ from questd.actors.quest.plan_reading import FAULTS_SHOWN, plan_reading
 from questd.actors.quest.planning import planned_by, sinks_of
 from questd.documents.reading import load_plan
 from questd.messages import events as ev
-from questd.messages.definition import Fallback, InputDefinition
+from questd.messages.definition import Fallback, InputDefinition, Repeat
 from tests.quest.making import ONCE, Life, failure, kinds, quest, step
 
 
@@ -221,6 +221,8 @@ def test_a_good_plan_is_its_steps_and_the_quest_compiled_with_them() -> None:
         (f'{{"steps":[{ONE},"needs":["x"]}}]}}', 'steps[0].needs[0]: the step "x" depends on itself'),
         (f'{{"steps":[{ONE},"needs":["b"]}}]}}', "b waits for what a plans: neither would ever run"),
         (f'{{"steps":[{ONE},"plan":{{"max_steps":1}}}}]}}', "steps[0].plan: a planned step plans nothing"),
+        (f'{{"steps":[{ONE},"repeat":{{"until":"result"}}}}]}}', "steps[0].repeat: a planned step sends nobody back"),
+        (f'{{"steps":[{ONE},"needs":["a"],"repeat":{{"until":"true","back_to":"a"}}}}]}}', "steps[0].repeat: a planned step sends nobody back"),
         (f'{{"steps":[{ONE},"prompt":"{{{{ b.result }}}}"}}]}}', "which need not be done before it"),
         (f'{{"steps":[{ONE},"prompt":"{{{{ more }}}}"}}]}}', "steps[0].prompt: "),
         (f'{{"steps":[{",".join([ONE + "}"] * 5)}]}}', "steps: has 5 steps; a may plan 4"),
@@ -228,6 +230,47 @@ def test_a_good_plan_is_its_steps_and_the_quest_compiled_with_them() -> None:
 )  # fmt: skip
 def test_a_bad_plan_is_refused_as_a_bad_document_is(text: str, said: str) -> None:
     assert said in refusal(text, step("b", "a"))
+
+
+def test_a_planned_step_waits_for_no_step_of_a_loop_but_for_one_behind_it() -> None:
+    turning = (step("c"), step("d", "c", repeat=Repeat("result", "c")), step("e", "c"))
+    text = f'{{"steps":[{ONE},"needs":["KEY"]}}]}}'
+    for key in ("c", "d"):
+        said = f"steps[0].needs[0]: {key} is in a loop: a planned step cannot wait for a round"
+        assert said in refusal(text.replace("KEY", key), *turning)
+    life = quest(step("a", plan_steps=4), *turning)
+    life.run("a", result=text.replace("KEY", "e").encode())
+    assert isinstance(read(life), cmd.PlanTask)
+
+
+def test_who_waits_for_the_end_of_a_loop_waits_for_all_that_the_loop_waits_for() -> None:
+    """``e`` depends on ``c`` alone, but the loop of ``c`` ends with ``d``, which waits for the plan."""
+    turning = (step("c"), step("d", "c", "a", repeat=Repeat("result", "c")), step("e", "c"))
+    said = refusal(f'{{"steps":[{ONE},"needs":["e"]}}]}}', *turning)
+    assert "e waits for what a plans: neither would ever run" in said
+
+
+def test_a_plan_comes_before_a_loop_and_after_one() -> None:
+    life = quest(
+        step("a", plan_steps=9),
+        step("b", "a"),
+        step("c", "b", repeat=Repeat("result", "b")),
+        step("d", "c", plan_steps=9),
+        step("e", "d"),
+    )
+    life.run("a")
+    life.plans("a", step("x"))
+    assert life.wants() == ["x"]
+    life.run("x", "b", "c")
+    life.judge("c", holds=False)
+    life.run("b@2", "c@2")
+    life.judge("c@2", holds=True)
+    life.run("d")
+    life.plans("d", step("y"), step("z", "x", "d"))
+    life.run("y")
+    assert life.wants() == ["z"]
+    life.run("z", "e")
+    assert life.finish() == [ev.QuestCompleted(b"1", ())]
 
 
 def test_all_that_is_wrong_with_a_plan_is_said_up_to_a_number() -> None:

@@ -46,6 +46,8 @@ LATER = {
         "task.expanded",
         "task.gathered",
         "task.planned",
+        "task.accepted",
+        "task.sent_back",
     }
 }
 """Kinds of events that there were not when the journal was made."""
