@@ -13,6 +13,7 @@ from msgspec import Struct
 from questd.actors.graph.growing import Ground
 from questd.actors.quest.plans import PlanCache
 from questd.messages.definition import StepDefinition
+from questd.messages.schedules import SCHEDULE_IDS
 from questd.runtime.actor import Dispatcher, Ref
 from questd.runtime.clock import Clock, Timers
 from questd.runtime.journal.service import Journal
@@ -65,6 +66,7 @@ class House:
     exchange: Ref
     directory: Ref
     control: Ref
+    scheduler: Ref
 
     def __init__(
         self,
@@ -100,3 +102,9 @@ class House:
         """Quests that have an actor now (the directory counts)."""
         self.awake_steps = 0
         """Their steps (the directory counts)."""
+        self.heeded: dict[str, str] = {}
+        """Quests whose end the scheduler wants to hear of, and for which schedule."""
+
+    def new_schedule_id(self) -> str:
+        """As a quest's, with a mark of its own."""
+        return SCHEDULE_IDS + self.new_quest_id(self.clock.now_us()).removeprefix("q_")

@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from questd.messages.control import Reply, TaskProgress
+from questd.messages.control import Reply, ScheduleRequest, TaskProgress
 from questd.messages.events import LogLine, Record
 from questd.messages.exchange import AttemptId, Invocation, Outcome, ToolSpec
 from questd.messages.heads import Head, Want
@@ -319,3 +319,19 @@ class DrainAgents(Struct, frozen=True):
     name: str
     instance: str | None
     reply: ReplyTo
+
+
+# -- schedules -----------------------------------------------------------------------------------------
+
+
+class AskScheduler(Struct, frozen=True):
+    """To the scheduler, and from it to a schedule: a client's request."""
+
+    request: ScheduleRequest
+    reply: ReplyTo
+
+
+class QuestOver(Struct, frozen=True):
+    """To the scheduler: a quest that somebody heeds has ended, and that is on disk. Its head as it stands then."""
+
+    head: Head

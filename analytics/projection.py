@@ -12,9 +12,11 @@ from typing import Protocol
 from questd.analytics.batch import Batch, Discard
 from questd.analytics.fold import TEXT_MAX_BYTES, Fold
 from questd.analytics.quest_state import Plan, QuestState
+from questd.analytics.schedule_fold import schedule_row
 from questd.messages import events as ev
 from questd.messages.definition import decode_definition
 from questd.messages.payload import Payload
+from questd.messages.schedules import is_schedule
 
 REMEMBERED_STEPS = 200_000
 REMEMBERED_PLANS = 256
@@ -55,6 +57,10 @@ class Projector:
 
     def apply(self, record: ev.Record) -> None:
         """Project one record into the current batch."""
+        if is_schedule(record.quest):
+            self.batch.add(schedule_row(record))
+            self.batch.last = record.seq
+            return
         state = self._state_before(record)
         before = state.weight
         Fold(self, state, record, self.batch).run()

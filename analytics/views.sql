@@ -177,3 +177,17 @@ ORDER BY cost_total DESC, tokens DESC, quest_name, agent, tool, model
 LIMIT 100;
 
 COMMENT ON VIEW costliest IS 'Where tokens and cost go: the 100 costliest document, agent, tool and model.';
+
+CREATE VIEW schedule_runs AS
+SELECT f.seq, (a.detail->>'name') AS schedule_name, f.quest AS schedule, (f.detail->>'occasion') AS occasion, (f.detail->>'why') AS why,
+       make_timestamp((f.detail->>'due_us')::BIGINT) AS due_at, f.occurred_at AS fired_at,
+       (s.detail->>'quest') AS quest, q.status, (r.detail->>'message') AS refused
+FROM events AS f
+JOIN events AS a ON a.quest = f.quest AND a.kind = 'schedule.added'
+LEFT JOIN events AS s ON s.quest = f.quest AND s.kind = 'schedule.submitted' AND (s.detail->>'occasion') = (f.detail->>'occasion')
+LEFT JOIN events AS r ON r.quest = f.quest AND r.kind = 'schedule.refused' AND (r.detail->>'occasion') = (f.detail->>'occasion')
+LEFT JOIN quests AS q ON q.quest = (s.detail->>'quest')
+WHERE f.kind = 'schedule.fired'
+ORDER BY f.seq;
+
+COMMENT ON VIEW schedule_runs IS 'One row a time that a schedule fired: what for, and the quest that it submitted. What was left out is in events.';

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from questd.messages.events import Record
 from questd.messages.heads import Head, ListFilter
+from questd.messages.schedules import ScheduleSpec
 
 
 class Ping(Struct, frozen=True, tag_field="type", tag="ping"):
@@ -104,6 +105,70 @@ class StopDaemon(Struct, frozen=True, tag_field="type", tag="stop"):
     """Drain and end, as SIGTERM does. Answered by ``Done`` at once."""
 
 
+class AddSchedule(Struct, frozen=True, tag_field="type", tag="schedule.add"):
+    """Keep a schedule under a name of its own. Answered by ``Done`` when it is on disk, not ``changed`` when it was there just so."""
+
+    name: str
+    spec: ScheduleSpec
+    definition: bytes
+    actor: str = ""
+
+
+class ChangeSchedule(Struct, frozen=True, tag_field="type", tag="schedule.change"):
+    """Everything about it anew, but its name. Answered by ``Done``."""
+
+    name: str
+    spec: ScheduleSpec
+    definition: bytes
+    actor: str = ""
+
+
+class PauseSchedule(Struct, frozen=True, tag_field="type", tag="schedule.pause"):
+    """Fire no more until it is resumed; what comes due meanwhile is left out. Answered by ``Done``."""
+
+    name: str
+    actor: str = ""
+
+
+class ResumeSchedule(Struct, frozen=True, tag_field="type", tag="schedule.resume"):
+    """Go on with the next due time. Answered by ``Done``."""
+
+    name: str
+    actor: str = ""
+
+
+class RemoveSchedule(Struct, frozen=True, tag_field="type", tag="schedule.remove"):
+    """Its quests go on. Answered by ``Done``."""
+
+    name: str
+    actor: str = ""
+
+
+class BackfillSchedule(Struct, frozen=True, tag_field="type", tag="schedule.backfill"):
+    """Submit for each due time with from ≤ due ≤ to that has no quest yet. Answered by ``Done``, whose message says how many."""
+
+    name: str
+    from_us: int
+    to_us: int
+    actor: str = ""
+
+
+class ListSchedules(Struct, frozen=True, tag_field="type", tag="schedules"):
+    """All by name, or (``name``) the one, with its next due times and what it did last. Answered by ``Schedules``."""
+
+    name: str | None = None
+
+
+ScheduleRequest = (
+    AddSchedule
+    | ChangeSchedule
+    | PauseSchedule
+    | ResumeSchedule
+    | RemoveSchedule
+    | BackfillSchedule
+    | ListSchedules
+)
+
 Request = (
     Ping
     | Submit
@@ -116,6 +181,7 @@ Request = (
     | DrainAgent
     | Missing
     | StopDaemon
+    | ScheduleRequest
 )
 
 
@@ -220,6 +286,47 @@ class MissingAgents(Struct, frozen=True, tag_field="type", tag="missing_agents")
     wanted: tuple[tuple[str, tuple[str, ...], int, int], ...]
 
 
+class OccasionView(Struct, frozen=True):
+    """What became of a due time, or (``until_us``) of all after it up to another one.
+
+    ``status``: fired, running, completed, failed, cancelled, gone, refused or skipped, with its reason.
+    """
+
+    due_us: int
+    why: str
+    at_us: int
+    until_us: int | None
+    quest: str | None
+    status: str
+    reason: str | None
+
+
+class ScheduleView(Struct, frozen=True):
+    """A schedule. ``fault``: why it does nothing any more. ``recent`` is newest first, and empty in a list."""
+
+    id: str
+    name: str
+    spec: ScheduleSpec
+    definition: str
+    document: str
+    version: str
+    paused: bool
+    created_us: int
+    changed_us: int
+    next_us: tuple[int, ...]
+    running: tuple[str, ...]
+    put_off_us: int | None
+    backlog: int
+    recent: tuple[OccasionView, ...] = ()
+    fault: str | None = None
+
+
+class Schedules(Struct, frozen=True, tag_field="type", tag="schedule_list"):
+    """Schedules by name."""
+
+    schedules: tuple[ScheduleView, ...]
+
+
 class Done(Struct, frozen=True, tag_field="type", tag="done"):
     """It is so; ``changed`` is false when it was so already."""
 
@@ -237,7 +344,16 @@ class Error(Struct, frozen=True, tag_field="type", tag="error"):
 
 
 Reply = (
-    DaemonInfo | Submitted | QuestRecords | Blobs | Heads | Agents | MissingAgents | Done | Error
+    DaemonInfo
+    | Submitted
+    | QuestRecords
+    | Blobs
+    | Heads
+    | Agents
+    | MissingAgents
+    | Schedules
+    | Done
+    | Error
 )
 
 _encoder = msgspec.msgpack.Encoder()

@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from questd.messages.events import EVENT_SCHEMA_VERSION, Event, Record, decode_event
+from questd.messages.schedules import ScheduleEvent, decode_schedule_event
 
 Upcaster = Callable[[list[Any]], list[Any]]
 """Takes an event's array (tag first) of one schema, gives that of the next. It may give another tag."""
@@ -29,8 +30,18 @@ class NewerEvent(msgspec.ValidationError):
 
 def event_of(record: Record, upcasters: Upcasters = UPCASTERS) -> Event:
     """The record's event as this version knows it. NewerEvent, or another msgspec.DecodeError (UnicodeDecodeError of its texts) when it is none."""
+    return decode_event(body_of(record, upcasters))
+
+
+def schedule_event_of(record: Record, upcasters: Upcasters = UPCASTERS) -> ScheduleEvent:
+    """The same for a record of a schedule."""
+    return decode_schedule_event(body_of(record, upcasters))
+
+
+def body_of(record: Record, upcasters: Upcasters) -> bytes:
+    """The bytes of the event as this version would have written them."""
     if record.schema == EVENT_SCHEMA_VERSION:
-        return decode_event(record.body)
+        return record.body
     if record.schema > EVENT_SCHEMA_VERSION:
         raise NewerEvent(
             f"event {record.n} of {record.quest} has schema {record.schema}, this program knows {EVENT_SCHEMA_VERSION}: "
@@ -38,7 +49,7 @@ def event_of(record: Record, upcasters: Upcasters = UPCASTERS) -> Event:
         )
     array = msgspec.msgpack.decode(record.body, type=list[Any])
     array = raised(array, record.schema, EVENT_SCHEMA_VERSION, upcasters)
-    return decode_event(msgspec.msgpack.encode(array))
+    return msgspec.msgpack.encode(array)
 
 
 def raised(array: list[Any], schema: int, until: int, upcasters: Upcasters) -> list[Any]:

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from questd.actors.agent.edge import fault_of_result
 from questd.actors.control.admission import Admission
+from questd.actors.control.arriving import ClientGone, RequestArrived
 from questd.actors.control.fitting import encode_fitting, refusal_of_blobs, refusal_of_list
 from questd.actors.control.own import Then, WaitOver
 from questd.actors.control.questions import (
@@ -30,6 +31,7 @@ from questd.actors.house import VERSION, Answers, House
 from questd.actors.mail import (
     Answered,
     AskQuest,
+    AskScheduler,
     DrainAgents,
     LookAtAgents,
     ProgressMade,
@@ -47,27 +49,13 @@ from questd.messages.control import Error, Reply, Request
 from questd.messages.definition import definition_digest
 from questd.messages.events import Record
 from questd.messages.heads import TERMINAL, Head
+from questd.messages.schedules import is_schedule
 from questd.runtime.actor import Actor, Ref
 from questd.runtime.journal.store import JournalStore
 
 QUEST_ID_LENGTH = 20
 READ_EVENTS_MAX = 10_000
 WAIT_MAX_MS = 60_000
-
-
-class RequestArrived(Struct, frozen=True):
-    """From the door."""
-
-    door: Answers
-    route: Any
-    request: Request
-
-
-class ClientGone(Struct, frozen=True):
-    """From the door: one of its connections is gone, and nobody waits for its answers."""
-
-    door: Answers
-    pipe: int
 
 
 class DaemonFacts(Struct, frozen=True):
@@ -183,6 +171,8 @@ class ControlActor(Actor):
                 house.router.tell(reply)
             case ctl.Ping():
                 self._reply(job, self._info())
+            case _ if isinstance(request, ctl.ScheduleRequest):
+                house.scheduler.tell(AskScheduler(request, reply))
             case ctl.StopDaemon():
                 self._reply(job, ctl.Done())
                 self._facts.stop()
@@ -213,10 +203,12 @@ class ControlActor(Actor):
 
     def _with_id(self, job: int, given: str, then: Callable[[str], None]) -> None:
         """Run ``then`` with the whole id."""
-        if len(given) >= QUEST_ID_LENGTH:
+        if is_schedule(given):
+            self._reply(job, Error("not_found", f"there is no quest {given}"))
+        elif len(given) >= QUEST_ID_LENGTH:
             then(given)
-            return
-        self._read(job, lambda store: whole_id(store, given), lambda _, quest: then(quest))
+        else:
+            self._read(job, lambda store: whole_id(store, given), lambda _, quest: then(quest))
 
     def _ask_quest(self, job: int, quest: str, command: cmd.Command) -> None:
         self._house.directory.tell(ToQuest(quest, AskQuest(command, ReplyTo(self.ref, job))))

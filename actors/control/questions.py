@@ -9,6 +9,7 @@ from questd.messages import control as ctl
 from questd.messages.control import Error
 from questd.messages.events import Record
 from questd.messages.heads import TERMINAL, Head
+from questd.messages.schedules import is_schedule
 from questd.runtime.journal.store import JournalStore
 from questd.runtime.keyring import Keyring
 
@@ -46,7 +47,7 @@ def look_for_secrets(
 
 def read_quest(store: JournalStore, request: ctl.ReadQuest) -> ctl.QuestRecords | Error:
     """The head and as many events as fit one answer."""
-    head = store.head(request.quest)
+    head = None if is_schedule(request.quest) else store.head(request.quest)
     if head is None:
         return Error("not_found", f"there is no quest {request.quest}")
     definition = store.definition(head.definition) if request.definition else None

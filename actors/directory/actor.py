@@ -34,6 +34,7 @@ from questd.actors.quest.commands import SubmitQuest
 from questd.actors.quest.own import Submission
 from questd.actors.quest.resting import RestNow
 from questd.messages.heads import Head, Want
+from questd.messages.schedules import is_schedule
 from questd.runtime.actor import Actor, ChildFailed, ChildStopped, Ref, stop
 from questd.runtime.clock import Timer
 from questd.runtime.errors import JournalError
@@ -281,7 +282,8 @@ class Directory(Actor):
 
     def _read_heads(self) -> None:
         def question(store: JournalStore) -> HeadsRead:
-            return HeadsRead(tuple(store.heads(open_only=True)))
+            heads = store.heads(open_only=True)
+            return HeadsRead(tuple(head for head in heads if not is_schedule(head.quest)))
 
         self._house.journal.read(question, self.ref.tell)
 

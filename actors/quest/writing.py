@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 
 from questd.actors.house import House
-from questd.actors.mail import Answered, ReplyTo
+from questd.actors.mail import Answered, QuestOver, ReplyTo
 from questd.actors.quest.plans import ReadyPlan
 from questd.actors.quest.state import QuestState
 from questd.actors.quest.told import head_of
@@ -118,6 +118,8 @@ class Writing:
         item, effects = self._in_flight.popleft()
         self.durable_head = item.head
         run(effects)
+        if item.head.finished_us is not None and self._quest in self._house.heeded:
+            self._house.scheduler.tell(QuestOver(item.head))
         return item
 
     def give_way(self, holder: str) -> None:

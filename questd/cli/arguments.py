@@ -228,6 +228,58 @@ def agent_drain(parser: ArgumentParser) -> None:
     )
 
 
+def schedule(parser: ArgumentParser) -> None:
+    """A schedule's name."""
+    parser.add_argument("name", metavar="NAME", help="a schedule's name")
+
+
+def schedule_add(parser: ArgumentParser) -> None:
+    """``quest schedule add`` and ``change``."""
+    schedule(parser)
+    _document(parser)
+    parser.add_argument(
+        "--cron",
+        metavar="EXPRESSION",
+        required=True,
+        help='minute hour day month weekday, as "0 3 * * MON-FRI"',
+    )
+    parser.add_argument("--zone", default="UTC", help="its time zone, as Europe/Berlin (UTC)")
+    parser.add_argument(
+        "--overlap",
+        choices=("skip", "queue", "allow", "cancel"),
+        default="skip",
+        help="while its last quest runs: leave out (skip), wait, run beside it, or cancel that one",
+    )
+    parser.add_argument(
+        "--catch-up",
+        choices=("none", "latest", "all"),
+        default="latest",
+        help="what was due while the daemon was away (latest)",
+    )
+    parser.add_argument(
+        "-i",
+        "--input",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        dest="inputs",
+        help="as of submit; {{ due }} is the due time, {{ schedule }} the name",
+    )
+    parser.add_argument("--project", help="the project its quests count for")
+    _labels(parser)
+    parser.add_argument("--priority", type=int, metavar="1..10", help="10 first")
+    parser.add_argument("--timeout", metavar="TIME", help="how long each quest may take, as 30m")
+
+
+def schedule_backfill(parser: ArgumentParser) -> None:
+    """``quest schedule backfill``."""
+    schedule(parser)
+    parser.add_argument(
+        "--from", metavar="WHEN", required=True, dest="since", help="7d back, or RFC 3339"
+    )
+    parser.add_argument("--to", metavar="WHEN", dest="until", help="the same (now)")
+
+
 def stats(parser: ArgumentParser) -> None:
     """``quest stats``."""
     parser.add_argument(

@@ -62,6 +62,22 @@ GROUPS: Final[dict[str, tuple[Verb | Noun, ...]]] = {
             ),
         ),
     ),
+    "Schedules": (
+        Noun(
+            "schedule",
+            "submit by the clock: list, show, add, …",
+            (
+                Verb("list", "schedules by name", "questd.cli.schedules:list_schedules"),
+                Verb("show", "one: when, what waits, what it did", "questd.cli.schedules:show", add.schedule),
+                Verb("add", "submit a document at each due time", "questd.cli.schedules:add", add.schedule_add),
+                Verb("change", "everything about one anew", "questd.cli.schedules:change", add.schedule_add),
+                Verb("pause", "fire no more for now", "questd.cli.schedules:pause", add.schedule),
+                Verb("resume", "go on with the next due time", "questd.cli.schedules:resume", add.schedule),
+                Verb("backfill", "make up for due times of the past", "questd.cli.schedules:backfill", add.schedule_backfill),
+                Verb("remove", "fire no more; its quests go on", "questd.cli.schedules:remove", add.schedule),
+            ),
+        ),
+    ),
     "History": (
         Verb("stats", "counts, success, times", "questd.cli.history:stats", add.stats),
         Verb("sql", "ask the history in SQL", "questd.cli.history:sql", add.sql),
@@ -87,7 +103,6 @@ LATER: Final = (
     "checkpoint",
     "breakpoint",
     "dead-letter",
-    "schedule",
     "signal",
     "queue",
     "quality",

@@ -15,6 +15,7 @@ from questd.client.following import Following, Texts
 from questd.client.history import Table
 from questd.client.home import Home
 from questd.client.questions import DEFAULT_STATISTICS, ROWS, TIMEOUT_MS, History
+from questd.client.schedules import SchedulesOfClient
 from questd.client.session import Session
 from questd.messages import control as ctl
 from questd.messages.address import step_of
@@ -34,7 +35,7 @@ WAIT_MS: Final = 20_000
 """How long one question for news is held open."""
 
 
-class Client:
+class Client(SchedulesOfClient):
     """Finds the daemon by its data directory, as the command line does: ``data``, ``config`` and ``connect`` are its options.
 
     Methods that only read work without a daemon too; ``run`` starts one for as long as it takes.

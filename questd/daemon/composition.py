@@ -4,7 +4,7 @@
 ``quest serve`` gives it threads, sockets and a disk; the simulation gives it one thread, a seed and a memory. Neither
 has an actor of its own.
 
-The tree is rest-for-one in the order router, exchange, directory, control: whoever restarts takes down those
+The tree is rest-for-one in the order router, exchange, directory, control, scheduler: whoever restarts takes down those
 that were told something by it, and the directory brings the quests back from the journal.
 """
 
@@ -20,6 +20,7 @@ from questd.actors.exchange.actor import ExchangeActor
 from questd.actors.house import House, Limits
 from questd.actors.quest.plans import PlanCache
 from questd.actors.router.actor import Router
+from questd.actors.schedule.scheduler import Scheduler
 from questd.documents.reading import load_plan
 from questd.runtime.actor import Actor, Dispatcher, Ref
 from questd.runtime.clock import Clock, Timers
@@ -107,9 +108,14 @@ def _children(house: House, facts: DaemonFacts) -> list[ChildSpec]:
         house.control = ControlActor(house, facts, parent).launch(house.dispatcher)
         return house.control
 
+    def scheduler(parent: Ref) -> Ref:
+        house.scheduler = Scheduler(house, parent).launch(house.dispatcher)
+        return house.scheduler
+
     return [
         ChildSpec("router", router),
         ChildSpec("exchange", exchange),
         ChildSpec("directory", directory),
         ChildSpec("control", control),
+        ChildSpec("scheduler", scheduler),
     ]

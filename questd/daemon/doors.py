@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from questd.actors.control.actor import ClientGone, RequestArrived
+from questd.actors.control.arriving import ClientGone, RequestArrived
 from questd.actors.exchange.actor import DoorPipeClosed, FrameArrived
 from questd.actors.exchange.protocols import unspoken
 from questd.actors.house import VERSION, Answers, House

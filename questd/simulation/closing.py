@@ -11,6 +11,7 @@ from questd.actors.quest.told import waits_of
 from questd.simulation.daemon import insides
 from questd.simulation.historian import whole
 from questd.simulation.ledger import Violation
+from questd.simulation.schedules import KEY
 from questd.simulation.world import World
 
 FINISHED_LEAST = 0.9
@@ -18,7 +19,7 @@ FINISHED_LEAST = 0.9
 
 def close(world: World) -> None:
     """Raise the first Violation."""
-    for check in (_quests, _journal, _clients, _house, _sessions, _timers, _history):
+    for check in (_quests, _schedules, _journal, _clients, _house, _sessions, _timers, _history):
         check(world)
         if world.ledger.violation is not None:
             raise world.ledger.violation
@@ -45,13 +46,27 @@ def _quests(world: World) -> None:
     _demand(
         ended >= FINISHED_LEAST * len(accounts), f"only {ended} of {len(accounts)} quests ended"
     )
+    asked = sum(not (account.key or "").startswith(KEY) for account in accounts)
     expected = world.script.scene.quests + world.script.scene.hopeless
-    _demand(len(accounts) == expected, f"{len(accounts)} quests, {expected} were wanted")
+    _demand(asked == expected, f"{asked} quests, {expected} were wanted")
+
+
+def _schedules(world: World) -> None:
+    """Each due time was met or left out for a reason, and each that was fired has its quest."""
+    book = world.ledger.schedules
+    faults = book.faults()
+    _demand(not faults, f"schedules: {faults}")
+    for keeper in world.keepers:
+        _demand(keeper.refusal is None, f"a good request was refused: {keeper.refusal}")
+        _demand(book.page_of(keeper.name), f"{keeper.name} is not in the journal")
+    left = world.life.house.heeded
+    _demand(not left, f"the scheduler heeds {left}")
 
 
 def _journal(world: World) -> None:
     world.ledger.compare(world.store)
     held = sum(len(account.records) for account in world.ledger.accounts.values())
+    held += sum(len(page.records) for page in world.ledger.schedules.pages.values())
     _demand(held == len(world.store.follow(0, 1_000_000)), "the journal has other events as well")
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from questd.messages.control import (
+    AddSchedule,
     CancelQuest,
     Done,
     QuestRecords,
@@ -122,6 +123,9 @@ class Counter:
                 account = self._ledger.accounts.get(quest)
                 known = account is not None and actor in account.actors
                 self._ledger.expect(known, f"{quest}: a decision was acknowledged too soon")
+            case AddSchedule(name), Done():
+                known = self._ledger.schedules.page_of(name) is not None
+                self._ledger.expect(known, f"schedule {name} was acknowledged too soon")
             case ReadQuest(), QuestRecords():
                 self._check_records(request, reply)
             case _:

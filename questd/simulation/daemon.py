@@ -5,7 +5,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from questd.actors.control.actor import DaemonFacts, RequestArrived
+from questd.actors.control.actor import DaemonFacts
+from questd.actors.control.arriving import RequestArrived
 from questd.actors.exchange.actor import DoorPipeClosed, FrameArrived
 from questd.actors.house import House, Limits
 from questd.actors.quest.plans import PlanCache
@@ -97,7 +98,7 @@ class Life:
 
     def settle(self) -> None:
         """Let the static tree stand before anybody knocks."""
-        while not hasattr(self.house, "control"):
+        while not hasattr(self.house, "scheduler"):
             self.dispatcher.run_one()
 
     # -- the doors -----------------------------------------------------------------------------------
@@ -131,11 +132,15 @@ class Life:
     def static_refs(self) -> list[Ref]:
         """The static tree's children."""
         house = self.house
-        return [house.router, house.exchange, house.directory, house.control]
+        return [house.router, house.exchange, house.directory, house.control, house.scheduler]
 
     def quest_refs(self) -> list[Ref]:
         """Quests that have an actor."""
         return list(insides(self.actor(self.house.directory))["_quests"].values())
+
+    def schedule_refs(self) -> list[Ref]:
+        """Schedules."""
+        return list(insides(self.actor(self.house.scheduler))["_schedules"].values())
 
     def agent_refs(self) -> list[Ref]:
         """Sessions."""

@@ -56,6 +56,7 @@ class Scene(Struct, frozen=True):
     limits: Limits
     hopeless: bool = False
     reference: str = ""
+    schedules: int = 0
 
 
 NONE: Final = Faults()
@@ -126,4 +127,6 @@ def draw_scene(seed: int) -> Scene:
     hopeless = chance.maybe(0.05)
     if hopeless:
         quests += 10
-    return Scene(quests, chance.between(2, 5), chance.between(3, 9) * SECOND, limits, hopeless)
+    agents, chaos_us = chance.between(2, 5), chance.between(3, 9) * SECOND
+    schedules = chance.pick((0, 0, 0, 1, 2))
+    return Scene(quests, agents, chaos_us, limits, hopeless, schedules=schedules)

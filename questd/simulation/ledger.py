@@ -33,6 +33,7 @@ from questd.messages.exchange import (
 )
 from questd.messages.failure import TIMEOUT
 from questd.messages.payload import BlobRef, Payload
+from questd.messages.schedules import is_schedule
 from questd.messages.upcasting import event_of
 from questd.runtime.deterministic import VirtualClock
 from questd.runtime.journal.memory import MemoryStore
@@ -40,6 +41,7 @@ from questd.runtime.journal.store import Append, Appended, KeyTaken, Refusal
 from questd.simulation import choices, concealed, items, loops, plans
 from questd.simulation.accounts import NEVER_US, SAID_BY_THE_DAEMON, Account, Attempt
 from questd.simulation.conditions import note_decision
+from questd.simulation.schedules import Book
 
 
 class Violation(Exception):
@@ -61,6 +63,7 @@ class Ledger:
         self.breakpoints: list[tuple[str, str, tuple[str, ...]]] = []
         self.violation: Violation | None = None
         self.events = 0
+        self.schedules = Book(clock, self.expect, self.by_key)
 
     def fail(self, message: str) -> None:
         """Note the first violation; the world stops at the end of the step, so that no actor can swallow it."""
@@ -91,6 +94,9 @@ class Ledger:
                 self.expect(level, f"the head of {item.quest} does not name its last event")
 
     def _on_appended(self, item: Append) -> None:
+        if is_schedule(item.quest):
+            self.schedules.note(self._store.events(item.quest, item.expected_version))
+            return
         account = self.accounts.get(item.quest) or self._open(item)
         records = self._store.events(item.quest, account.version, len(item.events))
         self.expect(len(records) == len(item.events), f"{item.quest}: lost or doubled events")
@@ -208,6 +214,7 @@ class Ledger:
         if key is not None:
             holder = self.by_key.setdefault(key, account.quest)
             self.expect(holder == account.quest, f"key {key} has two quests")
+            self.schedules.quest_submitted(key, account.quest)
 
     def _on_stopping(self, account: Account, expired: bool) -> None:
         account.stopping = True
@@ -220,6 +227,7 @@ class Ledger:
         self, account: Account, event: ev.QuestCompleted | ev.QuestFailed | ev.QuestCancelled
     ) -> None:
         account.end = ev.kind_of(event)
+        self.schedules.quest_ended(account.quest)
         self.expect(not account.running, f"{account.quest}: ended while {account.running} ran")
         if isinstance(event, ev.QuestCompleted):
             items.check_all_ended(account, self.expect)
@@ -398,3 +406,4 @@ class Ledger:
         """What was durable once is there still, unchanged."""
         for quest, account in self.accounts.items():
             self.expect(store.events(quest) == account.records, f"{quest}: its events changed")
+        self.schedules.compare(store.events)

@@ -65,7 +65,12 @@ class Misfortunes:
     def _break_actor(self) -> None:
         life = self._world.life
         if life.alive and life.ready:
-            kinds = [life.quest_refs(), life.agent_refs(), life.step_refs()]
+            kinds = [
+                life.quest_refs(),
+                life.agent_refs(),
+                life.step_refs(),
+                life.schedule_refs(),
+            ]
             refs = self._world.chance.pick([refs for refs in kinds if refs] or [[]])
             self._poison(refs)
 

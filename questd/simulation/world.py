@@ -29,6 +29,7 @@ from questd.simulation.historian import Historian
 from questd.simulation.journal import Outcomes
 from questd.simulation.ledger import Ledger, Violation
 from questd.simulation.network import Network, Route
+from questd.simulation.schedules import Keeper
 from questd.simulation.shown import shown
 from questd.simulation.trace import Trace
 from questd.simulation.workload import AGENTS
@@ -39,7 +40,14 @@ HEAL_US: Final = 400 * SECOND
 FOR_EVER_US: Final = 10**15
 CALM_US: Final = SECOND
 UNEXPECTED: Final = frozenset(
-    {"quest.crashed", "step.failed", "session.failed", "actor.restarted", "tree.escalated"}
+    {
+        "quest.crashed",
+        "step.failed",
+        "session.failed",
+        "schedule.crashed",
+        "actor.restarted",
+        "tree.escalated",
+    }
 )
 EXCUSES: Final = ("InjectedBug", "simulated: the disk is full")
 
@@ -78,6 +86,7 @@ class World:
         self.chance = self.draw("world")
         self.instances: list[Instance] = []
         self.clients: list[Client] = []
+        self.keepers: list[Keeper] = []
         self.life: Life
         self.boots = 0
         self.commits = 0
@@ -261,6 +270,12 @@ class World:
                 self.agenda.after(at_us + chance.skewed(0, 100 * MILLISECOND), client.begin)
         for _ in range(chance.between(0, 3)):
             self.agenda.after(chance.between(0, scene.chaos_us), self._passer_by)
+        for number in range(scene.schedules):
+            own = self.draw(f"keeper-{number}")
+            ask, agenda = self.counter.ask, self.agenda
+            keeper = Keeper(f"every-{number}", ask, agenda, self.clock, own, scene.chaos_us)
+            self.keepers.append(keeper)
+            self.agenda.after(own.between(0, scene.chaos_us // 2), keeper.begin)
 
     def _passer_by(self) -> None:
         self.counter.ask(passing_question(self.chance), SECOND, lambda _: None)
@@ -333,6 +348,8 @@ class World:
     def what_is_open(self) -> list[str]:
         """What has not come to its end, in words."""
         found = [f"client of {c.quest}" for c in self.clients if c.open and not self._hopeless(c)]
+        found += [f"keeper of {keeper.name}" for keeper in self.keepers if keeper.open]
+        found += [f"schedules: {self.life.schedule_refs()}"] if self.life.schedule_refs() else []
         found += [f"operator: {self.operator.open}"] if self.operator.open else []
         found += [f"{i.incarnation} busy" for i in self.instances if not i.idle]
         for account in self.ledger.accounts.values():

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from questd.messages.heads import ListFilter
+from questd.messages.schedules import SCHEDULE_IDS
 from questd.runtime.journal.rows import HEAD_COLUMNS
 
 Place = tuple[int, str]
@@ -14,6 +15,7 @@ Place = tuple[int, str]
 
 NEWEST: Place = (2**63 - 1, "")
 OLDEST_US = -(2**63)
+NO_SCHEDULE = f"quest not glob '{SCHEDULE_IDS}*'"
 
 
 def anchor_after(quest: str | None, ask: Callable[[str, Sequence[Any]], list[Any]]) -> Place | None:
@@ -34,7 +36,7 @@ def page_query(wanted: ListFilter, before: Place, rows: int) -> tuple[str, list[
 
     One arm for each status, united in one statement: each arm reads its own index in order, and all see one moment.
     """
-    where = "(created_us, quest) < (?, ?) and created_us >= ?"
+    where = f"(created_us, quest) < (?, ?) and created_us >= ? and {NO_SCHEDULE}"
     values: list[Any] = [*before, OLDEST_US if wanted.since_us is None else wanted.since_us]
     for column, value in (("name", wanted.name), ("project", wanted.project)):
         if value is not None:

@@ -14,6 +14,7 @@ from msgspec import structs
 
 from questd.messages.events import EVENT_SCHEMA_VERSION, Record
 from questd.messages.heads import Head, ListFilter
+from questd.messages.schedules import is_schedule
 from questd.runtime.errors import JournalBroken
 from questd.runtime.journal.selection import (
     TOMBSTONE_US,
@@ -151,16 +152,18 @@ class MemoryStore:
         """Head of the quest."""
         return self._heads.get(quest)
 
-    def heads(self, *, open_only: bool = False) -> Iterator[Head]:
-        """All heads by id; with ``open_only`` those of quests that have not ended and are not parked."""
+    def heads(self, *, open_only: bool = False, after: str = "") -> Iterator[Head]:
+        """All heads by id, from behind ``after`` on; with ``open_only`` those of quests that have not ended and are not parked."""
         with self._lock:
             found = sorted(self._heads.items())
-        return (head for _, head in found if not open_only or is_open(head))
+        behind = (head for quest, head in found if quest > after)
+        return (head for head in behind if not open_only or is_open(head))
 
     def count_open(self) -> int:
         """How many quests have not ended and are not parked."""
         with self._lock:
-            return sum(map(is_open, self._heads.values()))
+            open_heads = filter(is_open, self._heads.values())
+            return sum(not is_schedule(head.quest) for head in open_heads)
 
     def select(self, wanted: ListFilter) -> list[Head]:
         """Heads that pass the filter, newest first."""
@@ -174,7 +177,8 @@ class MemoryStore:
     def resolve_prefix(self, prefix: str) -> list[str]:
         """Up to two quest ids that start so."""
         with self._lock:
-            return sorted(quest for quest in self._heads if quest.startswith(prefix))[:2]
+            quests = (quest for quest in self._heads if not is_schedule(quest))
+            return sorted(quest for quest in quests if quest.startswith(prefix))[:2]
 
     def holder(self, key: str) -> str | None:
         """Whose idempotency key it is, or was."""

@@ -25,7 +25,7 @@ from questd.runtime.errors import (
     JournalNewer,
 )
 from questd.runtime.journal.chain import EVENT_COLUMNS, FIRST, Link, Links
-from questd.runtime.journal.listing import Place, anchor_after, page_query, scans
+from questd.runtime.journal.listing import NO_SCHEDULE, Place, anchor_after, page_query, scans
 from questd.runtime.journal.rows import HEAD_COLUMNS, head_of
 from questd.runtime.journal.selection import passes_scan
 
@@ -41,7 +41,7 @@ DISK_ERRORS = (sqlite3.Error, UnicodeDecodeError)
 Row = Sequence[Any]
 
 _OPEN = "parked is null and status not in ('completed', 'failed', 'cancelled')"
-COUNT_OPEN = f"select count(*) from heads where {_OPEN}"  # noqa: S608
+COUNT_OPEN = f"select count(*) from heads where {_OPEN} and {NO_SCHEDULE}"  # noqa: S608
 
 
 def open_connection(path: Path, *, writing: bool = False) -> sqlite3.Connection:
@@ -274,11 +274,11 @@ class SqliteReader:
                 f"a head in {self.path} is damaged ({error}): run `quest doctor`"
             ) from error
 
-    def heads(self, *, open_only: bool = False) -> Iterator[Head]:
-        """All heads by id; with ``open_only`` those of quests that have not ended and are not parked."""
+    def heads(self, *, open_only: bool = False, after: str = "") -> Iterator[Head]:
+        """All heads by id, from behind ``after`` on; with ``open_only`` those of quests that have not ended and are not parked."""
         only = f"and {_OPEN}" if open_only else ""
         sql = f"select {HEAD_COLUMNS} from heads where quest > ? {only} order by quest limit ?"  # noqa: S608
-        page = self._heads(sql, ("", PAGE_ROWS))
+        page = self._heads(sql, (after, PAGE_ROWS))
         while page:
             yield from page
             page = self._heads(sql, (page[-1].quest, PAGE_ROWS))
@@ -304,7 +304,8 @@ class SqliteReader:
     def resolve_prefix(self, prefix: str) -> list[str]:
         """Up to two quest ids that start so: none, the one, or proof that it is ambiguous."""
         rows = self.ask(
-            "select quest from heads where quest >= ? and quest < ? order by quest limit 2",
+            f"select quest from heads where quest >= ? and quest < ? and {NO_SCHEDULE} "  # noqa: S608
+            "order by quest limit 2",
             (prefix, prefix + "\U0010ffff"),
         )
         return [row[0] for row in rows]

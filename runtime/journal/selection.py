@@ -6,6 +6,7 @@ Pure functions of heads; must not know how they are stored.
 from msgspec import structs
 
 from questd.messages.heads import TERMINAL, Head, ListFilter
+from questd.messages.schedules import is_schedule
 
 DAY_US = 86_400_000_000
 TOMBSTONE_US = 90 * DAY_US
@@ -44,7 +45,9 @@ def same_identity(first: Head, later: Head) -> Head:
 
 
 def passes(head: Head, wanted: ListFilter) -> bool:
-    """Whether the filter lets this head through; ``limit`` and ``after`` are not looked at."""
+    """Whether the filter lets this head through; ``limit`` and ``after`` are not looked at. Schedules are no quests."""
+    if is_schedule(head.quest):
+        return False
     if wanted.status and shown_status(head) not in wanted.status:
         return False
     if wanted.name is not None and head.name != wanted.name:

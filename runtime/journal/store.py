@@ -99,8 +99,8 @@ class JournalStore(Protocol):
         """Head of the quest."""
         ...
 
-    def heads(self, *, open_only: bool = False) -> Iterator[Head]:
-        """All heads by id; with ``open_only`` those of quests that have not ended and are not parked."""
+    def heads(self, *, open_only: bool = False, after: str = "") -> Iterator[Head]:
+        """All heads by id, from behind ``after`` on; with ``open_only`` those of quests that have not ended and are not parked."""
         ...
 
     def count_open(self) -> int:

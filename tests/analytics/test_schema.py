@@ -34,6 +34,7 @@ NAMES = [
     "slowest",
     "flakiest",
     "costliest",
+    "schedule_runs",
 ]
 
 

@@ -6,7 +6,7 @@ from questd.messages import control as ctl
 from questd.messages import history as hi
 from questd.messages.events import Record
 from questd.messages.heads import Head, ListFilter
-from tests.golden.samples import HEAD_PARTS, QUEST, T_US
+from tests.golden.samples import HEAD_PARTS, QUEST, SCHEDULE, SPEC, T_US
 
 DIGEST = "338e907d220ddc5336a9e4213c051dd95a8a8fd5e22e88e65d8ded79a785538c"
 RECORD = Record(17, QUEST, 2, T_US, "quest.started", 1, b"\x91\xadquest.started")
@@ -64,6 +64,13 @@ REQUESTS: tuple[Struct, ...] = (
     ctl.DrainAgent("security", "i-1"),
     ctl.Missing(),
     ctl.StopDaemon(),
+    ctl.AddSchedule("nightly", SPEC, b"\x82\xa4name", "ann"),
+    ctl.ChangeSchedule("nightly", SPEC, b"\x82\xa4name", "ann"),
+    ctl.PauseSchedule("nightly", "ann"),
+    ctl.ResumeSchedule("nightly", "ann"),
+    ctl.RemoveSchedule("nightly", "ann"),
+    ctl.BackfillSchedule("nightly", T_US, T_US + 1, "ann"),
+    ctl.ListSchedules("nightly"),
 )
 
 TOOL = ctl.ToolView(
@@ -119,6 +126,31 @@ REPLIES: tuple[Struct, ...] = (
     ctl.Heads((HEAD,), (RECORD,), (None, RECORD), QUEST),
     ctl.Agents((INSTANCE,)),
     ctl.MissingAgents((("security", ("python",), 3, T_US),)),
+    ctl.Schedules(
+        (
+            ctl.ScheduleView(
+                id=SCHEDULE,
+                name="nightly",
+                spec=SPEC,
+                definition=DIGEST,
+                document="review",
+                version="1.0",
+                paused=True,
+                created_us=T_US,
+                changed_us=T_US + 1,
+                next_us=(T_US + 2,),
+                running=(QUEST,),
+                put_off_us=T_US + 3,
+                backlog=2,
+                recent=(
+                    ctl.OccasionView(
+                        T_US, "due", T_US + 1, T_US + 2, QUEST, "refused", "invalid: no"
+                    ),
+                ),
+                fault="its actor failed too often",
+            ),
+        )
+    ),
     ctl.Done(changed=False, message="it was so already"),
     ctl.Error("busy", "too many submits at once", 200, ("steps[0].agent: unknown",)),
 )

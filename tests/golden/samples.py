@@ -6,6 +6,7 @@ from questd.messages import definition as de
 from questd.messages import events as ev
 from questd.messages import exchange as ex
 from questd.messages import heads as he
+from questd.messages import schedules as sc
 from questd.messages.failure import Failure
 from questd.messages.payload import BlobRef
 
@@ -53,6 +54,34 @@ EVENTS: tuple[Struct, ...] = (
     ev.TaskPlanned("audit", (de.StepDefinition("more", agent="a", dependencies=("audit",)),)),
     ev.TaskAccepted("audit@2", exhausted=True),
     ev.TaskSentBack("audit", "parse", b'"be brief"'),
+)
+
+SCHEDULE = "s_01h2xcejqtf2nbrexx3vqjhp41"
+SPEC = sc.ScheduleSpec(
+    trigger=sc.Cron("0 3 * * MON-FRI", "Europe/Berlin", "all"),
+    overlap="queue",
+    inputs=b'{"day":"{{ due }}"}',
+    project="payments",
+    labels={"team": "core"},
+    priority=7,
+    total_timeout_ms=60_000,
+)
+SCHEDULE_EVENTS: tuple[Struct, ...] = (
+    sc.ScheduleAdded(
+        "nightly", SPEC, "a" * 64, "review", "1.0", "ann", T_US, paused=True, renews=SCHEDULE
+    ),
+    sc.ScheduleChanged(SPEC, "a" * 64, "review", "1.0", "ann"),
+    sc.SchedulePaused("ann"),
+    sc.ScheduleResumed("ann"),
+    sc.ScheduleRemoved("ann"),
+    sc.ScheduleRenewed(SCHEDULE),
+    sc.ScheduleFired("2026-01-31T02:00:00Z", T_US, "backfill"),
+    sc.ScheduleSubmitted("2026-01-31T02:00:00Z", QUEST, created=False),
+    sc.ScheduleRefused("2026-01-31T02:00:00Z", "invalid", "the inputs do not fit"),
+    sc.ScheduleRunEnded(QUEST, "completed"),
+    sc.SchedulePutOff(T_US),
+    sc.ScheduleBacklogged((T_US, T_US + 1), "caught_up", "ann"),
+    sc.ScheduleSkipped(T_US, T_US + 1, "missed"),
 )
 
 COMPLETED = ex.Completed(QUEST, 3, b'{"ok":true}', 1_500, 120, 0.25, "a-model", 0.75)

@@ -18,6 +18,7 @@ from questd.messages import control as ctl
 from questd.messages import events as ev
 from questd.messages import exchange as ex
 from questd.messages import history as hi
+from questd.messages import schedules as sc
 from questd.messages.definition import (
     QuestDefinition,
     decode_definition,
@@ -77,11 +78,17 @@ FAMILIES = {
         ev.encode_event,
         lambda _, data: ev.decode_event(data),
     ),
+    "schedules": Family(
+        f"schedules-{ev.EVENT_SCHEMA_VERSION}.json",
+        samples.SCHEDULE_EVENTS,
+        sc.encode_schedule_event,
+        lambda _, data: sc.decode_schedule_event(data),
+    ),
     "exchange": Family(
         f"exchange-{ex.PROTOCOL_VERSION}.json", samples.FRAMES, ex.encode_frame, decode_frame
     ),
     "control": Family(
-        "control-1.json",
+        "control-1.1.json",
         (*door_samples.REQUESTS, *door_samples.REPLIES),
         ctl.encode_control,
         decode_control,

@@ -171,6 +171,16 @@ def test_heads_may_be_written_while_they_are_walked(store: JournalStore) -> None
     assert seen >= 1_500
 
 
+def test_schedules_are_among_the_heads_and_no_quests(store: JournalStore) -> None:
+    store.commit([make_append(name, 0, 1, status="waiting") for name in ("q_1", "s_1", "s_2")])
+    assert [head.quest for head in store.heads()] == ["q_1", "s_1", "s_2"]
+    assert [head.quest for head in store.heads(open_only=True, after="s_")] == ["s_1", "s_2"]
+    assert [head.quest for head in store.heads(after="s_1")] == ["s_2"]
+    assert listing(store) == ["q_1"]
+    assert store.count_open() == 1
+    assert [store.resolve_prefix(prefix) for prefix in ("", "s_", "s_1")] == [["q_1"], [], []]
+
+
 def listing(store: JournalStore, **wanted: Any) -> list[str]:
     return [head.quest for head in store.select(ListFilter(**wanted))]
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from itertools import count
 from typing import Any
 
-from questd.actors.control.actor import DaemonFacts, RequestArrived
+from questd.actors.control.actor import DaemonFacts
+from questd.actors.control.arriving import RequestArrived
 from questd.actors.exchange.actor import FrameArrived
 from questd.actors.house import House, Limits
 from questd.actors.quest.plans import PlanCache

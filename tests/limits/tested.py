@@ -213,6 +213,20 @@ TESTED: Final[Mapping[str, Tests]] = {
     "actors.control.questions": {
         "READ_BYTES_MAX": "limits/test_answers.py::test_an_append_larger_than_a_frame_reaches_its_watcher_as_a_page",
     },
+    "actors.schedule.scheduler": {
+        "SCHEDULES_MAX": "limits/test_schedules.py::test_so_many_schedules_are_kept_and_one_more_is_refused",
+    },
+    "actors.schedule.core": {
+        "CATCH_UP_MAX": "schedule/test_core.py::test_so_many_are_made_up_for_and_earlier_ones_are_left_out",
+        "BACKFILL_MAX": "limits/test_schedules.py::test_a_backfill_has_so_many_due_times_and_one_more_is_refused",
+        "RUNNING_MAX": "schedule/test_core.py::test_so_many_quests_of_one_schedule_run_at_once_and_the_next_is_left_out",
+    },
+    "actors.schedule.cron": {
+        "EXPRESSION_MAX": "schedule/test_cron.py::test_what_is_no_schedule_is_said",
+    },
+    "actors.schedule.checking": {
+        "INPUTS_MAX_BYTES": "limits/test_schedules.py::test_inputs_of_a_schedule_have_so_many_bytes_and_no_more",
+    },
     "actors.control.submitting": dict.fromkeys(("KEY_MAX", "MOMENT_MAX_US"), SUBMITTED),
     "actors.control.watching": {
         "QUESTS_WITH_PROGRESS": PROGRESS,

@@ -1,0 +1,308 @@
+"""The rules of a schedule, without I/O, clock, randomness or threads.
+
+    decide(state, command, now_us) -> events | Rejected     may this happen, and what happens then
+    next_move(state, now_us) -> event | None                what time, or the end of a quest, asks for next
+    evolve(state, event, at_us)                             fold one event (state.py)
+    owed(state) -> fires and cancels                        what the world is owed, from scratch
+
+Whoever drives it folds each move and asks for the next one until there is none. A quest is submitted only when the ``schedule.fired``
+that owes it is on disk, under a key that follows from the schedule and the occasion: submitted again after a crash, it is the same
+quest.
+"""
+
+from typing import Final
+
+from msgspec import Struct
+
+from questd.actors.schedule import cron
+from questd.actors.schedule.state import ScheduleState, evolve
+from questd.messages import schedules as ev
+from questd.messages.heads import Head, QuestStatus
+
+ON_TIME_US: Final = 60_000_000
+"""A due time that is seen later than that was missed."""
+CATCH_UP_MAX: Final = 100
+BACKFILL_MAX: Final = 1_000
+RUNNING_MAX: Final = 100
+"""Quests of one schedule at a time, with ``overlap: allow``."""
+RENEWED_AFTER: Final = 5_000
+"""Events after which a schedule begins a new life, so that none takes long to fold."""
+
+
+class ChangeIt(Struct, frozen=True):
+    """Submit this from now on."""
+
+    spec: ev.ScheduleSpec
+    definition: str
+    document: str
+    version: str
+    actor: str
+
+
+class PauseIt(Struct, frozen=True):
+    """Fire no more for now."""
+
+    actor: str
+
+
+class ResumeIt(Struct, frozen=True):
+    """Go on."""
+
+    actor: str
+
+
+class RemoveIt(Struct, frozen=True):
+    """Fire no more."""
+
+    actor: str
+
+
+class MakeUpFor(Struct, frozen=True):
+    """Submit for these due times of the past, unless it was done."""
+
+    dues_us: tuple[int, ...]
+    actor: str
+
+
+class Answer(Struct, frozen=True):
+    """What became of a submit: the quest, or (``refused``) kind and message of a refusal for good."""
+
+    occasion: str
+    quest: str = ""
+    created: bool = True
+    refused: tuple[str, str] | None = None
+
+
+class EndRuns(Struct, frozen=True):
+    """These quests have ended: (quest, status)."""
+
+    ended: tuple[tuple[str, str], ...]
+
+
+class Renew(Struct, frozen=True):
+    """Leave it to another schedule to carry on."""
+
+    by: str
+
+
+class Close(Struct, frozen=True):
+    """The other one does."""
+
+
+Command = ChangeIt | PauseIt | ResumeIt | RemoveIt | MakeUpFor | Answer | EndRuns | Renew | Close
+
+
+class Rejected(Struct, frozen=True):
+    """Why not."""
+
+    kind: str
+    message: str
+
+
+def decide(
+    state: ScheduleState, command: Command, now_us: int
+) -> list[ev.ScheduleEvent] | Rejected:
+    """What happens then; an empty list when it is so already."""
+    match command:
+        case Answer():
+            return _answered(state, command)
+        case EndRuns(ended):
+            known = [one for one in ended if one[0] in state.running]
+            return [ev.ScheduleRunEnded(quest, status) for quest, status in known]
+        case Close():
+            return [ev.ScheduleRemoved("schedule")]
+        case _ if state.removed:
+            return Rejected("not_found", f"there is no schedule {state.name!r}")
+        case _ if state.renewed_by is not None:
+            return Rejected("busy", f"schedule {state.name!r} is being renewed: try again")
+        case ChangeIt():
+            return _changed(state, command, now_us)
+        case PauseIt(actor):
+            return [] if state.paused else [ev.SchedulePaused(actor)]
+        case ResumeIt(actor):
+            left_out = _left_out(state, now_us)
+            return [*left_out, ev.ScheduleResumed(actor)] if state.paused else []
+        case RemoveIt(actor):
+            return [*_left_out(state, now_us), ev.ScheduleRemoved(actor)]
+        case MakeUpFor(dues_us, actor):
+            return _backfilled(state, dues_us, actor)
+        case Renew(by):
+            return [ev.ScheduleRenewed(by)]
+
+
+def _answered(state: ScheduleState, answer: Answer) -> list[ev.ScheduleEvent]:
+    if answer.occasion not in state.firing:
+        return []
+    if answer.refused is not None:
+        return [ev.ScheduleRefused(answer.occasion, *answer.refused)]
+    return [ev.ScheduleSubmitted(answer.occasion, answer.quest, answer.created)]
+
+
+def _changed(state: ScheduleState, change: ChangeIt, now_us: int) -> list[ev.ScheduleEvent]:
+    if (change.spec, change.definition) == (state.spec, state.definition):
+        return []
+    changed = ev.ScheduleChanged(
+        change.spec, change.definition, change.document, change.version, change.actor
+    )
+    return [*_left_out(state, now_us), changed]
+
+
+def _left_out(state: ScheduleState, now_us: int) -> list[ev.ScheduleEvent]:
+    """What came due while it was paused was not missed."""
+    due_us = state.next_due_us()
+    if due_us is None or due_us > now_us:
+        return []
+    return [ev.ScheduleSkipped(state.since_us, now_us, "paused" if state.paused else "missed")]
+
+
+def _backfilled(
+    state: ScheduleState, dues_us: tuple[int, ...], actor: str
+) -> list[ev.ScheduleEvent] | Rejected:
+    planned = {due_us for due_us, _ in state.backlog}
+    planned |= {fired.due_us for fired in state.firing.values()}
+    if state.put_off_us is not None:
+        planned.add(state.put_off_us)
+    fresh = tuple(due_us for due_us in dues_us if due_us not in planned)
+    if len(planned) + len(fresh) > BACKFILL_MAX:
+        said = f"{len(planned)} due times are to be made up for already"
+        return Rejected("refused", f"BACKFILL_MAX: {said}; {BACKFILL_MAX} are allowed")
+    return [ev.ScheduleBacklogged(fresh, "backfill", actor)] if fresh else []
+
+
+# -- what time asks for --------------------------------------------------------------------------------
+
+
+def next_move(state: ScheduleState, now_us: int) -> ev.ScheduleEvent | None:
+    """The next thing that is to happen now; None when it is to wait, for ``wake_us`` or for the end of a quest."""
+    if state.paused or state.removed or state.renewed_by is not None:
+        return None
+    if state.spec.overlap == "allow":  # what is due goes before what can wait
+        return _come_due(state, now_us) or _begin_what_waits(state)
+    return _begin_what_waits(state) or _come_due(state, now_us)
+
+
+def _come_due(state: ScheduleState, now_us: int) -> ev.ScheduleEvent | None:
+    due_us = state.next_due_us()
+    if due_us is None or due_us > now_us:
+        return None
+    late = now_us - due_us > ON_TIME_US
+    following_us = cron.next_due(state.spec.trigger, due_us)
+    several = following_us is not None and following_us <= now_us
+    if late or several:
+        return _catch_up(state, due_us, now_us)
+    return _take(state, due_us)
+
+
+def _catch_up(state: ScheduleState, due_us: int, now_us: int) -> ev.ScheduleEvent:
+    """Several have come due, or one long ago: which of them count, the document's owner has said."""
+    trigger = state.spec.trigger
+    most = CATCH_UP_MAX if trigger.catch_up == "all" else 1
+    dues_us, _ = cron.newest_dues(trigger, state.since_us, now_us, most)
+    first_us, last_us = dues_us[0], dues_us[-1]
+    if trigger.catch_up == "none" and now_us - last_us > ON_TIME_US:
+        return ev.ScheduleSkipped(state.since_us, last_us, "missed")
+    if first_us > due_us:
+        return ev.ScheduleSkipped(state.since_us, first_us - 1, "missed")
+    if trigger.catch_up == "all":
+        return ev.ScheduleBacklogged(dues_us, "caught_up")
+    return _take(state, due_us)
+
+
+def _take(state: ScheduleState, due_us: int) -> ev.ScheduleEvent:
+    """One is due: now, later or not at all, as ``overlap`` says."""
+    put_off_us = state.put_off_us
+    match state.spec.overlap:
+        case "allow":
+            crowded = len(state.running) + len(state.firing) >= RUNNING_MAX
+            return _leave_out(state, due_us, "crowded") if crowded else _fire(due_us, "due")
+        case _ if state.at_rest:
+            return _fire(due_us, "due")
+        case "skip":
+            return _leave_out(state, due_us, "overlap")
+        case "queue" if put_off_us is not None:
+            return _leave_out(state, due_us, "overlap")
+        case "cancel" if put_off_us is not None:
+            return ev.ScheduleSkipped(put_off_us - 1, put_off_us, "overtaken")
+        case "queue" | "cancel":
+            return ev.SchedulePutOff(due_us)
+
+
+def _leave_out(state: ScheduleState, due_us: int, why: ev.Skip) -> ev.ScheduleEvent:
+    return ev.ScheduleSkipped(state.since_us, due_us, why)
+
+
+def _begin_what_waits(state: ScheduleState) -> ev.ScheduleEvent | None:
+    """The backlog in its order, then what was put off: one at a time, unless they may overlap."""
+    allowed = RUNNING_MAX if state.spec.overlap == "allow" else 1
+    if len(state.running) + len(state.firing) >= allowed:
+        return None
+    if state.put_off_us is not None and not (state.backlog and state.spec.overlap == "queue"):
+        return _fire(state.put_off_us, "put_off")
+    return _fire(*state.backlog[0]) if state.backlog else None
+
+
+def _fire(due_us: int, why: ev.Why) -> ev.ScheduleEvent:
+    return ev.ScheduleFired(cron.moment(due_us), due_us, why)
+
+
+# -- what follows from the state -----------------------------------------------------------------------
+
+
+def wake_us(state: ScheduleState) -> int | None:
+    """When time alone asks for something."""
+    still = state.paused or state.removed or state.renewed_by is not None
+    return None if still else state.next_due_us()
+
+
+def cancelled(state: ScheduleState) -> tuple[str, ...]:
+    """Quests that must end because a later one is due."""
+    overtaken = state.spec.overlap == "cancel" and state.put_off_us is not None
+    return tuple(state.running) if overtaken and not state.removed else ()
+
+
+def key_of(schedule: str, occasion: str) -> str:
+    """The idempotency key of an occasion's quest: this is what makes it one quest, whatever is done twice."""
+    return f"schedule:{schedule}:{occasion}"
+
+
+def is_to_be_renewed(state: ScheduleState) -> bool:
+    """Is its history long, and nothing under way?"""
+    quiet = state.at_rest and not state.removed and state.renewed_by is None
+    return quiet and state.version >= RENEWED_AFTER
+
+
+def renewal(state: ScheduleState) -> ev.ScheduleAdded:
+    """The first event of the schedule that carries on."""
+    return ev.ScheduleAdded(
+        state.name,
+        state.spec,
+        state.definition,
+        state.document,
+        state.document_version,
+        state.actor,
+        state.since_us,
+        state.paused,
+        state.id,
+    )
+
+
+def head_of(state: ScheduleState) -> Head:
+    """Its row: open until nothing of it is owed any more."""
+    ended: QuestStatus = "cancelled" if state.renewed_by is None else "completed"
+    return Head(
+        quest=state.id,
+        version=state.version,
+        status=ended if state.over else "waiting",
+        definition=state.definition,
+        name=state.name,
+        template_version="",
+        project="",
+        labels={},
+        key=None,
+        priority=5,
+        created_us=state.created_us,
+        finished_us=state.finished_us,
+    )
+
+
+__all__ = ["ScheduleState", "decide", "evolve", "head_of", "next_move"]

@@ -1,0 +1,320 @@
+"""Schedules in a run: people who keep them, and a book of what each must have done, from its durable events alone.
+
+Their expressions are of one kind, every so many seconds, so that the book knows the due times by a division, without the production
+cron. It holds:
+
+- Each due time is met in order, once, and not before the clock has shown it: it is fired, put off, put on the backlog, or left out for
+  a reason that holds. Nothing lies between two of these.
+- What was put off or is on the backlog is fired later, unless a reason that holds took it away, or the schedule is removed.
+- Each occasion that was fired has one quest, or was refused; a quest of a schedule was fired before, durably.
+- Unless they may overlap, none is fired while a quest of the schedule has not ended.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from questd.actors.schedule.core import ON_TIME_US
+from questd.messages import control as ctl
+from questd.messages import schedules as sched
+from questd.messages.control import Done, Error, Reply
+from questd.messages.definition import QuestDefinition, StepDefinition, encode_definition
+from questd.messages.events import Record
+from questd.messages.schedules import CatchUp, Cron, Overlap, ScheduleSpec
+from questd.messages.upcasting import schedule_event_of
+from questd.runtime.deterministic import Agenda, VirtualClock
+from questd.simulation.chance import Chance
+from questd.simulation.clients import Ask
+from questd.simulation.faults import MILLISECOND, SECOND
+
+PERIODS_S: Final = (1, 2, 3, 5, 10)
+OVERLAPS: Final[tuple[Overlap, ...]] = ("skip", "queue", "allow", "cancel")
+CATCH_UPS: Final[tuple[CatchUp, ...]] = ("none", "latest", "all")
+STUCK_US: Final = 6 * SECOND
+"""A schedule has heard of the end of its quest by then."""
+KEY: Final = "schedule:"
+Expect = Callable[[bool, str], None]
+
+
+# -- people ----------------------------------------------------------------------------------------------
+
+
+def draw_spec(chance: Chance) -> ScheduleSpec:
+    """Often due, in each manner there is."""
+    trigger = Cron(f"*/{chance.pick(PERIODS_S)} * * * * *", "UTC", chance.pick(CATCH_UPS))
+    return ScheduleSpec(trigger, chance.pick(OVERLAPS))
+
+
+def scheduled_definition(chance: Chance) -> bytes:
+    """One step, which may fail or hang, but not for long."""
+    step = StepDefinition("s0", agent="alder", tool=chance.pick(("work", "brief")))
+    return encode_definition(
+        QuestDefinition("scheduled", (step,), total_timeout_ms=chance.pick((600, 3_000)))
+    )
+
+
+class Keeper:
+    """Somebody who adds a schedule, meddles with it, and removes it when the faults are over. Asks each thing until it is so."""
+
+    def __init__(
+        self,
+        name: str,
+        ask: Ask,
+        agenda: Agenda,
+        clock: VirtualClock,
+        chance: Chance,
+        until_us: int,
+    ) -> None:
+        self.name = name
+        self.refusal: Error | None = None
+        self._ask = ask
+        self._agenda = agenda
+        self._clock = clock
+        self._chance = chance
+        self._until_us = until_us
+        self._plans = self._draw()
+
+    @property
+    def open(self) -> bool:
+        """Does it still want something?"""
+        return bool(self._plans)
+
+    def _draw(self) -> list[Callable[[], ctl.ScheduleRequest]]:
+        name, chance = self.name, self._chance
+        spec, definition = draw_spec(chance), scheduled_definition(chance)
+        plans: list[Callable[[], ctl.ScheduleRequest]] = [
+            lambda: ctl.AddSchedule(name, spec, definition, "keeper")
+        ]
+        for _ in range(chance.between(0, 4)):
+            plans += chance.pick((self._pause(), self._backfill(), self._change()))
+        return [*plans, lambda: ctl.RemoveSchedule(name, "keeper")]
+
+    def _pause(self) -> list[Callable[[], ctl.ScheduleRequest]]:
+        return [lambda: ctl.PauseSchedule(self.name), lambda: ctl.ResumeSchedule(self.name)]
+
+    def _backfill(self) -> list[Callable[[], ctl.ScheduleRequest]]:
+        def ask() -> ctl.ScheduleRequest:
+            now_us = self._clock.now_us()
+            return ctl.BackfillSchedule(self.name, now_us - 10 * SECOND, now_us - SECOND)
+
+        return [ask]
+
+    def _change(self) -> list[Callable[[], ctl.ScheduleRequest]]:
+        spec, definition = draw_spec(self._chance), scheduled_definition(self._chance)
+        return [lambda: ctl.ChangeSchedule(self.name, spec, definition)]
+
+    def begin(self) -> None:
+        """Ask for the next thing; its removal when the faults are over."""
+        request = self._plans[0]()
+        if isinstance(request, ctl.RemoveSchedule):
+            left_us = self._until_us - self._clock.monotonic_us
+            if left_us > 0:
+                self._agenda.after(left_us, self.begin)
+                return
+        self._ask(request, 2 * SECOND, lambda reply: self._heard(request, reply))
+
+    def _heard(self, request: ctl.ScheduleRequest, reply: Reply | None) -> None:
+        match reply:
+            case Done():
+                self._next()
+            case Error("not_found") if isinstance(request, ctl.RemoveSchedule):
+                self._next()  # the answer to an earlier try was lost
+            case Error("invalid") if isinstance(request, ctl.BackfillSchedule):
+                self._next()  # the clock went back
+            case Error(kind) if kind not in {"busy", "internal"}:
+                self.refusal = reply
+                self._plans.clear()
+            case _:
+                delay_us = self._chance.between(10 * MILLISECOND, 600 * MILLISECOND)
+                self._agenda.after(delay_us, self.begin)
+
+    def _next(self) -> None:
+        self._plans.pop(0)
+        if self._plans:
+            self._agenda.after(self._chance.between(0, 4 * SECOND), self.begin)
+
+
+# -- the book --------------------------------------------------------------------------------------------
+
+
+class Page:
+    """One schedule, from its durable events."""
+
+    def __init__(self, schedule: str) -> None:
+        self.schedule = schedule
+        self.name = ""
+        self.records: list[Record] = []
+        self.period_us = SECOND
+        self.spec = ScheduleSpec(Cron(""))
+        self.since_us = 0
+        self.waiting: dict[int, str] = {}
+        self.fired: dict[str, str | None] = {}
+        self.open: dict[str, None] = {}
+        self.removed_us: int | None = None
+        self.renewed_by: str | None = None
+        self.paused = False
+
+    def describe(self, spec: ScheduleSpec) -> None:
+        """These due times, from now on."""
+        self.spec = spec
+        self.period_us = int(spec.trigger.expression.split()[0].removeprefix("*/")) * SECOND
+
+    def next_due_us(self) -> int:
+        """The first due time that nothing was said of."""
+        return (self.since_us // self.period_us + 1) * self.period_us
+
+
+class Book:
+    """All schedules of a run. ``by_key``: the quests that are durable."""
+
+    def __init__(self, clock: VirtualClock, expect: Expect, by_key: dict[str, str]) -> None:
+        self._clock = clock
+        self._expect = expect
+        self._by_key = by_key
+        self._ends: dict[str, int] = {}
+        self.pages: dict[str, Page] = {}
+
+    def page_of(self, name: str) -> Page | None:
+        """The last one of that name."""
+        return next((p for p in reversed(self.pages.values()) if p.name == name), None)
+
+    def note(self, records: Sequence[Record]) -> None:
+        """These have become durable."""
+        for record in records:
+            page = self.pages.setdefault(record.quest, Page(record.quest))
+            n = len(page.records) + 1
+            self._expect(record.n == n, f"{record.quest}: a gap before {record.n}")
+            last_us = page.records[-1].at_us if page.records else 0
+            self._expect(record.at_us >= last_us, f"{record.quest}: time went back")
+            page.records.append(record)
+            self._fold(page, schedule_event_of(record), record)
+
+    def quest_submitted(self, key: str, quest: str) -> None:
+        """A quest with this key is durable: if it is a schedule's, its occasion must have been fired, durably, before."""
+        if not key.startswith(KEY):
+            return
+        _, schedule, occasion = key.split(":", 2)
+        page = self.pages.get(schedule)
+        known = page is not None and occasion in page.fired
+        self._expect(known, f"{quest}: of {key}, which was not fired")
+
+    def quest_ended(self, quest: str) -> None:
+        """Its end is durable."""
+        self._ends[quest] = self._clock.monotonic_us
+
+    def _fold(self, page: Page, event: sched.ScheduleEvent, record: Record) -> None:
+        match event:
+            case sched.ScheduleAdded():
+                self._expect(record.n == 1, f"{page.schedule}: added twice")
+                page.name = event.name
+                page.describe(event.spec)
+                page.since_us, page.paused = event.since_us, event.paused
+                self._check_renewal(page, event)
+            case sched.ScheduleRenewed(by):
+                page.renewed_by = by
+            case sched.ScheduleChanged(spec):
+                page.describe(spec)
+                page.since_us = max(page.since_us, record.at_us)
+            case sched.ScheduleRemoved():
+                page.removed_us = record.at_us
+                busy = page.open or self._unended(page, STUCK_US) or page.paused
+                self._expect(not page.waiting or bool(busy), f"{page.name}: {page.waiting} stuck")
+            case sched.SchedulePaused() | sched.ScheduleResumed():
+                page.paused = isinstance(event, sched.SchedulePaused)
+            case sched.ScheduleFired():
+                self._on_fired(page, event)
+            case sched.ScheduleSubmitted(occasion, quest):
+                held = self._by_key.get(f"{KEY}{page.schedule}:{occasion}")
+                self._expect(held == quest, f"{page.name} {occasion}: has {held}, not {quest}")
+                page.fired[occasion] = quest
+                page.open.pop(occasion, None)
+            case sched.ScheduleRefused(occasion, kind, message):
+                self._expect(False, f"{page.name} {occasion}: refused, {kind}: {message}")
+            case sched.SchedulePutOff(due_us):
+                self._met(page, due_us, due_us)
+                page.waiting[due_us] = "put_off"
+            case sched.ScheduleBacklogged(dues_us, why):
+                if why == "caught_up":
+                    self._met(page, dues_us[0], dues_us[-1])
+                page.waiting |= dict.fromkeys(dues_us, why)
+            case sched.ScheduleSkipped():
+                self._on_skipped(page, event)
+            case _:
+                pass
+
+    def _check_renewal(self, page: Page, event: sched.ScheduleAdded) -> None:
+        """It carries on where its forerunner stopped, and that one had stopped before."""
+        if event.renews is None:
+            return
+        old = self.pages[event.renews]
+        self._expect(old.renewed_by == page.schedule, f"{page.name}: renews what goes on")
+        self._expect(old.since_us == page.since_us, f"{page.name}: renewed with a gap")
+        self._expect(not (old.open or old.waiting), f"{page.name}: renewed in the middle")
+
+    def _met(self, page: Page, first_us: int, last_us: int) -> None:
+        """Due times are dealt with in their order, none is passed over, and none comes early."""
+        due_us = page.next_due_us()
+        self._expect(first_us == due_us, f"{page.name}: {first_us} was due after {due_us}")
+        early = last_us > self._clock.latest_us
+        self._expect(not early, f"{page.name}: {last_us} came early")
+        page.since_us = last_us
+
+    def _on_fired(self, page: Page, event: sched.ScheduleFired) -> None:
+        where = f"{page.name} {event.occasion}"
+        self._expect(page.removed_us is None, f"{where}: fired after its removal")
+        if event.why == "due":
+            self._met(page, event.due_us, event.due_us)
+        else:
+            waited = page.waiting.pop(event.due_us, None)
+            self._expect(waited == event.why, f"{where}: {event.why}, and is {waited}")
+        again = event.occasion in page.fired and event.why != "backfill"
+        self._expect(not again, f"{where}: fired twice")
+        if page.spec.overlap != "allow":
+            busy = [*page.open, *self._unended(page, 0)]
+            self._expect(not busy, f"{where}: fired beside {busy}")
+        page.fired.setdefault(event.occasion, None)
+        page.open[event.occasion] = None
+
+    def _unended(self, page: Page, within_us: int) -> list[str]:
+        """Quests that have not ended, or did so no longer ago than that."""
+        now_us = self._clock.monotonic_us
+        quests = [quest for quest in page.fired.values() if quest is not None]
+        return [quest for quest in quests if self._ends.get(quest, now_us) > now_us - within_us
+                or quest not in self._ends]  # fmt: skip
+
+    def _on_skipped(self, page: Page, event: sched.ScheduleSkipped) -> None:
+        where = f"{page.name}: left out {event.after_us} to {event.until_us} ({event.why})"
+        if event.why == "overtaken":
+            gone = page.waiting.pop(event.until_us, None)
+            later = page.next_due_us() <= self._clock.latest_us
+            self._expect(gone == "put_off" and later, f"{where}: nothing overtook it")
+            return
+        self._expect(event.after_us == page.since_us, f"{where}: from {page.since_us} on")
+        self._expect(event.until_us <= self._clock.latest_us, f"{where}: early")
+        self._expect(event.until_us >= page.next_due_us(), f"{where}: nothing was due")
+        if event.why == "overlap":
+            pending = bool(page.waiting or page.open or self._unended(page, STUCK_US))
+            self._expect(pending, f"{where}: nothing runs")
+        page.since_us = event.until_us
+        if event.why == "missed":
+            late = self._clock.latest_us - event.until_us > ON_TIME_US
+            several = page.next_due_us() <= self._clock.latest_us
+            self._expect(late or several, f"{where}: it was not missed")
+
+    def compare(self, events_of: Callable[[str], list[Record]]) -> None:
+        """What was durable once is there still, unchanged."""
+        for page in self.pages.values():
+            same = events_of(page.schedule) == page.records
+            self._expect(same, f"{page.name}: durable events were lost or changed")
+
+    # -- the end -----------------------------------------------------------------------------------------
+
+    def faults(self) -> list[str]:
+        """What is wrong when the house is quiet and every schedule has been removed."""
+        found: list[str] = []
+        for page in self.pages.values():
+            if page.removed_us is None:
+                found.append(f"{page.name} was never removed")
+            elif page.renewed_by is None and page.next_due_us() <= page.removed_us:
+                found.append(f"{page.name}: nothing was said of {page.next_due_us()}")
+            found += [f"{page.name} {one}: has no quest" for one in page.open]
+        return found

@@ -1,0 +1,81 @@
+"""Schedules in the shape of docs/interface.md. Pure."""
+
+from typing import Any
+
+from msgspec import UNSET, Struct, UnsetType
+
+from questd.messages.control import OccasionView, ScheduleView
+from questd.messages.payload import decode_json
+from questd.views.times import rfc3339, rfc3339_or_none
+
+
+class OccasionShape(Struct, frozen=True):
+    """What became of a due time; with ``until``, of all after ``due`` up to it."""
+
+    due: str
+    why: str
+    at: str
+    quest: str | None
+    status: str
+    reason: str | None
+    until: str | UnsetType = UNSET
+
+
+class ScheduleShape(Struct, frozen=True):
+    """One schedule. ``next`` is empty while it is paused; ``recent`` (newest first) is left out of a list."""
+
+    name: str
+    id: str
+    document: str
+    version: str
+    cron: str
+    zone: str
+    overlap: str
+    catch_up: str
+    paused: bool
+    next: tuple[str, ...]
+    running: tuple[str, ...]
+    put_off: str | None
+    backlog: int
+    project: str | None
+    labels: dict[str, str]
+    priority: int | None
+    inputs: Any
+    created_at: str
+    changed_at: str
+    fault: str | None
+    recent: tuple[OccasionShape, ...] | UnsetType = UNSET
+
+
+def schedule_shape(view: ScheduleView, *, whole: bool) -> ScheduleShape:
+    """``whole``: with what it did last."""
+    spec = view.spec
+    return ScheduleShape(
+        name=view.name,
+        id=view.id,
+        document=view.document,
+        version=view.version,
+        cron=spec.trigger.expression,
+        zone=spec.trigger.zone,
+        overlap=spec.overlap,
+        catch_up=spec.trigger.catch_up,
+        paused=view.paused,
+        next=tuple(rfc3339(at_us) for at_us in view.next_us),
+        running=view.running,
+        put_off=rfc3339_or_none(view.put_off_us),
+        backlog=view.backlog,
+        project=spec.project,
+        labels=spec.labels,
+        priority=spec.priority,
+        inputs=decode_json(spec.inputs),
+        created_at=rfc3339(view.created_us),
+        changed_at=rfc3339(view.changed_us),
+        fault=view.fault,
+        recent=tuple(_occasion(one) for one in view.recent) if whole else UNSET,
+    )
+
+
+def _occasion(one: OccasionView) -> OccasionShape:
+    until = UNSET if one.until_us is None else rfc3339(one.until_us)
+    at, due = rfc3339(one.at_us), rfc3339(one.due_us)
+    return OccasionShape(due, one.why, at, one.quest, one.status, one.reason, until)

@@ -1,0 +1,93 @@
+"""`quest schedule` through real processes: a daemon that is killed again and again doubles and loses nothing."""
+
+import signal
+import time
+
+import pytest
+
+from questd.cli import codes
+from questd.client import Client, InvalidInput, NotFound
+from tests.cli.processes import Place
+
+EVERY_SECOND = ("--cron", "* * * * * *")
+
+
+def seconds_fired(place: Place, name: str) -> list[str]:
+    rows = place.json("list", "--label", f"schedule={name}", "--limit", "1000")["quests"]
+    assert all(row["labels"] == {"schedule": name} for row in rows)
+    return sorted(row["inputs"]["text"] for row in rows)
+
+
+def test_a_daemon_that_is_killed_again_and_again_doubles_and_loses_no_due_time(
+    place: Place,
+) -> None:
+    words = ("tick", "say.yaml", *EVERY_SECOND, "--catch-up", "all", "--overlap", "allow")
+    for round_ in range(3):
+        with place.serving() as daemon:
+            if round_ == 0:
+                done = place.quest("schedule", "add", *words, "-i", "text={{ due }}")
+                assert done.returncode == codes.DONE, done.stderr
+            time.sleep(0.7)
+            daemon.send_signal(signal.SIGKILL)
+            daemon.wait()
+    with place.serving():
+        place.until(lambda: place.json("schedule", "show", "tick")["backlog"] == 0)
+        time.sleep(1.0)
+        place.quest("schedule", "remove", "tick")
+        place.until(lambda: not place.json("list", "--status", "pending,running")["quests"])
+        fired = seconds_fired(place, "tick")
+        place.until(lambda: len(place.json("sql", "from schedule_runs")["rows"]) == len(fired))
+        assert "every page, chain, head and reference is whole" in place.quest("doctor").stdout
+    moments = [int(time.mktime(time.strptime(one, "%Y-%m-%dT%H:%M:%SZ"))) for one in fired]
+    assert len(moments) >= 4
+    assert moments == list(range(moments[0], moments[0] + len(moments)))
+
+
+def test_the_commands_say_what_they_did_in_words_and_in_json(place: Place) -> None:
+    with place.serving():
+        assert "there is no schedule" in place.quest("schedule").stderr
+        added = place.json("schedule", "add", "nightly", "say.yaml", "--cron", "0 3 * * *")
+        assert added["changed"] is True
+        assert added["next"][0].endswith("T03:00:00.000000Z")
+        again = place.quest("schedule", "add", "nightly", "say.yaml", "--cron", "0 3 * * *")
+        assert "nightly was there just so" in again.stderr
+        other = place.quest("schedule", "add", "nightly", "say.yaml", "--cron", "0 4 * * *")
+        assert other.returncode == codes.REFUSED
+        changed = place.quest("schedule", "change", "nightly", "say.yaml", "--cron", "0 4 * * *")
+        assert "nightly changed; next" in changed.stderr
+        assert place.json("schedule", "pause", "nightly") == {
+            "name": "nightly",
+            "changed": True,
+            "next": [],
+        }
+        (row,) = place.json("schedule", "list")["schedules"]
+        assert (row["cron"], row["zone"], row["paused"]) == ("0 4 * * *", "UTC", True)
+        assert "paused" in place.quest("schedule").stdout
+        filled = place.json("schedule", "backfill", "nightly", "--from", "2d")
+        assert filled == {"name": "nightly", "due_times": 2}
+        assert "nightly  0 4 * * *  UTC" in place.quest("schedule", "show", "nightly").stdout
+        assert place.json("schedule", "remove", "nightly")["changed"] is True
+        gone = place.quest("schedule", "show", "nightly")
+        assert (gone.returncode, "there is no schedule 'nightly'" in gone.stderr) == (
+            codes.NOT_FOUND,
+            True,
+        )
+
+
+def test_what_cannot_be_kept_is_refused_with_a_reason(place: Place) -> None:
+    with place.serving():
+        for words, reason in (
+            (("--cron", "61 * * * *"), "bad minute"),
+            (("--cron", "@daily", "--zone", "Nowhere"), "there is no time zone 'Nowhere'"),
+            (("--cron", "@daily", "-i", "text={{ dew }}"), "did you mean `due`?"),
+            (("--cron", "@daily", "-i", "txt=1"), "txt"),
+        ):
+            done = place.quest("schedule", "add", "x", "say.yaml", *words)
+            assert done.returncode == codes.USAGE
+            assert reason in done.stderr
+        client = Client(data=place.data)
+        with pytest.raises(InvalidInput, match="overlap 'never': choose skip, queue"):
+            client.schedule_add("x", place.folder / "say.yaml", cron="@daily", overlap="never")
+        with pytest.raises(NotFound):
+            client.schedule_resume("x")
+    assert place.quest("schedule").returncode == codes.UNREACHABLE
