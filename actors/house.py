@@ -104,6 +104,8 @@ class House:
         """Their steps (the directory counts)."""
         self.heeded: dict[str, str] = {}
         """Quests whose end the scheduler wants to hear of, and for which schedule."""
+        self.watching: dict[str, None] = {}
+        """Schedules that want to hear of the end of any quest."""
 
     def new_schedule_id(self) -> str:
         """As a quest's, with a mark of its own."""

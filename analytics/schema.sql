@@ -261,7 +261,7 @@ CREATE TABLE events (
 
 COMMENT ON TABLE events IS 'The journal itself: every event, without payloads (they are in quests and tasks).';
 COMMENT ON COLUMN events.seq IS 'Its place in the journal.';
-COMMENT ON COLUMN events.quest IS 'Its quest.';
+COMMENT ON COLUMN events.quest IS 'Its quest, or its schedule (s_…).';
 COMMENT ON COLUMN events.n IS 'Its number within the quest, from 1.';
 COMMENT ON COLUMN events.occurred_at IS 'When it happened.';
 COMMENT ON COLUMN events.kind IS 'What happened: attempt.started, quest.failed, …';

@@ -4,7 +4,8 @@ A schedule is kept in the journal as a quest is: a row of numbered events under 
 stand its words and its events; the rules of messages/events.py hold for them (a new field goes last and has a default, a tag is never
 used again).
 
-An *occasion* is what a schedule submits a quest for, as text: of a cron expression the due time. The idempotency key of the quest is
+An *occasion* is what a schedule submits a quest for, as text: of a cron expression the due time, of a trigger the id of the quest that has
+ended. The idempotency key of the quest is
 made of the schedule's id and the occasion, and of nothing else.
 """
 
@@ -21,9 +22,10 @@ Overlap = Literal["skip", "queue", "allow", "cancel"]
 other; it waits, and the one that runs is cancelled."""
 CatchUp = Literal["none", "latest", "all"]
 """Which of the due times that were missed while the daemon was away are made up for."""
-Why = Literal["due", "caught_up", "backfill", "put_off"]
-Skip = Literal["missed", "paused", "overlap", "overtaken", "crowded"]
-"""Why a due time has no quest: the daemon was away; the schedule was paused; a quest ran; a later one took its place; too many ran."""
+Why = Literal["due", "caught_up", "backfill", "put_off", "noticed"]
+Skip = Literal["missed", "paused", "overlap", "overtaken", "crowded", "depth"]
+"""Why an occasion has no quest: the daemon was away; the schedule was paused; a quest ran; a later one took its place; too many ran;
+too many triggers stand behind each other."""
 
 
 class Cron(Struct, frozen=True, array_like=True, tag="cron"):
@@ -34,10 +36,21 @@ class Cron(Struct, frozen=True, array_like=True, tag="cron"):
     catch_up: CatchUp = "latest"
 
 
-class ScheduleSpec(Struct, frozen=True, array_like=True):
-    """What to submit when. ``inputs``: a JSON object whose texts may hold ``{{ due }}`` and ``{{ schedule }}``."""
+class AfterQuest(Struct, frozen=True, array_like=True, tag="after_quest"):
+    """The end of a quest: of that document (None: of any), with one of these statuses, in that project (None: in any)."""
 
-    trigger: Cron
+    name: str | None = None
+    statuses: tuple[str, ...] = ("completed",)
+    project: str | None = None
+
+
+Trigger = Cron | AfterQuest
+
+
+class ScheduleSpec(Struct, frozen=True, array_like=True):
+    """What to submit when. ``inputs``: a JSON object whose texts may hold ``{{ due }}`` and ``{{ schedule }}``, with a trigger ``{{ quest }}``."""
+
+    trigger: Trigger
     overlap: Overlap = "skip"
     inputs: bytes = b"{}"
     project: str | None = None
@@ -47,7 +60,10 @@ class ScheduleSpec(Struct, frozen=True, array_like=True):
 
 
 class ScheduleAdded(Struct, frozen=True, array_like=True, tag="schedule.added"):
-    """Always n = 1. Due times after ``since_us`` count. ``renews``: the schedule whose life it carries on, with a short history."""
+    """Always n = 1. Due times after ``since_us`` count, and what the journal holds behind seq ``mark``.
+
+    ``renews``: the schedule whose life it carries on, with a short history.
+    """
 
     name: str
     spec: ScheduleSpec
@@ -58,16 +74,18 @@ class ScheduleAdded(Struct, frozen=True, array_like=True, tag="schedule.added"):
     since_us: int
     paused: bool = False
     renews: str | None = None
+    mark: int = 0
 
 
 class ScheduleChanged(Struct, frozen=True, array_like=True, tag="schedule.changed"):
-    """From here on it submits this. What was put off or is to be made up for stays."""
+    """From here on it submits this. What was put off or is to be made up for stays. ``mark`` as of ScheduleAdded."""
 
     spec: ScheduleSpec
     definition: str
     document: str
     version: str
     actor: str
+    mark: int = 0
 
 
 class SchedulePaused(Struct, frozen=True, array_like=True, tag="schedule.paused"):
@@ -77,9 +95,10 @@ class SchedulePaused(Struct, frozen=True, array_like=True, tag="schedule.paused"
 
 
 class ScheduleResumed(Struct, frozen=True, array_like=True, tag="schedule.resumed"):
-    """Due times that passed meanwhile were left out by an event before this one."""
+    """Due times that passed meanwhile were left out by an event before this one, and what ended up to ``mark`` is by this one."""
 
     actor: str
+    mark: int = 0
 
 
 class ScheduleRemoved(Struct, frozen=True, array_like=True, tag="schedule.removed"):
@@ -147,6 +166,27 @@ class ScheduleSkipped(Struct, frozen=True, array_like=True, tag="schedule.skippe
     why: Skip
 
 
+class ScheduleNoticed(Struct, frozen=True, array_like=True, tag="schedule.noticed"):
+    """What the trigger waits for has happened, at ``mark`` of the journal. ``about``: a JSON object of what is known of it."""
+
+    occasion: str
+    mark: int
+    about: bytes = b"{}"
+
+
+class ScheduleIgnored(Struct, frozen=True, array_like=True, tag="schedule.ignored"):
+    """What was noticed gets no quest."""
+
+    occasion: str
+    why: Skip
+
+
+class ScheduleLooked(Struct, frozen=True, array_like=True, tag="schedule.looked"):
+    """Up to ``mark`` nothing more has happened: a restart need not look there again."""
+
+    mark: int
+
+
 ScheduleEvent = (
     ScheduleAdded
     | ScheduleChanged
@@ -161,6 +201,9 @@ ScheduleEvent = (
     | SchedulePutOff
     | ScheduleBacklogged
     | ScheduleSkipped
+    | ScheduleNoticed
+    | ScheduleIgnored
+    | ScheduleLooked
 )
 
 

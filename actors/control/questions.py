@@ -10,11 +10,11 @@ from questd.messages.control import Error
 from questd.messages.events import Record
 from questd.messages.heads import TERMINAL, Head
 from questd.messages.schedules import is_schedule
+from questd.runtime.journal.selection import END_KINDS
 from questd.runtime.journal.store import JournalStore
 from questd.runtime.keyring import Keyring
 
 READ_BYTES_MAX = 2 * 1024 * 1024
-END_KINDS = frozenset({"quest.completed", "quest.failed", "quest.cancelled"})
 
 
 def whole_id(store: JournalStore, given: str) -> str | Error:

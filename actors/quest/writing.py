@@ -118,8 +118,10 @@ class Writing:
         item, effects = self._in_flight.popleft()
         self.durable_head = item.head
         run(effects)
-        if item.head.finished_us is not None and self._quest in self._house.heeded:
-            self._house.scheduler.tell(QuestOver(item.head))
+        if item.head.finished_us is not None:
+            house = self._house
+            if house.watching or self._quest in house.heeded:
+                house.scheduler.tell(QuestOver(item.head))
         return item
 
     def give_way(self, holder: str) -> None:

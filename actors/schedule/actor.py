@@ -12,6 +12,7 @@ from questd.actors.house import House
 from questd.actors.mail import Answered, AskQuest, QuestOver, ReplyTo, ToQuest, Wake
 from questd.actors.quest.commands import CancelQuest
 from questd.actors.schedule import core
+from questd.actors.schedule.endings import Found, find_endings
 from questd.actors.schedule.own import (
     Again,
     Begin,
@@ -20,6 +21,7 @@ from questd.actors.schedule.own import (
     Fenced,
     GoOn,
     Look,
+    LookForEnds,
     LostRace,
     NeverWas,
     Prepared,
@@ -36,6 +38,7 @@ from questd.actors.schedule.state import ScheduleState
 from questd.actors.schedule.submits import Submits
 from questd.messages.control import Done, Error, Reply, Submit
 from questd.messages.schedules import (
+    AfterQuest,
     ScheduleEvent,
     encode_schedule_event,
     kind_of_schedule_event,
@@ -79,6 +82,9 @@ class ScheduleActor(Actor):
         self._submits = Submits(house, self.ref, self._state)
         self._cancelled: set[str] = set()
         self._looking = False
+        self._unseen = True
+        self._searching = False
+        self._searched = 0
         self._timer: Timer | None = None
         self._armed_us: int | None = None
         self._look_timer: Timer | None = None
@@ -109,6 +115,7 @@ class ScheduleActor(Actor):
             answer(reply, Error("busy", why, retry_after_ms=500))
         for quest in self._state.running:
             self._house.heeded.pop(quest, None)
+        self._house.watching.pop(self._state.id, None)
 
     def on_undelivered(self, message: Any) -> None:
         """It came while the actor was going."""
@@ -144,6 +151,10 @@ class ScheduleActor(Actor):
                 self._on_said(occasion, reply)
             case Again(occasion):
                 self._submits.again(occasion)
+            case Found():
+                self._on_found(message)
+            case LookForEnds():
+                self._unseen = True
             case QuestOver(head):
                 self._end_runs(((head.quest, head.status),))
             case Look():
@@ -292,6 +303,7 @@ class ScheduleActor(Actor):
                 self._house.heeded[quest] = state.id
                 self._look()
         self._tell()
+        self._watch()
         if state.over:
             self._stop()
         elif core.is_to_be_renewed(state):
@@ -344,6 +356,32 @@ class ScheduleActor(Actor):
         reason = f"schedule {self._state.name}: the next one is due"
         command = CancelQuest(reason, "schedule")
         self._house.directory.tell(ToQuest(quest, AskQuest(command, ReplyTo(self.ref, 0))))
+
+    # -- triggers ------------------------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        """Look for the ends of quests where there may be some that were not seen."""
+        trigger = self._state.spec.trigger
+        if not core.is_looking(self._state) or not isinstance(trigger, AfterQuest):
+            self._house.watching.pop(self._state.id, None)
+            self._unseen = True  # nobody tells it of what ends meanwhile
+            return
+        self._house.watching[self._state.id] = None
+        if self._unseen and not self._searching:
+            self._unseen, self._searching = False, True
+            after = max(self._state.mark, self._searched)
+            self._house.journal.read(
+                lambda store: find_endings(store, trigger, after), self.ref.tell
+            )
+
+    def _on_found(self, found: Found) -> None:
+        self._searching = False
+        if found.trigger != self._state.spec.trigger or self._state.paused:
+            self._unseen = True
+            return
+        self._searched = found.mark
+        self._unseen = self._unseen or found.more
+        self._do(core.Notice(found.endings, found.mark))
 
     # -- how its quests stand --------------------------------------------------------------------------
 

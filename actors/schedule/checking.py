@@ -5,16 +5,18 @@ refused for, so that it is said when a schedule is added, and not each time it f
 """
 
 import re
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 
 from questd.actors.control.submitting import checked_inputs, merged_labels, refusal_of
+from questd.actors.graph.checks import NAME_MAX
 from questd.actors.quest.plans import BadDefinition, PlanCache, ReadyPlan
 from questd.actors.schedule.cron import fault_of_cron, moment
 from questd.messages.control import AddSchedule, ChangeSchedule, Error, Submit
+from questd.messages.heads import TERMINAL
 from questd.messages.payload import decode_json, encode_json
-from questd.messages.schedules import ScheduleSpec
+from questd.messages.schedules import Cron, ScheduleSpec, Trigger
 from questd.runtime.errors import BadExpression
 from questd.runtime.expressions import Names, compile_value
 
@@ -22,7 +24,6 @@ INPUTS_MAX_BYTES: Final = 65_536
 LABEL: Final = "schedule"
 """The label of each quest that a schedule submits: its value is the schedule's name."""
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,127}")
-_NAMED: Final = Names(frozenset(), frozenset({"due", "schedule"}))
 
 
 class Checked(Struct, frozen=True):
@@ -30,19 +31,20 @@ class Checked(Struct, frozen=True):
 
     request: AddSchedule | ChangeSchedule
     ready: ReadyPlan
+    mark: int
 
 
 def check_schedule(
-    request: AddSchedule | ChangeSchedule, plans: PlanCache, now_us: int
+    request: AddSchedule | ChangeSchedule, plans: PlanCache, now_us: int, mark: int
 ) -> Checked | Error:
-    """Everything that is wrong with it, or what is needed to keep it."""
+    """Everything that is wrong with it, or what is needed to keep it. ``mark``: the newest seq of the journal."""
     try:
         ready = plans.load(request.definition, trusted=False)
     except BadDefinition as error:
         return Error("invalid", "the definition may not run", details=error.problems)
     except ValueError as error:  # msgspec: the bytes are no definition
         return Error("invalid", f"not a definition: {error}")
-    return _fault_of(request, ready, now_us) or Checked(request, ready)
+    return _fault_of(request, ready, now_us) or Checked(request, ready, mark)
 
 
 def _fault_of(request: AddSchedule | ChangeSchedule, ready: ReadyPlan, now_us: int) -> Error | None:
@@ -50,34 +52,58 @@ def _fault_of(request: AddSchedule | ChangeSchedule, ready: ReadyPlan, now_us: i
     if not _NAME.fullmatch(request.name):
         said = "a name begins with a letter or _, and has up to 128 letters, digits, _ and -"
         return Error("invalid", f"schedule {request.name!r}: {said}")
-    fault = fault_of_cron(spec.trigger, now_us)
+    fault = _fault_of_trigger(spec.trigger, now_us)
     if fault is not None:
         return Error("invalid", fault)
     if len(spec.inputs) > INPUTS_MAX_BYTES:
         said = f"{len(spec.inputs)} bytes; {INPUTS_MAX_BYTES} are allowed"
         return Error("invalid", f"INPUTS_MAX_BYTES: inputs of {said}: give a path or an address")
-    submit = submit_for(spec, request.name, ready.data, "example", now_us)
+    known = isinstance(spec.trigger, Cron)
+    submit = submit_for(spec, request.name, ready.data, "example", now_us, None if known else {})
     if isinstance(submit, Error):
         return submit
     refused = refusal_of(submit)
-    inputs = checked_inputs(submit.inputs, ready)
+    # What a quest gives that has not ended yet is not known: such inputs are looked at when it has.
+    inputs = checked_inputs(submit.inputs, ready) if known else None
     labels = merged_labels(ready.plan.definition, submit)
     return refused or next((one for one in (inputs, labels) if isinstance(one, Error)), None)
 
 
+def _fault_of_trigger(trigger: Trigger, now_us: int) -> str | None:
+    if isinstance(trigger, Cron):
+        return fault_of_cron(trigger, now_us)
+    unknown = [status for status in trigger.statuses if status not in TERMINAL]
+    if unknown or not trigger.statuses:
+        return f"status {', '.join(unknown) or 'none'}: a quest ends {', '.join(sorted(TERMINAL))}"
+    names = [name for name in (trigger.name, trigger.project) if name is not None]
+    fits = all(0 < len(name) <= NAME_MAX and name.isprintable() for name in names)
+    return None if fits else f"a name has 1 to {NAME_MAX} printable characters"
+
+
 def submit_for(
-    spec: ScheduleSpec, name: str, definition: bytes, key: str, due_us: int
+    spec: ScheduleSpec,
+    name: str,
+    definition: bytes,
+    key: str,
+    due_us: int,
+    quest: dict[str, Any] | None = None,
 ) -> Submit | Error:
-    """The submit of one occasion. An error when its inputs cannot be rendered."""
+    """The submit of one occasion. An error when its inputs cannot be rendered.
+
+    ``quest``: what inputs may say of the one that has ended; an empty one is an example, and nothing is said of it.
+    """
+    given: dict[str, Any] = {"due": moment(due_us), "schedule": name}
+    if quest is not None:
+        given["quest"] = quest
     try:
         values = decode_json(spec.inputs)
         if not isinstance(values, dict):
             return Error("invalid", "inputs are not a JSON object")
-        template = compile_value(values, _NAMED)
-        given = {"due": moment(due_us), "schedule": name}
-        inputs = encode_json(template.render(steps={}, inputs=given))
+        template = compile_value(values, Names(frozenset(), frozenset(given)))
+        example = quest is not None and not quest
+        inputs = b"{}" if example else encode_json(template.render(steps={}, inputs=given))
     except BadExpression as error:
-        said = "a text in {{ }} of a schedule's inputs may name `due` and `schedule`"
+        said = f"a text in {{{{ }}}} of a schedule's inputs may name {', '.join(sorted(given))}"
         return Error("invalid", f"inputs: {error}: {said}")
     except (ValueError, RecursionError) as error:
         return Error("invalid", f"inputs are not JSON: {error}")

@@ -25,6 +25,12 @@ CATCH_UP_MAX: Final = 100
 BACKFILL_MAX: Final = 1_000
 RUNNING_MAX: Final = 100
 """Quests of one schedule at a time, with ``overlap: allow``."""
+NOTICED_MAX: Final = 1_000
+"""Occasions of a trigger that wait; until there are fewer it looks no further."""
+DEPTH_MAX: Final = 8
+"""Quests in a row of which each was submitted because the one before it had ended."""
+LOOKED_EVERY: Final = 100_000
+"""Events of the journal between two marks of a trigger that noticed nothing."""
 RENEWED_AFTER: Final = 5_000
 """Events after which a schedule begins a new life, so that none takes long to fold."""
 
@@ -37,6 +43,7 @@ class ChangeIt(Struct, frozen=True):
     document: str
     version: str
     actor: str
+    mark: int = 0
 
 
 class PauseIt(Struct, frozen=True):
@@ -46,9 +53,10 @@ class PauseIt(Struct, frozen=True):
 
 
 class ResumeIt(Struct, frozen=True):
-    """Go on."""
+    """Go on. ``mark``: what ended up to there was left out."""
 
     actor: str
+    mark: int = 0
 
 
 class RemoveIt(Struct, frozen=True):
@@ -79,6 +87,22 @@ class EndRuns(Struct, frozen=True):
     ended: tuple[tuple[str, str], ...]
 
 
+class Ending(Struct, frozen=True):
+    """A quest that has ended as the trigger wants it: its place in the journal, and its depth among triggers."""
+
+    quest: str
+    seq: int
+    depth: int
+    about: bytes
+
+
+class Notice(Struct, frozen=True):
+    """These have ended, and nothing else up to ``mark``."""
+
+    endings: tuple[Ending, ...]
+    mark: int
+
+
 class Renew(Struct, frozen=True):
     """Leave it to another schedule to carry on."""
 
@@ -89,7 +113,9 @@ class Close(Struct, frozen=True):
     """The other one does."""
 
 
-Command = ChangeIt | PauseIt | ResumeIt | RemoveIt | MakeUpFor | Answer | EndRuns | Renew | Close
+Command = (
+    ChangeIt | PauseIt | ResumeIt | RemoveIt | MakeUpFor | Answer | EndRuns | Notice | Renew | Close
+)
 
 
 class Rejected(Struct, frozen=True):
@@ -119,9 +145,11 @@ def decide(
             return _changed(state, command, now_us)
         case PauseIt(actor):
             return [] if state.paused else [ev.SchedulePaused(actor)]
-        case ResumeIt(actor):
+        case ResumeIt(actor, mark):
             left_out = _left_out(state, now_us)
-            return [*left_out, ev.ScheduleResumed(actor)] if state.paused else []
+            return [*left_out, ev.ScheduleResumed(actor, mark)] if state.paused else []
+        case Notice(endings, mark):
+            return [] if state.paused else _noticed(state, endings, mark)
         case RemoveIt(actor):
             return [*_left_out(state, now_us), ev.ScheduleRemoved(actor)]
         case MakeUpFor(dues_us, actor):
@@ -142,7 +170,12 @@ def _changed(state: ScheduleState, change: ChangeIt, now_us: int) -> list[ev.Sch
     if (change.spec, change.definition) == (state.spec, state.definition):
         return []
     changed = ev.ScheduleChanged(
-        change.spec, change.definition, change.document, change.version, change.actor
+        change.spec,
+        change.definition,
+        change.document,
+        change.version,
+        change.actor,
+        state.mark if change.spec.trigger == state.spec.trigger else change.mark,
     )
     return [*_left_out(state, now_us), changed]
 
@@ -153,6 +186,22 @@ def _left_out(state: ScheduleState, now_us: int) -> list[ev.ScheduleEvent]:
     if due_us is None or due_us > now_us:
         return []
     return [ev.ScheduleSkipped(state.since_us, now_us, "paused" if state.paused else "missed")]
+
+
+def _noticed(
+    state: ScheduleState, endings: tuple[Ending, ...], mark: int
+) -> list[ev.ScheduleEvent]:
+    """Each ending once, in the order of the journal; a chain of triggers that is too long ends here."""
+    events: list[ev.ScheduleEvent] = []
+    for ending in endings:
+        if ending.seq > state.mark:
+            occasion = f"{ending.quest}:{ending.depth}"
+            events.append(ev.ScheduleNoticed(occasion, ending.seq, ending.about))
+            if ending.depth > DEPTH_MAX:
+                events.append(ev.ScheduleIgnored(occasion, "depth"))
+    if not events and mark - state.mark >= LOOKED_EVERY:
+        events.append(ev.ScheduleLooked(mark))
+    return events
 
 
 def _backfilled(
@@ -182,20 +231,19 @@ def next_move(state: ScheduleState, now_us: int) -> ev.ScheduleEvent | None:
 
 
 def _come_due(state: ScheduleState, now_us: int) -> ev.ScheduleEvent | None:
-    due_us = state.next_due_us()
-    if due_us is None or due_us > now_us:
+    due_us, trigger = state.next_due_us(), state.spec.trigger
+    if due_us is None or due_us > now_us or not isinstance(trigger, ev.Cron):
         return None
     late = now_us - due_us > ON_TIME_US
-    following_us = cron.next_due(state.spec.trigger, due_us)
+    following_us = cron.next_due(trigger, due_us)
     several = following_us is not None and following_us <= now_us
     if late or several:
-        return _catch_up(state, due_us, now_us)
+        return _catch_up(state, trigger, due_us, now_us)
     return _take(state, due_us)
 
 
-def _catch_up(state: ScheduleState, due_us: int, now_us: int) -> ev.ScheduleEvent:
+def _catch_up(state: ScheduleState, trigger: ev.Cron, due_us: int, now_us: int) -> ev.ScheduleEvent:
     """Several have come due, or one long ago: which of them count, the document's owner has said."""
-    trigger = state.spec.trigger
     most = CATCH_UP_MAX if trigger.catch_up == "all" else 1
     dues_us, _ = cron.newest_dues(trigger, state.since_us, now_us, most)
     first_us, last_us = dues_us[0], dues_us[-1]
@@ -233,12 +281,28 @@ def _leave_out(state: ScheduleState, due_us: int, why: ev.Skip) -> ev.ScheduleEv
 
 def _begin_what_waits(state: ScheduleState) -> ev.ScheduleEvent | None:
     """The backlog in its order, then what was put off: one at a time, unless they may overlap."""
-    allowed = RUNNING_MAX if state.spec.overlap == "allow" else 1
-    if len(state.running) + len(state.firing) >= allowed:
+    if state.noticed:
+        return _begin_noticed(state)
+    if _is_full(state):
         return None
     if state.put_off_us is not None and not (state.backlog and state.spec.overlap == "queue"):
         return _fire(state.put_off_us, "put_off")
     return _fire(*state.backlog[0]) if state.backlog else None
+
+
+def _begin_noticed(state: ScheduleState) -> ev.ScheduleEvent | None:
+    """What a trigger has noticed, in its order."""
+    occasion, noticed = next(iter(state.noticed.items()))
+    if state.spec.overlap == "cancel" and len(state.noticed) > 1:
+        return ev.ScheduleIgnored(occasion, "overtaken")
+    if not _is_full(state):
+        return ev.ScheduleFired(occasion, noticed.at_us, "noticed")
+    return ev.ScheduleIgnored(occasion, "overlap") if state.spec.overlap == "skip" else None
+
+
+def _is_full(state: ScheduleState) -> bool:
+    allowed = RUNNING_MAX if state.spec.overlap == "allow" else 1
+    return len(state.running) + len(state.firing) >= allowed
 
 
 def _fire(due_us: int, why: ev.Why) -> ev.ScheduleEvent:
@@ -256,13 +320,28 @@ def wake_us(state: ScheduleState) -> int | None:
 
 def cancelled(state: ScheduleState) -> tuple[str, ...]:
     """Quests that must end because a later one is due."""
-    overtaken = state.spec.overlap == "cancel" and state.put_off_us is not None
+    waits = state.put_off_us is not None or bool(state.noticed)
+    overtaken = state.spec.overlap == "cancel" and waits
     return tuple(state.running) if overtaken and not state.removed else ()
 
 
 def key_of(schedule: str, occasion: str) -> str:
     """The idempotency key of an occasion's quest: this is what makes it one quest, whatever is done twice."""
     return f"schedule:{schedule}:{occasion}"
+
+
+def is_looking(state: ScheduleState) -> bool:
+    """Does it wait for quests to end, with room for what it finds?"""
+    still = state.paused or state.removed or state.renewed_by is not None
+    watches = isinstance(state.spec.trigger, ev.AfterQuest) and not still
+    return watches and len(state.noticed) < NOTICED_MAX
+
+
+def depth_of(key: str | None) -> int:
+    """How many triggers stand behind the quest with this idempotency key, one after another."""
+    parts = (key or "").split(":")
+    triggered = len(parts) == 4 and parts[0] == "schedule" and parts[3].isdecimal()
+    return int(parts[3]) if triggered else 0
 
 
 def is_to_be_renewed(state: ScheduleState) -> bool:
@@ -283,6 +362,7 @@ def renewal(state: ScheduleState) -> ev.ScheduleAdded:
         state.since_us,
         state.paused,
         state.id,
+        state.mark,
     )
 
 

@@ -87,6 +87,10 @@ class Look(Struct, frozen=True):
     """To itself: how do the quests stand?"""
 
 
+class LookForEnds(Struct, frozen=True):
+    """From the scheduler: quests have ended, perhaps such as the trigger waits for."""
+
+
 class GoOn(Struct, frozen=True):
     """To itself: there was more to do than fits a turn."""
 

@@ -15,11 +15,11 @@ from questd.actors.mail import Answered, AskScheduler, QuestOver, ReplyTo
 from questd.actors.schedule import core, cron
 from questd.actors.schedule.actor import ScheduleActor
 from questd.actors.schedule.checking import Checked, check_schedule
-from questd.actors.schedule.own import Begin, CarryOn, Do, NeverWas, Shown
+from questd.actors.schedule.own import Begin, CarryOn, Do, LookForEnds, NeverWas, Shown
 from questd.messages import control as ctl
 from questd.messages.control import Error, Reply, ScheduleView
 from questd.messages.heads import Head
-from questd.messages.schedules import SCHEDULE_IDS, ScheduleAdded, is_schedule
+from questd.messages.schedules import SCHEDULE_IDS, Cron, ScheduleAdded, is_schedule
 from questd.runtime.actor import Actor, ChildFailed, ChildStopped, Ref, stop
 from questd.runtime.errors import JournalBroken, JournalError
 from questd.runtime.journal.store import Append, JournalStore
@@ -66,6 +66,7 @@ class Scheduler(Actor):
         self._unread: set[str] = set()
         self._early: list[AskScheduler] | None = []
         self._opened = False
+        self._ends_seen = False
 
     def on_start(self) -> None:
         self._house.journal.between(lambda _: _Fenced(), self.ref.tell)
@@ -75,6 +76,13 @@ class Scheduler(Actor):
             stop(ref)
         for asked in self._early or ():
             self._answer(asked.reply, Error("busy", "the daemon is restarting", 500))
+
+    def after_batch(self) -> None:
+        """Triggers hear once of all that has ended in the turn."""
+        if self._ends_seen:
+            self._ends_seen = False
+            for watcher in self._house.watching:
+                self._tell(watcher, LookForEnds())
 
     def on_failure(self, *_: Any) -> None:
         self.on_stop()
@@ -174,6 +182,7 @@ class Scheduler(Actor):
         schedule = self._house.heeded.get(head.quest)
         if schedule is not None:
             self._tell(schedule, over)
+        self._ends_seen = True
 
     def _tell(self, schedule: str, message: Any) -> None:
         ref = self._schedules.get(schedule)
@@ -191,8 +200,8 @@ class Scheduler(Actor):
                 self._check(request, reply)
             case ctl.PauseSchedule(name, actor):
                 self._do(name, core.PauseIt(actor[:200]), reply)
-            case ctl.ResumeSchedule(name, actor):
-                self._do(name, core.ResumeIt(actor[:200]), reply)
+            case ctl.ResumeSchedule() as request:
+                self._read(reply, lambda store: (request, store.last_seq()), self._resume)
             case ctl.RemoveSchedule(name, actor):
                 self._do(name, core.RemoveIt(actor[:200]), reply)
             case ctl.BackfillSchedule() as request:
@@ -243,11 +252,19 @@ class Scheduler(Actor):
         else:
             resume(outcome, reply)
 
+    def _resume(self, found: tuple[ctl.ResumeSchedule, int], reply: ReplyTo) -> None:
+        request, mark = found
+        self._do(request.name, core.ResumeIt(request.actor[:200], mark), reply)
+
     # -- adding and changing -----------------------------------------------------------------------------
 
     def _check(self, request: ctl.AddSchedule | ctl.ChangeSchedule, reply: ReplyTo) -> None:
         plans, now_us = self._house.plans, self._house.clock.now_us()
-        self._read(reply, lambda _: check_schedule(request, plans, now_us), self._keep)
+
+        def question(store: JournalStore) -> Checked | Error:
+            return check_schedule(request, plans, now_us, store.last_seq())
+
+        self._read(reply, question, self._keep)
 
     def _keep(self, checked: Checked, reply: ReplyTo) -> None:
         request, plan = checked.request, checked.ready.plan
@@ -255,7 +272,12 @@ class Scheduler(Actor):
         known = request.name in self._names
         if isinstance(request, ctl.ChangeSchedule):
             change = core.ChangeIt(
-                request.spec, plan.digest, definition.name, definition.version, request.actor[:200]
+                request.spec,
+                plan.digest,
+                definition.name,
+                definition.version,
+                request.actor[:200],
+                checked.mark,
             )
             self._do(request.name, change, reply, checked.ready.data)
         elif known:
@@ -284,6 +306,7 @@ class Scheduler(Actor):
             plan.definition.version,
             request.actor[:200],
             self._house.clock.now_us(),
+            mark=checked.mark,
         )
         self._names[request.name] = schedule
         self._launch(schedule, Begin(event, checked.ready.data, reply))
@@ -345,6 +368,8 @@ def dues_of(
         return Error("invalid", "a backfill is for the past: what comes due later fires by itself")
     if request.from_us < 0:
         return Error("invalid", "a backfill begins in 1970 or later")
+    if not isinstance(view.spec.trigger, Cron):
+        return Error("invalid", "a backfill is for due times: this schedule has a trigger")
     most = core.BACKFILL_MAX
     dues_us = cron.dues_between(view.spec.trigger, request.from_us - 1, request.to_us, most + 1)
     if len(dues_us) > most:

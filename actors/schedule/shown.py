@@ -5,6 +5,7 @@ from typing import Final
 from questd.actors.schedule import cron
 from questd.actors.schedule.state import Occasion, ScheduleState
 from questd.messages.control import OccasionView, ScheduleView
+from questd.messages.schedules import Cron
 
 NEXT_SHOWN: Final = 5
 _FOR_EVER_US: Final = 2**62
@@ -26,13 +27,16 @@ def shown(state: ScheduleState) -> ScheduleView:
         next_us=_next(state) if waits else (),
         running=tuple(state.running),
         put_off_us=state.put_off_us,
-        backlog=len(state.backlog),
+        backlog=len(state.backlog) + len(state.noticed),
         recent=tuple(_occasion(one) for one in reversed(state.recent)),
     )
 
 
 def _next(state: ScheduleState) -> tuple[int, ...]:
-    return cron.dues_between(state.spec.trigger, state.since_us, _FOR_EVER_US, NEXT_SHOWN)
+    trigger = state.spec.trigger
+    if not isinstance(trigger, Cron):
+        return ()
+    return cron.dues_between(trigger, state.since_us, _FOR_EVER_US, NEXT_SHOWN)
 
 
 def _occasion(one: Occasion) -> OccasionView:

@@ -6,6 +6,9 @@ Every due time goes one way, and each arrow is an event:
      │        └─────► refused                               due ──► put off ──► fired
      └────► skipped (missed, paused, overlap, crowded)              put off ──► skipped (overtaken)
 
+    noticed ──► fired, as above
+     └────────► ignored (overlap, overtaken, depth)
+
 ``since_us`` is the end of what is accounted for: each due time up to it was fired, put off, put on the backlog or skipped. It only
 grows, whatever the clock does, so no due time comes twice.
 """
@@ -33,6 +36,14 @@ class Occasion(Struct):
     quest: str | None = None
     status: str = "fired"
     reason: str | None = None
+    about: bytes = b"{}"
+
+
+class Noticed(Struct, frozen=True):
+    """Something that a trigger waits for has happened, and has no quest yet."""
+
+    at_us: int
+    about: bytes
 
 
 class Unknown(Struct, frozen=True):
@@ -58,7 +69,9 @@ class ScheduleState:
         "firing",
         "id",
         "last_us",
+        "mark",
         "name",
+        "noticed",
         "paused",
         "put_off_us",
         "recent",
@@ -74,6 +87,7 @@ class ScheduleState:
     def __init__(self, schedule: str) -> None:
         self.id = schedule
         self.version = 0
+        self.mark = 0
         self.last_us = 0
         self.name = self.definition = self.document = self.document_version = self.actor = ""
         self.spec = ScheduleSpec(ev.Cron("@yearly"))
@@ -86,6 +100,7 @@ class ScheduleState:
         self.running: dict[str, Occasion] = {}
         self.backlog: deque[tuple[int, ev.Why]] = deque()
         self.put_off_us: int | None = None
+        self.noticed: dict[str, Noticed] = {}
         self.recent: deque[Occasion] = deque(maxlen=RECENT)
         self._next: int | Unknown | None = UNKNOWN
 
@@ -102,12 +117,15 @@ class ScheduleState:
     @property
     def at_rest(self) -> bool:
         """Is nothing under way but the next due time?"""
-        return not (self.busy or self.backlog or self.put_off_us is not None)
+        return not (self.busy or self.backlog or self.noticed or self.put_off_us is not None)
 
     def next_due_us(self) -> int | None:
         """The first due time that is not accounted for."""
         if isinstance(self._next, Unknown):
-            self._next = cron.next_due(self.spec.trigger, self.since_us)
+            trigger = self.spec.trigger
+            self._next = (
+                cron.next_due(trigger, self.since_us) if isinstance(trigger, ev.Cron) else None
+            )
         return self._next
 
     def account(self, until_us: int) -> None:
@@ -133,12 +151,17 @@ def evolve(state: ScheduleState, event: ev.ScheduleEvent, at_us: int) -> None:
     match event:
         case ev.ScheduleAdded():
             _added(state, event, at_us)
-        case ev.ScheduleChanged(spec, definition, document, version, actor):
-            state.actor = actor
+        case ev.ScheduleChanged(spec, definition, document, version, actor, mark):
+            state.actor, state.mark = actor, max(state.mark, mark)
             state.describe(spec, definition, document, version, at_us)
             state.account(at_us)
-        case ev.SchedulePaused() | ev.ScheduleResumed():
-            state.paused = isinstance(event, ev.SchedulePaused)
+        case ev.SchedulePaused():
+            state.paused = True
+        case ev.ScheduleResumed(_, mark):
+            state.paused = False
+            state.mark = max(state.mark, mark)
+        case ev.ScheduleLooked(mark):
+            state.mark = max(state.mark, mark)
         case ev.ScheduleRemoved():
             state.removed = True
         case ev.ScheduleRenewed(by):
@@ -160,6 +183,8 @@ _OccasionEvent = (
     | ev.ScheduleRunEnded
     | ev.SchedulePutOff
     | ev.ScheduleSkipped
+    | ev.ScheduleNoticed
+    | ev.ScheduleIgnored
 )
 
 
@@ -185,13 +210,20 @@ def _occasion(state: ScheduleState, event: _OccasionEvent, at_us: int) -> None:
             state.account(due_us)
         case ev.ScheduleSkipped():
             _skipped(state, event, at_us)
+        case ev.ScheduleNoticed(occasion, mark, about):
+            state.mark = max(state.mark, mark)
+            state.noticed[occasion] = Noticed(at_us, about)
+        case ev.ScheduleIgnored(occasion, why):
+            gone = state.noticed.pop(occasion, Noticed(at_us, b"{}"))
+            left_out = Occasion(gone.at_us, "noticed", at_us, None, None, "skipped", why)
+            state.recent.append(left_out)
         case _:
             assert_never(event)
 
 
 def _added(state: ScheduleState, event: ev.ScheduleAdded, at_us: int) -> None:
     state.name, state.actor, state.created_us = event.name, event.actor, at_us
-    state.paused, state.renews = event.paused, event.renews
+    state.paused, state.renews, state.mark = event.paused, event.renews, event.mark
     state.describe(event.spec, event.definition, event.document, event.version, at_us)
     state.account(event.since_us)
 
@@ -205,6 +237,9 @@ def _fired(state: ScheduleState, event: ev.ScheduleFired, at_us: int) -> None:
             state.account(event.due_us)
         case "put_off":
             state.put_off_us = None
+        case "noticed":
+            noticed = state.noticed.pop(event.occasion, None)
+            fired.about = b"{}" if noticed is None else noticed.about
         case "caught_up" | "backfill":
             if state.backlog and state.backlog[0][0] == event.due_us:
                 state.backlog.popleft()

@@ -6,9 +6,12 @@ from questd.actors.control.arriving import RequestArrived
 from questd.actors.house import House
 from questd.actors.schedule import core
 from questd.actors.schedule.checking import submit_for
+from questd.actors.schedule.endings import output_of
 from questd.actors.schedule.own import Again, Door, Prepared
 from questd.actors.schedule.state import ScheduleState
 from questd.messages.control import Error, Reply, Submit, Submitted
+from questd.messages.payload import decode_json
+from questd.messages.schedules import ScheduleSpec
 from questd.runtime.actor import Ref
 from questd.runtime.clock import Timer
 from questd.runtime.journal.store import JournalStore
@@ -47,12 +50,14 @@ class Submits:
         self._arm(occasion, ANSWER_WITHIN_S)
         state = self._state
         spec, name, definition = state.spec, state.name, state.definition
-        key, due_us = core.key_of(state.id, occasion), state.firing[occasion].due_us
+        key, fired = core.key_of(state.id, occasion), state.firing[occasion]
+        due_us, about = fired.due_us, fired.about
 
         def question(store: JournalStore) -> Prepared:
             data = store.definition(definition)
             assert data is not None, f"the definition of {name} is gone"
-            return Prepared(occasion, submit_for(spec, name, data, key, due_us))
+            quest = told_of(store, spec, about)
+            return Prepared(occasion, submit_for(spec, name, data, key, due_us, quest))
 
         self._house.journal.read(question, self._owner.tell)
 
@@ -82,3 +87,12 @@ class Submits:
                 return core.Answer(occasion, refused=(kind, said))
             case _:
                 raise AssertionError(f"a submit was answered {reply!r}")
+
+
+def told_of(store: JournalStore, spec: ScheduleSpec, about: bytes) -> dict[str, Any] | None:
+    """What inputs may say of the quest that has ended; its output, which may be large, only where they do."""
+    quest: dict[str, Any] = decode_json(about)
+    if not quest:
+        return None
+    output = output_of(store, quest["id"]) if b"output" in spec.inputs else None
+    return quest | {"output": output}

@@ -240,15 +240,22 @@ def schedule_add(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--cron",
         metavar="EXPRESSION",
-        required=True,
         help='minute hour day month weekday, as "0 3 * * MON-FRI"',
     )
     parser.add_argument("--zone", default="UTC", help="its time zone, as Europe/Berlin (UTC)")
     parser.add_argument(
+        "--after",
+        metavar="NAME",
+        help="instead of --cron: after each quest of that document; * for any",
+    )
+    parser.add_argument(
+        "--status", default="completed", metavar="STATUS[,…]", help="… that ends so (completed)"
+    )
+    parser.add_argument("--after-project", metavar="PROJECT", help="… in that project")
+    parser.add_argument(
         "--overlap",
         choices=("skip", "queue", "allow", "cancel"),
-        default="skip",
-        help="while its last quest runs: leave out (skip), wait, run beside it, or cancel that one",
+        help="while its last quest runs: leave out (skip), wait, run beside it, or cancel that one (skip; queue with --after)",
     )
     parser.add_argument(
         "--catch-up",
@@ -263,7 +270,7 @@ def schedule_add(parser: ArgumentParser) -> None:
         action="append",
         default=[],
         dest="inputs",
-        help="as of submit; {{ due }} is the due time, {{ schedule }} the name",
+        help="as of submit; {{ due }} is the due time, {{ schedule }} the name, {{ quest.output }} of --after",
     )
     parser.add_argument("--project", help="the project its quests count for")
     _labels(parser)

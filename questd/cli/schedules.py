@@ -73,9 +73,14 @@ def _what(options: argparse.Namespace) -> tuple[QuestDefinition, dict[str, Any]]
 
 
 def _when(options: argparse.Namespace) -> dict[str, Any]:
-    names = ("cron", "zone", "overlap", "catch_up", "project", "priority", "timeout")
+    names = ("cron", "zone", "after", "after_project", "overlap", "catch_up")
+    own = ("project", "priority", "timeout")
     labels = pairs("--label", options.labels)
-    return {name: getattr(options, name) for name in names} | {"labels": labels}
+    status = tuple(options.status.split(","))
+    return {name: getattr(options, name) for name in (*names, *own)} | {
+        "labels": labels,
+        "status": status,
+    }
 
 
 def _tell(client: Client, name: str, said: str, out: Out, *, changed: bool) -> int:
@@ -95,7 +100,7 @@ def list_schedules(options: argparse.Namespace, out: Out) -> int:
     if out.as_json:
         out.document({"schedules": found})
     elif found:
-        columns = ("NAME", "CRON", "ZONE", "DOCUMENT", "OVERLAP", "NEXT", "RUNNING")
+        columns = ("NAME", "WHEN", "ZONE", "DOCUMENT", "OVERLAP", "NEXT", "RUNNING")
         out.draw(table(columns, map(_row, found), right=("RUNNING",)))
     else:
         out.say('there is no schedule: quest schedule add NAME FILE --cron "0 3 * * *"')
@@ -106,8 +111,8 @@ def _row(one: ScheduleShape) -> tuple[str, ...]:
     document = f"{one.document} {one.version}".strip()
     return (
         one.name,
-        one.cron,
-        one.zone,
+        one.cron or after_text(one),
+        one.zone or "",
         one_line(document, 40),
         one.overlap,
         _next(one),
@@ -118,7 +123,17 @@ def _row(one: ScheduleShape) -> tuple[str, ...]:
 def _next(one: ScheduleShape) -> str:
     if one.fault is not None:
         return "parked"
-    return "paused" if one.paused else clock(one.next[0]) if one.next else "never"
+    if one.paused:
+        return "paused"
+    return clock(one.next[0]) if one.next else ""
+
+
+def after_text(one: ScheduleShape) -> str:
+    """Whose end it waits for."""
+    if one.after is None:
+        return ""
+    where = f" in {one.after.project}" if one.after.project else ""
+    return f"after {one.after.name or '*'} {'|'.join(one.after.status)}{where}"
 
 
 def show(options: argparse.Namespace, out: Out) -> int:
@@ -128,7 +143,7 @@ def show(options: argparse.Namespace, out: Out) -> int:
     if out.as_json:
         out.document(shape)
         return DONE
-    out.text(f"{shape.name}  {shape.cron}  {shape.zone}")
+    out.text("  ".join((shape.name, shape.cron or after_text(shape), shape.zone or "")).rstrip())
     for name, value in _facts(shape):
         out.text(f"  {name:<9} {one_line(value)}")
     if isinstance(shape.recent, tuple) and shape.recent:
@@ -141,11 +156,12 @@ def show(options: argparse.Namespace, out: Out) -> int:
 def _facts(one: ScheduleShape) -> list[tuple[str, str]]:
     facts = [
         ("runs", f"{one.document} {one.version}".strip()),
-        ("overlap", f"{one.overlap}; catch-up {one.catch_up}"),
+        ("overlap", one.overlap),
+        ("catch-up", one.catch_up or ""),
         ("next", ", ".join(map(clock, one.next)) or _next(one)),
         ("running", ", ".join(one.running)),
         ("put off", clock(one.put_off) if one.put_off else ""),
-        ("backlog", f"{one.backlog} due times" if one.backlog else ""),
+        ("backlog", f"{one.backlog} still to come" if one.backlog else ""),
         ("fault", one.fault or ""),
     ]
     return [(name, value) for name, value in facts if value]

@@ -1,7 +1,7 @@
 """The part of ``Client`` that keeps schedules: ``quest schedule add`` is ``schedule_add``."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -10,7 +10,7 @@ from questd.client.home import Home
 from questd.messages import control as ctl
 from questd.messages.definition import QuestDefinition, encode_definition
 from questd.messages.payload import encode_json
-from questd.messages.schedules import CatchUp, Cron, Overlap, ScheduleSpec
+from questd.messages.schedules import AfterQuest, CatchUp, Cron, Overlap, ScheduleSpec
 from questd.views.schedules import ScheduleShape, schedule_shape
 
 if TYPE_CHECKING:
@@ -31,11 +31,12 @@ class SchedulesOfClient:
         /,
         **options: Any,
     ) -> bool:
-        """Submit ``quest`` at each due time. Whether that changed anything: it did not when it was there just so.
+        """Submit ``quest`` at each due time, or after each end of another. Whether that changed anything: not when it was there just so.
 
-        ``cron``: the expression. ``zone``: its time zone (UTC). ``overlap``: skip, queue, allow or cancel. ``catch_up``: none, latest or
-        all. ``project``, ``labels``, ``priority`` and ``timeout`` as of ``submit``. Texts of ``inputs`` may hold ``{{ due }}`` and
-        ``{{ schedule }}``. Refused when there is another one of that name.
+        ``cron``: the expression. ``zone``: its time zone (UTC). ``catch_up``: none, latest or all. Or ``after``: the name of a
+        document, ``"*"`` for any, whose quests end with one of ``status`` (completed) in ``after_project`` (any).
+        ``overlap``: skip, queue, allow or cancel. ``project``, ``labels``, ``priority`` and ``timeout`` as of ``submit``. Texts of ``inputs`` may hold ``{{ due }}`` and
+        ``{{ schedule }}``, with ``after`` also ``{{ quest.id }}``, ``name``, ``status``, ``project``, ``labels`` and ``output``. Refused when there is another one of that name.
         """
         spec, definition = _described(quest, inputs, options)
         request = ctl.AddSchedule(name, spec, definition, self._actor)
@@ -105,10 +106,13 @@ def _described(
 def spec_of(
     inputs: Mapping[str, Any],
     *,
-    cron: str,
+    cron: str | None = None,
     zone: str = "UTC",
-    overlap: str = "skip",
     catch_up: str = "latest",
+    after: str | None = None,
+    status: Sequence[str] = ("completed",),
+    after_project: str | None = None,
+    overlap: str | None = None,
     project: str | None = None,
     labels: Mapping[str, str] | None = None,
     priority: int | None = None,
@@ -117,6 +121,9 @@ def spec_of(
     """What a schedule is to do. InvalidInput for a word that there is not; the daemon checks the rest."""
     from questd.client.filters import duration_ms  # noqa: PLC0415 - 50 ms
 
+    if (cron is None) == (after is None):
+        raise InvalidInput("say when: cron, or after (the end of which quest)")
+    overlap = overlap or ("queue" if cron is None else "skip")
     for option, word, kind in (("overlap", overlap, Overlap), ("catch_up", catch_up, CatchUp)):
         if word not in get_args(kind):
             raise InvalidInput(f"{option} {word!r}: choose {', '.join(get_args(kind))}")
@@ -124,8 +131,10 @@ def spec_of(
         text = encode_json(dict(inputs))
     except (TypeError, ValueError, OverflowError) as error:
         raise InvalidInput(f"the inputs are no plain JSON data: {error}") from None
+    name = None if after in (None, "*") else after
+    watched = AfterQuest(name, tuple(status), after_project)
     return ScheduleSpec(
-        trigger=Cron(cron, zone, catch_up),  # type: ignore[arg-type]
+        trigger=watched if cron is None else Cron(cron, zone, catch_up),  # type: ignore[arg-type]
         overlap=overlap,  # type: ignore[arg-type]
         inputs=text,
         project=project,

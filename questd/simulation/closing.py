@@ -59,7 +59,7 @@ def _schedules(world: World) -> None:
     for keeper in world.keepers:
         _demand(keeper.refusal is None, f"a good request was refused: {keeper.refusal}")
         _demand(book.page_of(keeper.name), f"{keeper.name} is not in the journal")
-    left = world.life.house.heeded
+    left = {**world.life.house.heeded, **world.life.house.watching}
     _demand(not left, f"the scheduler heeds {left}")
 
 

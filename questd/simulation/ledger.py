@@ -33,13 +33,13 @@ from questd.messages.exchange import (
 )
 from questd.messages.failure import TIMEOUT
 from questd.messages.payload import BlobRef, Payload
-from questd.messages.schedules import is_schedule
 from questd.messages.upcasting import event_of
 from questd.runtime.deterministic import VirtualClock
 from questd.runtime.journal.memory import MemoryStore
 from questd.runtime.journal.store import Append, Appended, KeyTaken, Refusal
 from questd.simulation import choices, concealed, items, loops, plans
 from questd.simulation.accounts import NEVER_US, SAID_BY_THE_DAEMON, Account, Attempt
+from questd.simulation.company import check_company
 from questd.simulation.conditions import note_decision
 from questd.simulation.schedules import Book
 
@@ -94,8 +94,7 @@ class Ledger:
                 self.expect(level, f"the head of {item.quest} does not name its last event")
 
     def _on_appended(self, item: Append) -> None:
-        if is_schedule(item.quest):
-            self.schedules.note(self._store.events(item.quest, item.expected_version))
+        if self.schedules.take(item, self._store):
             return
         account = self.accounts.get(item.quest) or self._open(item)
         records = self._store.events(item.quest, account.version, len(item.events))
@@ -205,6 +204,7 @@ class Ledger:
                 self._on_stopping(account, failure.kind == TIMEOUT and failure.task is None)
             case ev.QuestCompleted() | ev.QuestFailed() | ev.QuestCancelled():
                 self._on_end(account, event)
+                self.schedules.quest_ended(account, record)
             case _:
                 pass
 
@@ -227,7 +227,6 @@ class Ledger:
         self, account: Account, event: ev.QuestCompleted | ev.QuestFailed | ev.QuestCancelled
     ) -> None:
         account.end = ev.kind_of(event)
-        self.schedules.quest_ended(account.quest)
         self.expect(not account.running, f"{account.quest}: ended while {account.running} ran")
         if isinstance(event, ev.QuestCompleted):
             items.check_all_ended(account, self.expect)
@@ -259,17 +258,10 @@ class Ledger:
         choices.check_started(account, event, self.expect)
         items.check_started(account, task, self.expect)
         plans.check_started(account, task, self.expect)
-        self._check_company(account, where, exclusive=not step.parallel)
+        check_company(account, where, self.expect, exclusive=not step.parallel)
         attempt = Attempt(record.n, event, self._clock.monotonic_us)
         account.attempts[record.n] = account.latest[task] = attempt
         account.running[record.n] = task
-
-    def _check_company(self, account: Account, where: str, *, exclusive: bool) -> None:
-        running = [account.steps[task] for task in account.running.values()]
-        alone = exclusive or any(not step.parallel for step in running)
-        self.expect(not (running and alone), f"{where}: an exclusive task does not run alone")
-        over = account.limit is not None and len(running) >= account.limit
-        self.expect(not over, f"{where}: more than {account.limit} tasks at once")
 
     def _close(self, account: Account, epoch: int) -> Attempt:
         """Its running is over."""
@@ -339,9 +331,8 @@ class Ledger:
         frame = decode_daemon_frame(body)
         if not isinstance(frame, Work):
             return
-        for item in frame.items:
-            if isinstance(item, Invocation):
-                self._check_invocation(instance, item)
+        for item in (each for each in frame.items if isinstance(each, Invocation)):
+            self._check_invocation(instance, item)
         for attempt in frame.acks:
             self._check_ack(attempt)
 

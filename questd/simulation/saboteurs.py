@@ -120,7 +120,7 @@ def _skip_gaps(whole: Broken) -> Broken:
     return work
 
 
-def giving(value: Any) -> Callable[[Any], Broken]:
+def _giving(value: Any) -> Callable[[Any], Broken]:
     """Whatever it is asked, it gives this."""
 
     def broken(_: Any) -> Broken:
@@ -331,18 +331,18 @@ SABOTEURS: Final = (
     Saboteur("do effects before append", Writing, "when_durable", _do_at_once),
     Saboteur("drop the epoch check", attempts, "counting", _ignore_epoch),
     Saboteur("take work behind a gap", Session, "_work", _skip_gaps),
-    Saboteur("skip deduplication of results", attempts, "completed_by", giving(None)),
-    Saboteur("lose a passivated quest", Directory, "_on_rested", giving(None)),
-    Saboteur("forget what a resting quest wants", told, "_wants_by_need", giving(())),
+    Saboteur("skip deduplication of results", attempts, "completed_by", _giving(None)),
+    Saboteur("lose a passivated quest", Directory, "_on_rested", _giving(None)),
+    Saboteur("forget what a resting quest wants", told, "_wants_by_need", _giving(())),
     Saboteur("fire a timer early", TimerHeap, "due", _fire_early),
     Saboteur("retry before its time", core, "elapse", _elapse_early),
     Saboteur("forget the due set's delta", quest_state.QuestState, "take_due", _forget_last_due),
     Saboteur("watermark outside the transaction", Tables, "roll_back", _put_rows),
-    Saboteur("drop work without resending", agent_core.Session, "_find_lost", giving(None)),
+    Saboteur("drop work without resending", agent_core.Session, "_find_lost", _giving(None)),
     Saboteur("run what was to be skipped", decide, "_decide_task", _always_allow),
     Saboteur("forget that a skip spreads", moving, "come_up", _look_no_further),
     Saboteur("fall back without failing", attempts, "retry_at", _give_up_at_once),
-    Saboteur("ask nobody else", attempts, "next_choice", giving(None)),
+    Saboteur("ask nobody else", attempts, "next_choice", _giving(None)),
     Saboteur("count what others tried", fallback, "fall_back", _keep_count),
     Saboteur("go back without end", rounds, "end_round", go_on_for_ever),
     Saboteur("never go back", rounds, "end_round", never_again),
@@ -359,24 +359,24 @@ SABOTEURS: Final = (
     Saboteur("overtake a plan", planning, "_wait_for", _giving(None)),
     Saboteur("hide the items that failed", items, "on_gathered", _hide_failed),
     Saboteur("start with one dependency done", quest_task.Task, "__init__", _one_dependency),
-    Saboteur("ignore exclusivity and limits", attempts, "hold_reason", giving(None)),
-    Saboteur("ignore the idempotency key", MemoryStore, "_holder", giving(None)),
+    Saboteur("ignore exclusivity and limits", attempts, "hold_reason", _giving(None)),
+    Saboteur("ignore the idempotency key", MemoryStore, "_holder", _giving(None)),
     Saboteur(
         "acknowledge outcomes on arrival", agent_core.Session, "arrived", _acknowledge_at_once
     ),
     Saboteur("repeat what must not be repeated", attempts, "lose", _repeat_blindly),
     Saboteur("never miss a silent agent", AgentActor, "_on_beat", _never_lost),
-    Saboteur("wait for ever after a restart", ExchangeActor, "_on_grace_over", giving(None)),
+    Saboteur("wait for ever after a restart", ExchangeActor, "_on_grace_over", _giving(None)),
     Saboteur("forget running attempts at recovery", core, "outstanding", _forget_running),
-    Saboteur("leak places", router_core, "release", giving([])),
-    Saboteur("lose large payloads", Writing, "attach", giving(None)),
+    Saboteur("leak places", router_core, "release", _giving([])),
+    Saboteur("lose large payloads", Writing, "attach", _giving(None)),
     Saboteur("acknowledge nothing", agent_core.Session, "acknowledge", _forget_ack),
     Saboteur("let time go back", QuestSupervisor, "_now_us", _wall_time),
     Saboteur("recover before the last append", Recovery, "begin", _read_early),
-    Saboteur("let an old Hello in", ExchangeActor, "_hear", giving(None)),
+    Saboteur("let an old Hello in", ExchangeActor, "_hear", _giving(None)),
     Saboteur("mix up results", agent_core, "check_outcome", _mix_results),
-    Saboteur("forget timers of a quest", timing, "arm", giving(None)),
+    Saboteur("forget timers of a quest", timing, "arm", _giving(None)),
     Saboteur("begin whatever the daemon knows", Session, "poll", _trust_for_ever),
     Saboteur("keep what was fetched over a resync", Session, "_greet_again", _drop_nothing),
-    Saboteur("project without looking back", Projector, "_recall", giving(None)),
+    Saboteur("project without looking back", Projector, "_recall", _giving(None)),
 )

@@ -7,27 +7,32 @@ cron. It holds:
   a reason that holds. Nothing lies between two of these.
 - What was put off or is on the backlog is fired later, unless a reason that holds took it away, or the schedule is removed.
 - Each occasion that was fired has one quest, or was refused; a quest of a schedule was fired before, durably.
+- Each end of a quest that a trigger waits for is noticed once, in the order of the journal, and fired or ignored for a reason that holds.
 - Unless they may overlap, none is fired while a quest of the schedule has not ended.
 """
 
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from questd.actors.schedule.core import ON_TIME_US
+from questd.actors.schedule.core import DEPTH_MAX, ON_TIME_US
 from questd.messages import control as ctl
 from questd.messages import schedules as sched
 from questd.messages.control import Done, Error, Reply
 from questd.messages.definition import QuestDefinition, StepDefinition, encode_definition
 from questd.messages.events import Record
-from questd.messages.schedules import CatchUp, Cron, Overlap, ScheduleSpec
+from questd.messages.schedules import AfterQuest, CatchUp, Cron, Overlap, ScheduleSpec
 from questd.messages.upcasting import schedule_event_of
 from questd.runtime.deterministic import Agenda, VirtualClock
+from questd.runtime.journal.memory import MemoryStore
+from questd.runtime.journal.store import Append
+from questd.simulation.accounts import Account
 from questd.simulation.chance import Chance
 from questd.simulation.clients import Ask
 from questd.simulation.faults import MILLISECOND, SECOND
 
 PERIODS_S: Final = (1, 2, 3, 5, 10)
 OVERLAPS: Final[tuple[Overlap, ...]] = ("skip", "queue", "allow", "cancel")
+ENDED: Final = ("completed", "failed", "cancelled")
 CATCH_UPS: Final[tuple[CatchUp, ...]] = ("none", "latest", "all")
 STUCK_US: Final = 6 * SECOND
 """A schedule has heard of the end of its quest by then."""
@@ -39,7 +44,11 @@ Expect = Callable[[bool, str], None]
 
 
 def draw_spec(chance: Chance) -> ScheduleSpec:
-    """Often due, in each manner there is."""
+    """Often due, in each manner there is; sometimes after the end of other quests, those of schedules among them."""
+    if chance.maybe(0.3):
+        name = chance.pick(("sim-0", "sim-1", "scheduled"))
+        statuses = chance.pick((("completed",), ("failed", "cancelled"), ENDED))
+        return ScheduleSpec(AfterQuest(name, statuses), chance.pick(OVERLAPS))
     trigger = Cron(f"*/{chance.pick(PERIODS_S)} * * * * *", "UTC", chance.pick(CATCH_UPS))
     return ScheduleSpec(trigger, chance.pick(OVERLAPS))
 
@@ -119,7 +128,7 @@ class Keeper:
             case Error("not_found") if isinstance(request, ctl.RemoveSchedule):
                 self._next()  # the answer to an earlier try was lost
             case Error("invalid") if isinstance(request, ctl.BackfillSchedule):
-                self._next()  # the clock went back
+                self._next()  # the clock went back, or it has a trigger
             case Error(kind) if kind not in {"busy", "internal"}:
                 self.refusal = reply
                 self._plans.clear()
@@ -152,14 +161,20 @@ class Page:
         self.removed_us: int | None = None
         self.renewed_by: str | None = None
         self.paused = False
+        self.mark = 0
+        self.noticed: dict[str, None] = {}
+        self.seen: dict[str, None] = {}
 
     def describe(self, spec: ScheduleSpec) -> None:
         """These due times, from now on."""
         self.spec = spec
-        self.period_us = int(spec.trigger.expression.split()[0].removeprefix("*/")) * SECOND
+        if isinstance(spec.trigger, Cron):
+            self.period_us = int(spec.trigger.expression.split()[0].removeprefix("*/")) * SECOND
 
     def next_due_us(self) -> int:
-        """The first due time that nothing was said of."""
+        """The first due time that nothing was said of; far away where there is a trigger."""
+        if not isinstance(self.spec.trigger, Cron):
+            return 2**62
         return (self.since_us // self.period_us + 1) * self.period_us
 
 
@@ -171,11 +186,18 @@ class Book:
         self._expect = expect
         self._by_key = by_key
         self._ends: dict[str, int] = {}
+        self._ended: dict[str, tuple[int, str, str]] = {}
         self.pages: dict[str, Page] = {}
 
     def page_of(self, name: str) -> Page | None:
         """The last one of that name."""
         return next((p for p in reversed(self.pages.values()) if p.name == name), None)
+
+    def take(self, item: Append, store: MemoryStore) -> bool:
+        """Note what has become durable, if it is a schedule's."""
+        if sched.is_schedule(item.quest):
+            self.note(store.events(item.quest, item.expected_version))
+        return sched.is_schedule(item.quest)
 
     def note(self, records: Sequence[Record]) -> None:
         """These have become durable."""
@@ -197,9 +219,11 @@ class Book:
         known = page is not None and occasion in page.fired
         self._expect(known, f"{quest}: of {key}, which was not fired")
 
-    def quest_ended(self, quest: str) -> None:
+    def quest_ended(self, account: Account, record: Record) -> None:
         """Its end is durable."""
-        self._ends[quest] = self._clock.monotonic_us
+        self._ends[account.quest] = self._clock.monotonic_us
+        name = account.fold.plan.definition.name
+        self._ended[account.quest] = (record.seq, name, record.kind.removeprefix("quest."))
 
     def _fold(self, page: Page, event: sched.ScheduleEvent, record: Record) -> None:
         match event:
@@ -208,18 +232,25 @@ class Book:
                 page.name = event.name
                 page.describe(event.spec)
                 page.since_us, page.paused = event.since_us, event.paused
+                page.mark = event.mark
                 self._check_renewal(page, event)
             case sched.ScheduleRenewed(by):
                 page.renewed_by = by
-            case sched.ScheduleChanged(spec):
+            case sched.ScheduleChanged(spec, mark=mark):
                 page.describe(spec)
+                page.mark = max(page.mark, mark)
                 page.since_us = max(page.since_us, record.at_us)
             case sched.ScheduleRemoved():
                 page.removed_us = record.at_us
                 busy = page.open or self._unended(page, STUCK_US) or page.paused
-                self._expect(not page.waiting or bool(busy), f"{page.name}: {page.waiting} stuck")
-            case sched.SchedulePaused() | sched.ScheduleResumed():
-                page.paused = isinstance(event, sched.SchedulePaused)
+                waiting = [*page.waiting, *page.noticed]
+                self._expect(not waiting or bool(busy), f"{page.name}: {waiting} stuck")
+                self._check_seen(page, 2**62, self._clock.monotonic_us - STUCK_US)
+            case sched.SchedulePaused():
+                page.paused = True
+            case sched.ScheduleResumed(_, mark):
+                page.paused = False
+                page.mark = max(page.mark, mark)
             case sched.ScheduleFired():
                 self._on_fired(page, event)
             case sched.ScheduleSubmitted(occasion, quest):
@@ -238,8 +269,49 @@ class Book:
                 page.waiting |= dict.fromkeys(dues_us, why)
             case sched.ScheduleSkipped():
                 self._on_skipped(page, event)
+            case sched.ScheduleNoticed() | sched.ScheduleIgnored():
+                self._on_trigger(page, event)
             case _:
                 pass
+
+    def _on_trigger(self, page: Page, event: sched.ScheduleNoticed | sched.ScheduleIgnored) -> None:
+        quest, depth = event.occasion.split(":")
+        where = f"{page.name}: {event.occasion}"
+        if isinstance(event, sched.ScheduleNoticed):
+            seq = self._ended.get(quest, (0, "", ""))[0]
+            wanted = self._is_wanted(page, quest) and page.mark < seq == event.mark
+            self._expect(wanted, f"{where}: noticed, and is {self._ended.get(quest)}")
+            self._expect(quest not in page.seen, f"{where}: noticed twice")
+            self._check_seen(page, seq, 2**62)
+            page.mark = seq
+            page.noticed[event.occasion] = page.seen[quest] = None
+            return
+        known = page.noticed.pop(event.occasion, "") is None
+        reasons = {
+            "overtaken": bool(page.noticed),
+            "depth": int(depth) > DEPTH_MAX,
+            "overlap": bool(page.waiting or page.open or self._unended(page, STUCK_US)),
+        }
+        self._expect(known and reasons[event.why], f"{where}: ignored, {event.why}")
+
+    def _is_wanted(self, page: Page, quest: str) -> bool:
+        _, name, status = self._ended.get(quest, (0, "", ""))
+        trigger = page.spec.trigger
+        return (
+            isinstance(trigger, AfterQuest) and name == trigger.name and status in trigger.statuses
+        )
+
+    def _check_seen(self, page: Page, before_seq: int, before_us: int) -> None:
+        """Nothing that it waits for was passed over between its mark and that seq, if it ended before that time."""
+        if page.paused:
+            return
+        passed = [
+            quest
+            for quest, (seq, _, _) in self._ended.items()
+            if page.mark < seq < before_seq and self._ends[quest] < before_us
+        ]
+        missed = [quest for quest in passed if self._is_wanted(page, quest)]
+        self._expect(not missed, f"{page.name}: passed over {missed}")
 
     def _check_renewal(self, page: Page, event: sched.ScheduleAdded) -> None:
         """It carries on where its forerunner stopped, and that one had stopped before."""
@@ -263,6 +335,9 @@ class Book:
         self._expect(page.removed_us is None, f"{where}: fired after its removal")
         if event.why == "due":
             self._met(page, event.due_us, event.due_us)
+        elif event.why == "noticed":
+            known = page.noticed.pop(event.occasion, "") is None
+            self._expect(known, f"{where}: was not noticed")
         else:
             waited = page.waiting.pop(event.due_us, None)
             self._expect(waited == event.why, f"{where}: {event.why}, and is {waited}")

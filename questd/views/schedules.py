@@ -6,6 +6,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from questd.messages.control import OccasionView, ScheduleView
 from questd.messages.payload import decode_json
+from questd.messages.schedules import AfterQuest, Cron
 from questd.views.times import rfc3339, rfc3339_or_none
 
 
@@ -21,17 +22,26 @@ class OccasionShape(Struct, frozen=True):
     until: str | UnsetType = UNSET
 
 
+class AfterShape(Struct, frozen=True):
+    """Whose end a trigger waits for; null: any."""
+
+    name: str | None
+    status: tuple[str, ...]
+    project: str | None
+
+
 class ScheduleShape(Struct, frozen=True):
-    """One schedule. ``next`` is empty while it is paused; ``recent`` (newest first) is left out of a list."""
+    """One schedule: either ``cron``, ``zone`` and ``catch_up`` are set, or ``after`` is. ``next`` is empty while it is paused; ``recent`` (newest first) is left out of a list."""
 
     name: str
     id: str
     document: str
     version: str
-    cron: str
-    zone: str
+    cron: str | None
+    zone: str | None
+    after: AfterShape | None
     overlap: str
-    catch_up: str
+    catch_up: str | None
     paused: bool
     next: tuple[str, ...]
     running: tuple[str, ...]
@@ -49,16 +59,18 @@ class ScheduleShape(Struct, frozen=True):
 
 def schedule_shape(view: ScheduleView, *, whole: bool) -> ScheduleShape:
     """``whole``: with what it did last."""
-    spec = view.spec
+    spec, trigger = view.spec, view.spec.trigger
+    clock = trigger if isinstance(trigger, Cron) else None
     return ScheduleShape(
         name=view.name,
         id=view.id,
         document=view.document,
         version=view.version,
-        cron=spec.trigger.expression,
-        zone=spec.trigger.zone,
+        cron=None if clock is None else clock.expression,
+        zone=None if clock is None else clock.zone,
+        after=_after(trigger) if isinstance(trigger, AfterQuest) else None,
         overlap=spec.overlap,
-        catch_up=spec.trigger.catch_up,
+        catch_up=None if clock is None else clock.catch_up,
         paused=view.paused,
         next=tuple(rfc3339(at_us) for at_us in view.next_us),
         running=view.running,
@@ -73,6 +85,10 @@ def schedule_shape(view: ScheduleView, *, whole: bool) -> ScheduleShape:
         fault=view.fault,
         recent=tuple(_occasion(one) for one in view.recent) if whole else UNSET,
     )
+
+
+def _after(trigger: AfterQuest) -> AfterShape:
+    return AfterShape(trigger.name, trigger.statuses, trigger.project)
 
 
 def _occasion(one: OccasionView) -> OccasionShape:

@@ -17,6 +17,8 @@ from questd.messages.heads import Head, ListFilter
 from questd.messages.schedules import is_schedule
 from questd.runtime.errors import JournalBroken
 from questd.runtime.journal.selection import (
+    END_KINDS,
+    ENDINGS_SPAN,
     TOMBSTONE_US,
     is_ended,
     is_open,
@@ -143,6 +145,14 @@ class MemoryStore:
         with self._lock:
             start = bisect_right(self._log, after_seq, key=_seq)
             return self._log[start : start + limit]
+
+    def endings(self, after_seq: int, limit: int) -> tuple[list[tuple[int, str]], int]:
+        """The first ``limit`` events that ended a quest, and how far it looked."""
+        records = self.follow(after_seq, ENDINGS_SPAN)
+        ends = [(each.seq, each.quest) for each in records if each.kind in END_KINDS][:limit]
+        if len(ends) == limit:
+            return ends, ends[-1][0]
+        return ends, records[-1].seq if len(records) == ENDINGS_SPAN else self._last_seq
 
     def last_seq(self) -> int:
         """Newest event's seq; 0 when there never was one."""

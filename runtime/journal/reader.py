@@ -27,7 +27,7 @@ from questd.runtime.errors import (
 from questd.runtime.journal.chain import EVENT_COLUMNS, FIRST, Link, Links
 from questd.runtime.journal.listing import NO_SCHEDULE, Place, anchor_after, page_query, scans
 from questd.runtime.journal.rows import HEAD_COLUMNS, head_of
-from questd.runtime.journal.selection import passes_scan
+from questd.runtime.journal.selection import END_KINDS, ENDINGS_SPAN, passes_scan
 
 DATABASE_NAME = "journal.db"
 APPLICATION_ID = 0x71757374
@@ -234,6 +234,17 @@ class SqliteReader:
             if len(rows) < size:
                 break
         return records
+
+    def endings(self, after_seq: int, limit: int) -> tuple[list[tuple[int, str]], int]:
+        """The first ``limit`` events that ended a quest, and how far it looked."""
+        until = min(after_seq + ENDINGS_SPAN, max(after_seq, self.last_seq()))
+        marks = ",".join("?" * len(END_KINDS))
+        rows = self.ask(
+            f"select seq, quest from events where seq > ? and seq <= ? and kind in ({marks}) order by seq limit ?",  # noqa: S608
+            (after_seq, until, *sorted(END_KINDS), limit),
+        )
+        ends = [(seq, quest) for seq, quest in rows]
+        return ends, ends[-1][0] if len(ends) == limit else until
 
     def last_seq(self) -> int:
         """Newest durable event's seq; 0 when there never was one."""

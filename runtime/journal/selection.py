@@ -9,6 +9,10 @@ from questd.messages.heads import TERMINAL, Head, ListFilter
 from questd.messages.schedules import is_schedule
 
 DAY_US = 86_400_000_000
+END_KINDS = frozenset({"quest.completed", "quest.failed", "quest.cancelled"})
+"""Kinds of the event that ends a quest; a quest has one."""
+ENDINGS_SPAN = 20_000
+"""Events that are looked at for such in one question."""
 TOMBSTONE_US = 90 * DAY_US
 """How long the key of a deleted quest stays taken."""
 

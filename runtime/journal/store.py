@@ -91,6 +91,13 @@ class JournalStore(Protocol):
         """Events of all quests with seq > after_seq, in order of seq: what the history reads."""
         ...
 
+    def endings(self, after_seq: int, limit: int) -> tuple[list[tuple[int, str]], int]:
+        """The first ``limit`` events that ended a quest with seq > after_seq, as (seq, quest), and how far it looked for them.
+
+        A bounded part of the journal: where it looked further than the last one there is no other.
+        """
+        ...
+
     def last_seq(self) -> int:
         """Newest durable event's seq; 0 when there never was one."""
         ...

@@ -91,3 +91,23 @@ def test_what_cannot_be_kept_is_refused_with_a_reason(place: Place) -> None:
         with pytest.raises(NotFound):
             client.schedule_resume("x")
     assert place.quest("schedule").returncode == codes.UNREACHABLE
+
+
+def test_the_end_of_one_quest_starts_another_with_its_output(place: Place) -> None:
+    with place.serving():
+        words = ("schedule", "add", "chain", "say.yaml", "--after", "one-say")
+        assert place.quest(*words, "-i", "text=after {{ quest.output }}").returncode == codes.DONE
+        (row,) = place.json("schedule")["schedules"]
+        assert row["after"] == {"name": "one-say", "status": ["completed"], "project": None}
+        assert (row["cron"], row["overlap"]) == (None, "queue")
+        assert "after one-say completed" in place.quest("schedule", "show", "chain").stdout
+        place.quest("run", "say.yaml", "-i", "text=one")
+        place.until(lambda: len(place.json("list", "--status", "completed")["quests"]) == 9)
+        place.until(
+            lambda: place.json("schedule", "show", "chain")["recent"][0]["reason"] == "depth"
+        )
+        outputs = [row["output"] for row in place.json("list")["quests"]]
+        assert outputs[-2:] == ["# after # one\n\n", "# one\n"]
+        both = place.quest(*words, "--cron", "@daily")
+        assert both.returncode == codes.USAGE
+        assert "say when: cron, or after" in both.stderr

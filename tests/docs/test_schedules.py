@@ -15,8 +15,12 @@ def test_the_commands_of_schedules_work(tmp_path: Path) -> None:
         "name: review\nversion: 1.0.0\ninputs: {day: {type: string}}\n"
         'steps:\n  - {key: only, agent: writer, tool: say, with: {text: "{{ day }}"}}\n'
     )
+    (tmp_path / "report.yaml").write_text(
+        "name: report\nversion: 1.0.0\n"
+        'steps:\n  - {key: only, agent: writer, tool: say, with: {text: "{{ findings }}"}}\n'
+    )
     lines = [line.partition("  #")[0] for line in code("schedules.md", "sh")[0].splitlines()]
-    assert len(lines) == 7
+    assert len(lines) == 8
     with place.serving():
         for line in lines:
             done = place.quest(*shlex.split(line)[1:])

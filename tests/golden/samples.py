@@ -68,11 +68,27 @@ SPEC = sc.ScheduleSpec(
 )
 SCHEDULE_EVENTS: tuple[Struct, ...] = (
     sc.ScheduleAdded(
-        "nightly", SPEC, "a" * 64, "review", "1.0", "ann", T_US, paused=True, renews=SCHEDULE
+        "nightly",
+        SPEC,
+        "a" * 64,
+        "review",
+        "1.0",
+        "ann",
+        T_US,
+        paused=True,
+        renews=SCHEDULE,
+        mark=17,
     ),
-    sc.ScheduleChanged(SPEC, "a" * 64, "review", "1.0", "ann"),
+    sc.ScheduleChanged(
+        sc.ScheduleSpec(sc.AfterQuest("review", ("failed",), "payments")),
+        "a" * 64,
+        "review",
+        "1.0",
+        "ann",
+        17,
+    ),
     sc.SchedulePaused("ann"),
-    sc.ScheduleResumed("ann"),
+    sc.ScheduleResumed("ann", 17),
     sc.ScheduleRemoved("ann"),
     sc.ScheduleRenewed(SCHEDULE),
     sc.ScheduleFired("2026-01-31T02:00:00Z", T_US, "backfill"),
@@ -82,6 +98,9 @@ SCHEDULE_EVENTS: tuple[Struct, ...] = (
     sc.SchedulePutOff(T_US),
     sc.ScheduleBacklogged((T_US, T_US + 1), "caught_up", "ann"),
     sc.ScheduleSkipped(T_US, T_US + 1, "missed"),
+    sc.ScheduleNoticed(f"{QUEST}:1", 17, b'{"id":"q"}'),
+    sc.ScheduleIgnored(f"{QUEST}:9", "depth"),
+    sc.ScheduleLooked(17),
 )
 
 COMPLETED = ex.Completed(QUEST, 3, b'{"ok":true}', 1_500, 120, 0.25, "a-model", 0.75)

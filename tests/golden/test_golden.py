@@ -79,7 +79,7 @@ FAMILIES = {
         lambda _, data: ev.decode_event(data),
     ),
     "schedules": Family(
-        f"schedules-{ev.EVENT_SCHEMA_VERSION}.json",
+        f"schedules-{ev.EVENT_SCHEMA_VERSION}.1.json",
         samples.SCHEDULE_EVENTS,
         sc.encode_schedule_event,
         lambda _, data: sc.decode_schedule_event(data),

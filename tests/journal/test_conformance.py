@@ -5,10 +5,18 @@ from typing import Any
 
 import pytest
 
+from questd.messages.events import QuestCancelled, encode_event
 from questd.messages.heads import ListFilter, Wait, Want
 from questd.runtime.errors import JournalBroken
 from questd.runtime.journal.selection import DAY_US
-from questd.runtime.journal.store import Append, Appended, JournalStore, KeyTaken, VersionConflict
+from questd.runtime.journal.store import (
+    Append,
+    Appended,
+    JournalStore,
+    KeyTaken,
+    NewEvent,
+    VersionConflict,
+)
 from tests.journal.conftest import WallClock
 from tests.journal.making import BODY, DEFINITION, DIGEST, KIND, Stands, make_append, make_head
 
@@ -169,6 +177,24 @@ def test_heads_may_be_written_while_they_are_walked(store: JournalStore) -> None
             store.commit([make_append(head.quest, 1), make_append("q_0000x", 0)])
         seen += 1
     assert seen >= 1_500
+
+
+def test_the_ends_of_quests_are_found_in_their_order_up_to_where_it_looked(
+    store: JournalStore,
+) -> None:
+    body = encode_event(QuestCancelled("enough"))
+    ends = [NewEvent(1, "quest.cancelled", body)]
+    for name in ("q_1", "q_2", "q_3"):
+        store.commit([make_append(name, 0)])
+    for name in ("q_2", "q_1"):
+        head = make_head(name, 2, status="cancelled", finished_us=3)
+        store.commit([Append(name, 1, tuple(ends), head)])
+    assert store.endings(0, 10) == ([(4, "q_2"), (5, "q_1")], 5)
+    assert store.endings(0, 1) == ([(4, "q_2")], 4)
+    assert store.endings(4, 10) == ([(5, "q_1")], 5)
+    assert store.endings(5, 10) == ([], 5)
+    store.commit([make_append("q_3", 1, 3)])
+    assert store.endings(5, 10) == ([], 8)
 
 
 def test_schedules_are_among_the_heads_and_no_quests(store: JournalStore) -> None:

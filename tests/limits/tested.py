@@ -219,6 +219,8 @@ TESTED: Final[Mapping[str, Tests]] = {
     "actors.schedule.core": {
         "CATCH_UP_MAX": "schedule/test_core.py::test_so_many_are_made_up_for_and_earlier_ones_are_left_out",
         "BACKFILL_MAX": "limits/test_schedules.py::test_a_backfill_has_so_many_due_times_and_one_more_is_refused",
+        "NOTICED_MAX": "schedule/test_triggers.py::test_so_many_wait_and_until_there_are_fewer_it_looks_no_further",
+        "DEPTH_MAX": "schedule/test_triggers.py::test_a_trigger_on_itself_ends_after_so_many",
         "RUNNING_MAX": "schedule/test_core.py::test_so_many_quests_of_one_schedule_run_at_once_and_the_next_is_left_out",
     },
     "actors.schedule.cron": {
