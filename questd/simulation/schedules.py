@@ -36,6 +36,8 @@ ENDED: Final = ("completed", "failed", "cancelled")
 CATCH_UPS: Final[tuple[CatchUp, ...]] = ("none", "latest", "all")
 STUCK_US: Final = 6 * SECOND
 """A schedule has heard of the end of its quest by then."""
+LATEST_US: Final = 6 * SECOND
+"""Nothing is on its way for longer."""
 KEY: Final = "schedule:"
 Expect = Callable[[bool, str], None]
 
@@ -95,7 +97,8 @@ class Keeper:
         ]
         for _ in range(chance.between(0, 4)):
             plans += chance.pick((self._pause(), self._backfill(), self._change()))
-        return [*plans, lambda: ctl.RemoveSchedule(name, "keeper")]
+        # An addition that was given up may arrive after the removal and add it anew: so it is removed once more.
+        return [*plans, *[lambda: ctl.RemoveSchedule(name, "keeper")] * 2]
 
     def _pause(self) -> list[Callable[[], ctl.ScheduleRequest]]:
         return [lambda: ctl.PauseSchedule(self.name), lambda: ctl.ResumeSchedule(self.name)]
@@ -139,7 +142,9 @@ class Keeper:
     def _next(self) -> None:
         self._plans.pop(0)
         if self._plans:
-            self._agenda.after(self._chance.between(0, 4 * SECOND), self.begin)
+            last = len(self._plans) == 1
+            delay_us = LATEST_US if last else self._chance.between(0, 4 * SECOND)
+            self._agenda.after(delay_us, self.begin)
 
 
 # -- the book --------------------------------------------------------------------------------------------
