@@ -158,7 +158,11 @@ class TaskFold:
 
     def _on_task_sent_back(self, event: ev.TaskSentBack) -> None:
         found = self._task(event.task)
-        if found is not None and self.state.row is not None:
+        if (
+            found is not None
+            and self.state.row is not None
+            and found[0].place in self.state.plan.loops
+        ):
             self._begin_round(self.state.row, found[0])
 
     def _begin_round(self, quest: QuestRow, step: StepState) -> None:

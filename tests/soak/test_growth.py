@@ -20,7 +20,7 @@ def objects() -> Counter[str]:
 
 def name_of(each: object) -> str:
     kind = type(each)
-    return kind.__qualname__ if kind.__module__.startswith(OURS) else "of others"
+    return kind.__qualname__ if str(kind.__module__).startswith(OURS) else "of others"
 
 
 def run_quests(house: Standing, agent: Agent, count: int) -> None:
