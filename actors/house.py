@@ -18,6 +18,7 @@ from questd.runtime.actor import Dispatcher, Ref
 from questd.runtime.clock import Clock, Timers
 from questd.runtime.journal.service import Journal
 from questd.runtime.keyring import Keyring
+from questd.runtime.shelf import Shelf
 from questd.runtime.worker import Worker
 
 VERSION: Final = "0.1.0"
@@ -60,10 +61,11 @@ class Answers(Protocol):
 
 
 class House:
-    """``read_steps`` reads a plan. ``random`` and ``new_quest_id`` are the only sources of chance; ``note`` takes events for the log (noun.verb_past, fields)."""
+    """``shelf``: where templates lie. ``read_steps`` reads a plan. ``random`` and ``new_quest_id`` are the only sources of chance; ``note`` takes events for the log (noun.verb_past, fields)."""
 
     router: Ref
     exchange: Ref
+    children: Ref
     directory: Ref
     control: Ref
     scheduler: Ref
@@ -80,6 +82,7 @@ class House:
         plans: PlanCache,
         random: random.Random,
         new_quest_id: Callable[[int], str],
+        shelf: Shelf,
         limits: Limits,
         note: Callable[..., None],
         read_steps: Callable[[bytes, Ground], tuple[StepDefinition, ...]],
@@ -94,6 +97,7 @@ class House:
         self.plans = plans
         self.random = random
         self.new_quest_id = new_quest_id
+        self.shelf = shelf
         self.limits = limits
         self.note = note
         self.read_steps = read_steps

@@ -10,7 +10,9 @@ from msgspec import Struct
 from questd.messages.control import Reply, ScheduleRequest, TaskProgress
 from questd.messages.events import LogLine, Record
 from questd.messages.exchange import AttemptId, Invocation, Outcome, ToolSpec
+from questd.messages.failure import Failure
 from questd.messages.heads import Head, Want
+from questd.messages.payload import Blob, Payload
 
 Address = Any
 """A reference to an actor (runtime.actor.Ref)."""
@@ -182,6 +184,21 @@ class Acknowledge(Struct, frozen=True):
     attempt: AttemptId
 
 
+class ChildAsks(Struct, frozen=True):
+    """To a quest, from a child of that attempt which has come back: does anybody still wait for it?"""
+
+    epoch: int
+
+
+class ChildEnded(Struct, frozen=True):
+    """To the children's actor: a child quest has ended, and that is on disk. ``output``: of one that is completed, else ``failure``."""
+
+    quest: str
+    output: Payload | None
+    failure: Failure | None
+    duration_us: int = 0
+
+
 # -- agent → router -----------------------------------------------------------------------------------
 
 
@@ -262,12 +279,13 @@ class Answered(Struct, frozen=True):
 
 
 class StartQuest(Struct, frozen=True):
-    """To the directory: begin a quest of this plan."""
+    """To the directory: begin a quest of this plan. ``blobs``: texts to keep beside it. ``child``: its id, when it is another's child."""
 
     plan: Any
-    definition: bytes
     submission: Any
     reply: ReplyTo
+    blobs: tuple[Blob, ...] = ()
+    child: str | None = None
 
 
 class AskQuest(Struct, frozen=True):

@@ -12,6 +12,7 @@ from msgspec import Struct
 from questd.messages.events import Record
 from questd.messages.heads import Head, ListFilter
 from questd.messages.schedules import ScheduleSpec
+from questd.messages.templates import TemplateAdded, TemplateRequest, Templates, TemplateText
 
 
 class Ping(Struct, frozen=True, tag_field="type", tag="ping"):
@@ -168,7 +169,6 @@ ScheduleRequest = (
     | BackfillSchedule
     | ListSchedules
 )
-
 Request = (
     Ping
     | Submit
@@ -182,6 +182,7 @@ Request = (
     | Missing
     | StopDaemon
     | ScheduleRequest
+    | TemplateRequest
 )
 
 
@@ -352,6 +353,9 @@ Reply = (
     | Agents
     | MissingAgents
     | Schedules
+    | Templates
+    | TemplateText
+    | TemplateAdded
     | Done
     | Error
 )

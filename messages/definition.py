@@ -27,6 +27,8 @@ RESERVED_NAMES = (
     "secrets",
 )
 STEP_KEY_PATTERN = r"[A-Za-z_][A-Za-z0-9_-]{0,127}"
+TEMPLATE_PATTERN = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}"
+"""Of a template's name, and of its version: both stand in ``name@version``."""
 DEFAULT_TIMEOUT_MS = 600_000
 ROUNDS_MAX = 1_000
 """Of a loop, and how often a quest may be sent back in all."""
@@ -86,7 +88,7 @@ class QuestLimits(Struct, frozen=True, omit_defaults=True):
 
 
 class StepDefinition(Struct, frozen=True, omit_defaults=True):
-    """A node of the graph. At least one of ``agent`` and ``capabilities`` is set.
+    """A node of the graph. Either ``use`` is set (a template, whose inputs are the ``arguments``), or one of ``agent`` and ``capabilities``.
 
     ``for_each`` makes a task of each item of a list; ``max_parallel`` (None: all) and ``partial`` are about these.
     ``plan_steps``: its result is a plan, of at most so many further steps.
@@ -115,6 +117,7 @@ class StepDefinition(Struct, frozen=True, omit_defaults=True):
     partial: Partial = "fail"
     plan_steps: int | None = None
     repeat: Repeat | None = None
+    use: str | None = None
 
     @property
     def choices(self) -> "tuple[StepDefinition | Fallback, ...]":

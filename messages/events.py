@@ -19,7 +19,10 @@ EVENT_SCHEMA_VERSION = 1
 
 
 class QuestSubmitted(Struct, frozen=True, array_like=True, tag="quest.submitted"):
-    """Always n = 1. ``inputs`` is a JSON object; defaults are already filled in. ``secrets``: the references in it, by input."""
+    """Always n = 1. ``inputs`` is a JSON object; defaults are already filled in. ``secrets``: the references in it, by input.
+
+    ``uses``: the templates that the quest and its children may come to use, as they are named, by the digest that the name stood for then.
+    """
 
     definition: str
     name: str
@@ -32,6 +35,7 @@ class QuestSubmitted(Struct, frozen=True, array_like=True, tag="quest.submitted"
     total_timeout_ms: int | None = None
     key: str | None = None
     secrets: dict[str, str] = {}
+    uses: dict[str, str] | None = None
 
 
 class QuestStarted(Struct, frozen=True, array_like=True, tag="quest.started"):

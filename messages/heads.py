@@ -24,6 +24,19 @@ TaskStatus = Literal[
     "skipped",
 ]
 TERMINAL = frozenset({"completed", "failed", "cancelled"})
+CHILD_MARK = "."
+"""Between a quest's id and the epoch of the attempt that its child is: the id of the child."""
+
+
+def child_id(quest: str, epoch: int) -> str:
+    """The quest that an attempt of a step with ``use`` is: always the same one, however often it is begun."""
+    return f"{quest}{CHILD_MARK}{epoch}"
+
+
+def parent_of(quest: str) -> tuple[str, int] | None:
+    """The quest and the epoch that a child belongs to; None of a quest that was submitted."""
+    parent, mark, epoch = quest.rpartition(CHILD_MARK)
+    return (parent, int(epoch)) if mark else None
 
 
 class Want(Struct, frozen=True, array_like=True):

@@ -206,7 +206,6 @@ class Quest:
         Steps that its texts name are added to ``dependencies``.
         """
         at: At = ("steps", len(self._steps))
-        needed = [one.key if isinstance(one, StepReference) else one for one in dependencies]
         others = tuple(each.defined((*at, "fallback", n)) for n, each in enumerate(fallback))
         definition = StepDefinition(
             key=key,
@@ -215,7 +214,7 @@ class Quest:
             tool=tool,
             prompt=_text("prompt", prompt),
             arguments=None if args is None else _plain(args, (*at, "with")),
-            dependencies=tuple(dict.fromkeys(needed)),
+            dependencies=_keys(dependencies),
             parallel=parallel,
             timeout_ms=_length(timeout, (*at, "timeout")),
             heartbeat_timeout_ms=_length(heartbeat_timeout, (*at, "heartbeat_timeout")),
@@ -231,6 +230,34 @@ class Quest:
             max_parallel=max_parallel,
             partial=partial,
             plan_steps=plan,
+        )
+        self._steps.append(_Step(definition, retry))
+        return StepReference(key)
+
+    def use(
+        self,
+        key: str,
+        template: str,
+        *,
+        inputs: Mapping[str, Any] | None = None,
+        dependencies: Iterable[str | StepReference] = (),
+        timeout: str | None = None,
+        retry: Retry | None = None,
+        on_error: OnError = "stop",
+        when: str | Reference | None = None,
+        for_each: str | Reference | None = None,
+    ) -> StepReference:
+        """Add a step that is a quest of its own, by a stored template (``name`` or ``name@version``); ``timeout`` is each such quest's."""
+        at: At = ("steps", len(self._steps))
+        definition = StepDefinition(
+            key=key,
+            use=template,
+            arguments=None if inputs is None else _plain(inputs, (*at, "inputs")),
+            dependencies=_keys(dependencies),
+            timeout_ms=_length(timeout, (*at, "timeout")),
+            on_error=on_error,
+            when=_text("when", when),
+            for_each=_text("for_each", for_each),
         )
         self._steps.append(_Step(definition, retry))
         return StepReference(key)
@@ -318,6 +345,11 @@ def _length(text: str | None, at: At) -> int | None:
 
 def _is_mapping(value: object) -> TypeGuard[Mapping[Any, Any]]:
     return isinstance(value, Mapping)
+
+
+def _keys(steps: Iterable[str | StepReference]) -> tuple[str, ...]:
+    """Of steps, however they are given; each once."""
+    return tuple(dict.fromkeys(s.key if isinstance(s, StepReference) else s for s in steps))
 
 
 def _plain(value: Any, at: At, depth: int = 0) -> Any:

@@ -26,6 +26,7 @@ from questd.actors.control.questions import (
     whole_id,
 )
 from questd.actors.control.submitting import compiled, refusal_of, submission_of
+from questd.actors.control.templates import NOTHING, Library, answer, library_of
 from questd.actors.control.watching import Watches
 from questd.actors.house import VERSION, Answers, House
 from questd.actors.mail import (
@@ -50,6 +51,7 @@ from questd.messages.definition import definition_digest
 from questd.messages.events import Record
 from questd.messages.heads import TERMINAL, Head
 from questd.messages.schedules import is_schedule
+from questd.messages.templates import TemplateRequest
 from questd.runtime.actor import Actor, Ref
 from questd.runtime.journal.store import JournalStore
 
@@ -176,6 +178,12 @@ class ControlActor(Actor):
             case ctl.StopDaemon():
                 self._reply(job, ctl.Done())
                 self._facts.stop()
+            case _:
+                self._on_template(job, request)
+
+    def _on_template(self, job: int, request: TemplateRequest) -> None:
+        house, now_us = self._house, self._house.clock.now_us()
+        self._work(job, lambda: answer(house.shelf, house.plans, now_us, request), self._reply)
 
     def _read(
         self,
@@ -192,6 +200,14 @@ class ControlActor(Actor):
             me.tell(Then(job, outcome, resume))
 
         self._house.journal.read(ask, answer)
+
+    def _work(self, job: int, work: Callable[[], Any], resume: Callable[[int, Any], None]) -> None:
+        """Elsewhere: it takes long."""
+        me, opened = self.ref, self._open
+        self._house.worker.do(
+            lambda: work() if job in opened else None,  # its client may have gone meanwhile
+            lambda outcome: me.tell(Then(job, outcome, resume)),
+        )
 
     def _go_on(self, job: int, outcome: Any, resume: Callable[[int, Any], None]) -> None:
         if isinstance(outcome, Exception):
@@ -255,32 +271,37 @@ class ControlActor(Actor):
 
     def _compile(self, job: int, submit: ctl.Submit) -> None:
         plans, data = self._house.plans, submit.definition
-        ready = plans.get(definition_digest(data))
-        if ready is not None:
-            self._start(job, submit, ready)
+        if (ready := plans.get(definition_digest(data))) is not None:
+            self._gather(job, submit, ready)
             return
         busy = self._admission.compile(job, len(data))
         if busy is not None:
             self._reply(job, busy)
             return
 
-        me, opened = self.ref, self._open
+        self._work(
+            job, lambda: compiled(plans, data), lambda job, ready: self._gather(job, submit, ready)
+        )
 
-        def work() -> ReadyPlan | Error | None:
-            return compiled(plans, data) if job in opened else None  # its client may be gone
-
-        def resume(job: int, ready: ReadyPlan) -> None:
-            self._start(job, submit, ready)
-
-        self._house.worker.do(work, lambda outcome: me.tell(Then(job, outcome, resume)))
-
-    def _start(self, job: int, submit: ctl.Submit, ready: ReadyPlan) -> None:
+    def _gather(self, job: int, submit: ctl.Submit, ready: ReadyPlan) -> None:
+        """The templates that it may come to use, as they are now."""
         self._admission.compiled(job)
-        command = submission_of(submit, ready, self._house.clock.now_us())
+        if not ready.plan.uses_templates:
+            self._start(job, submit, ready, NOTHING)
+            return
+        shelf, plans = self._house.shelf, self._house.plans
+        self._work(
+            job,
+            lambda: library_of(shelf, plans, ready),
+            lambda job, library: self._start(job, submit, ready, library),
+        )
+
+    def _start(self, job: int, submit: ctl.Submit, ready: ReadyPlan, library: Library) -> None:
+        command = submission_of(submit, ready, self._house.clock.now_us(), library.uses)
         if isinstance(command, Error):
             self._reply(job, command)
             return
-        start = StartQuest(ready, ready.data, command, ReplyTo(self.ref, job))
+        start = StartQuest(ready, command, ReplyTo(self.ref, job), library.blobs)
         if command.secrets:
             look = look_for_secrets(start, self._house.keyring)
             self._read(job, look, lambda _, start: self._begin(start))

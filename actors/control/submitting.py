@@ -113,8 +113,10 @@ def checked_inputs(text: bytes, ready: ReadyPlan) -> CheckedInputs | Error:
     return CheckedInputs(encode_json(complete), secrets_of(definition.inputs, complete))
 
 
-def submission_of(submit: Submit, ready: ReadyPlan, now_us: int) -> SubmitQuest | Error:
-    """The command that begins the quest, or what is wrong first."""
+def submission_of(
+    submit: Submit, ready: ReadyPlan, now_us: int, uses: dict[str, str] | None = None
+) -> SubmitQuest | Error:
+    """The command that begins the quest, or what is wrong first. ``uses``: the templates that it may come to use, by name."""
     definition = ready.plan.definition
     checked = checked_inputs(submit.inputs, ready)
     if isinstance(checked, Error):
@@ -131,6 +133,7 @@ def submission_of(submit: Submit, ready: ReadyPlan, now_us: int) -> SubmitQuest 
         total_timeout_ms=submit.total_timeout_ms or definition.total_timeout_ms,
         key=submit.key,
         secrets=checked.secrets,
+        uses=uses or None,
     )
 
 

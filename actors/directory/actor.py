@@ -17,6 +17,7 @@ from questd.actors.directory.room import Room
 from questd.actors.house import House
 from questd.actors.mail import (
     Answered,
+    ChildEnded,
     ForgetQuest,
     Places,
     QuestResting,
@@ -33,7 +34,9 @@ from questd.actors.quest.actor import QuestSupervisor
 from questd.actors.quest.commands import SubmitQuest
 from questd.actors.quest.own import Submission
 from questd.actors.quest.resting import RestNow
-from questd.messages.heads import Head, Want
+from questd.messages.control import Submitted
+from questd.messages.failure import INTERNAL, Failure
+from questd.messages.heads import Head, Want, parent_of
 from questd.messages.schedules import is_schedule
 from questd.runtime.actor import Actor, ChildFailed, ChildStopped, Ref, stop
 from questd.runtime.clock import Timer
@@ -86,6 +89,7 @@ class Parked(Struct, frozen=True):
     """To itself, when a parked quest's head is on disk (or could not be written)."""
 
     quest: str
+    reason: str
     outcome: Any
 
 
@@ -164,8 +168,8 @@ class Directory(Actor):
                 self._house.note("directory.stalled", error=repr(message))
             case HeadsRead(heads, done):
                 self._on_heads(heads, done)
-            case Parked(quest, outcome):
-                self._house.note("quest.parked", quest=quest, outcome=repr(outcome))
+            case Parked(quest, reason, outcome):
+                self._on_parked(quest, reason, outcome)
             case ParkHead(head, reason):
                 if isinstance(head, Head):
                     self._park(head, reason)
@@ -212,17 +216,22 @@ class Directory(Actor):
         return ref
 
     def _begin(self, start: StartQuest) -> None:
+        if start.child in self._quests:
+            start.reply.address.tell(Answered(start.reply.job, Submitted(start.child, False)))
+            return
         steps = len(start.plan.plan.definition.steps)
-        refused = self._room.refusal(steps)
+        # A child is never refused: its parent would wait for it in the very room that it lacks.
+        refused = None if start.child else self._room.refusal(steps)
         if refused is not None:
             start.reply.address.tell(Answered(start.reply.job, refused))
             self._make_room()
             return
-        quest = self._house.new_quest_id(self._house.clock.now_us())
+        quest = start.child or self._house.new_quest_id(self._house.clock.now_us())
         assert isinstance(start.submission, SubmitQuest)
         inputs = start.submission.inputs
         assert isinstance(inputs, bytes)
-        self._start(quest, Submission(start.plan, start.submission, inputs, start.reply))
+        submission = Submission(start.plan, start.submission, inputs, start.reply, start.blobs)
+        self._start(quest, submission)
         self._room.hold(quest, steps)
 
     def _on_rested(self, quest: str, wake_us: int | None) -> None:
@@ -364,7 +373,13 @@ class Directory(Actor):
         parked = structs.replace(head, parked=reason)
         item = Append(head.quest, head.version, (), parked)
         me, quest = self.ref, head.quest
-        self._house.journal.append(item, lambda outcome: post(me, Parked(quest, outcome)))
+        self._house.journal.append(item, lambda outcome: post(me, Parked(quest, reason, outcome)))
+
+    def _on_parked(self, quest: str, reason: str, outcome: Any) -> None:
+        self._house.note("quest.parked", quest=quest, outcome=repr(outcome))
+        if parent_of(quest):
+            failure = Failure(INTERNAL, reason, None, False)
+            self._house.children.tell(ChildEnded(quest, None, failure))
 
 
 def post(ref: Ref, message: Any) -> None:

@@ -18,6 +18,7 @@ from questd.actors.graph.looping import check_back_to, check_repeat, places_in_r
 from questd.actors.graph.plain import plain_faults, text_fault, walk
 from questd.actors.graph.problems import At, Problem, Problems, path_of, shorten
 from questd.actors.graph.secrecy import check_secrecy
+from questd.actors.graph.using import arguments_field, check_use
 from questd.messages.definition import (
     RESERVED_NAMES,
     ROUNDS_MAX,
@@ -101,7 +102,7 @@ def _check_plain(definition: QuestDefinition, problems: Problems) -> None:
     values: list[tuple[At, object]] = [(("output",), definition.output)]
     for number, step in enumerate(definition.steps):
         if step.arguments is not None:
-            values.append((("steps", number, "with"), step.arguments))
+            values.append((("steps", number, arguments_field(step)), step.arguments))
         if step.repeat is not None:
             values.append((("steps", number, "repeat", "feedback"), step.repeat.feedback))
     for name, declared in (definition.inputs or {}).items():
@@ -147,7 +148,10 @@ def _check_input_names(definition: QuestDefinition, problems: Problems) -> None:
 
 def _check_step(number: int, step: StepDefinition, problems: Problems) -> None:
     at: At = ("steps", number)
-    _check_who(at, step, problems)
+    if step.use is None:
+        _check_who(at, step, problems)
+    else:
+        check_use(at, step, problems)
     if len(step.fallback) > FALLBACKS_MAX:
         message = f"has {len(step.fallback)} fallbacks; {FALLBACKS_MAX} are allowed"
         problems.add((*at, "fallback"), message)
@@ -194,6 +198,7 @@ def _check_demands(definition: QuestDefinition, problems: Problems) -> None:
         (asked.agent, asked.capabilities, asked.tool)
         for step in definition.steps
         for asked in step.choices
+        if step.use is None
     }
     if len(demands) > DEMANDS_MAX:
         message = (
@@ -304,7 +309,8 @@ def _places_of(
     if step.prompt is not None and name in step.prompt.steps:
         places.append((*at, "prompt"))
     if step.arguments is not None and name in step.arguments.steps:
-        for place, text in walk(definition.steps[step.number].arguments, (*at, "with")):
+        written = definition.steps[step.number]
+        for place, text in walk(written.arguments, (*at, arguments_field(written))):
             if isinstance(text, str) and name in compile_value(text, names).steps:
                 places.append(place)
     return places

@@ -13,6 +13,7 @@ from msgspec import Struct
 from questd.actors.graph.graph import Graph, graph_of
 from questd.actors.graph.plain import walk
 from questd.actors.graph.problems import HINTED_MAX, At, nearest_name
+from questd.actors.graph.using import arguments_field
 from questd.messages.definition import QuestDefinition, StepDefinition
 from questd.runtime.errors import BadExpression
 from questd.runtime.expressions import (
@@ -198,8 +199,9 @@ def _compile_step(
             prompt = compile_text(step.prompt, names)
         except BadExpression as error:
             report((*at, "prompt"), error)
-    if step.arguments is not None:
-        arguments = _compile_value(step.arguments, (*at, "with"), names, report)
+    given = step.arguments if step.use is None else step.arguments or {}
+    if given is not None:
+        arguments = _compile_value(given, (*at, arguments_field(step)), names, report)
     needed = sorted(step.dependencies, key=lambda key: graph.numbers.get(key, number))
     templates = [template for template in (prompt, arguments) if template is not None]
     return CompiledStep(

@@ -90,6 +90,12 @@ def _check_step(
     problems: Problems,
 ) -> None:
     at: At = ("steps", step.number)
+    if definition.steps[step.number].use is not None:
+        # The child would be given the value, and keep it.
+        for place, text in walk(definition.steps[step.number].arguments, (*at, "inputs")):
+            if isinstance(text, str) and "{{" in text:
+                _refuse_all(place, compile_value(text, names), secrets, problems)
+        return
     for field in step.__struct_fields__:
         if field not in _GIVEN_THERE:
             for template in _templates_in(getattr(step, field)):

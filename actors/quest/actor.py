@@ -19,6 +19,7 @@ from questd.actors.house import House
 from questd.actors.quest import commands as cmd
 from questd.actors.quest import core, incoming, owed
 from questd.actors.quest.asking import Asking
+from questd.actors.quest.children import answer_child, ask_parent, tell_parent
 from questd.actors.quest.own import ITS_OWN, LostRace, Submission
 from questd.actors.quest.plan_reading import Rendered
 from questd.actors.quest.plans import ReadyPlan
@@ -27,7 +28,7 @@ from questd.actors.quest.resting import Rest, Resting, RestNow
 from questd.actors.quest.state import TERMINAL_PHASES, QuestState
 from questd.actors.quest.steps import Renderings, Steps
 from questd.actors.quest.writing import Writing, records_of
-from questd.messages.control import Done, Error, Submitted
+from questd.messages.control import Submitted
 from questd.messages.events import Event
 from questd.messages.failure import VALIDATION, Failure
 from questd.messages.payload import hold
@@ -124,6 +125,8 @@ class QuestSupervisor(Actor):
                 self._do(state, cmd.LogAttempt(epoch, lines))
             case mail.AskQuest(command, reply):
                 self._on_asked(state, command, reply)
+            case mail.ChildAsks(epoch):
+                answer_child(self._house, state, epoch)
             case mail.Wake():
                 self._on_wake(state)
             case mail.TextsRead(job, texts):
@@ -151,7 +154,7 @@ class QuestSupervisor(Actor):
         self._ready = submission.ready
         self._state = state = QuestState(self.name, submission.ready.plan)
         inputs, blobs = hold(submission.inputs)
-        self._writing.attach(blobs)
+        self._writing.attach((*blobs, *submission.blobs))
         self._do(state, structs.replace(submission.command, inputs=inputs))
         self._writing.answer(submission.reply, Submitted(self.name, created=True))
 
@@ -180,8 +183,8 @@ class QuestSupervisor(Actor):
                 self._steps.recall(due.task, due.reason)
             else:
                 state.due.append(due)
-        if takes:
-            self._asking.reclaim(tuple(takes))
+        self._asking.reclaim(takes)
+        ask_parent(self._house, state)
         self._on_wake(state)
         early, self._early = self._early, []
         for message in early:
@@ -232,11 +235,15 @@ class QuestSupervisor(Actor):
                 launch = partial(self._steps.launch, state, self._compiled, due, place)
                 self._writing.when_durable(launch)
             case owed.WantPlace():
-                self._asking.want(due.task)
+                room = self._asking.want(state, due.task)
+                if room is not None:
+                    self._on_place(state, due.task, room)
             case owed.DropWant():
                 self._asking.drop(due.task)
             case owed.RecallAttempt():
                 self._writing.when_durable(partial(self._steps.recall, due.task, due.reason))
+            case owed.TellParent():
+                self._writing.when_durable(partial(tell_parent, self._house, state))
             case owed.ToRender():
                 self._render(state, due)
             case _:
@@ -250,8 +257,8 @@ class QuestSupervisor(Actor):
             if self._do(state, command) is None:
                 self._writing.attach(blobs)
         if ended.reply is not None:
-            acknowledge = mail.Acknowledge((self.name, ended.epoch))
-            self._writing.when_durable(partial(ended.reply.tell, acknowledge))
+            heard = mail.Acknowledge((self.name, ended.epoch))
+            self._writing.when_durable(partial(ended.reply.tell, heard))
 
     def _on_places(self, state: QuestState, places: mail.Places) -> None:
         if places.settled:
@@ -276,15 +283,10 @@ class QuestSupervisor(Actor):
         command, blobs = incoming.held_command(command)
         self._writing.attach(blobs)
         rejected = self._do(state, command)
-        if rejected is not None:
-            kind = "invalid" if rejected.kind == "invalid" else "refused"
-            self._writing.answer(reply, Error(kind, rejected.message))
-        else:
-            self._writing.answer(reply, Done(changed=state.version > before))
+        self._writing.answer(reply, incoming.answer_to(rejected, changed=state.version > before))
 
     def _on_wake(self, state: QuestState) -> None:
-        now_us = self._now_us(state)
-        for command in core.elapse(state, now_us):
+        for command in core.elapse(state, self._now_us(state)):
             self._do(state, command)
         self._take_due(state)
 
@@ -292,16 +294,14 @@ class QuestSupervisor(Actor):
         """A step actor died of a bug: its attempt is lost, the quest lives."""
         self._house.note("step.failed", quest=self.name, task=task, error=repr(error))
         self._steps.forget(task)
-        found = state.task(task)
-        attempt = None if found is None else found.open_attempt()
+        attempt = state.at(task).open_attempt()
         if attempt is not None:
             self._do(state, cmd.LoseAttempt(attempt.epoch, "its step actor failed"))
 
     # -- rendering -----------------------------------------------------------------------------------
 
     def _render(self, state: QuestState, due: owed.Renders | owed.ReadPlan) -> None:
-        rendered = self._renderings.begin(state, self._compiled, due, self._writing)
-        self._on_rendered(state, rendered)
+        self._on_rendered(state, self._renderings.begin(state, self._compiled, due, self._writing))
 
     def _on_rendered(self, state: QuestState, rendered: Rendered | None) -> None:
         if rendered is None:

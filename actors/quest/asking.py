@@ -6,6 +6,7 @@ too, so that the end of one task and the start of the next are one append.
 
 from questd.actors.house import House
 from questd.actors.mail import Place, Settle
+from questd.actors.quest.children import CHILDREN, place_of_child
 from questd.actors.quest.state import QuestState
 from questd.actors.quest.told import want_of
 from questd.runtime.actor import Ref
@@ -40,10 +41,13 @@ class Asking:
         """Is an answer awaited, or something gathered that is said when the turn ends?"""
         return self.awaiting or bool(self._wants or self._drops or self._releases)
 
-    def want(self, task: str) -> None:
-        """The task could run now."""
+    def want(self, state: QuestState, task: str) -> Place | None:
+        """The task could run now. A child quest has its place at once."""
         self._drops.pop(task, None)
-        self._wants[task] = None
+        room = place_of_child(self._house, state, task)
+        if room is None:
+            self._wants[task] = None
+        return room
 
     def drop(self, task: str) -> None:
         """The task asks no more."""
@@ -89,9 +93,11 @@ class Asking:
         self.awaiting = settle.answer
         self._house.router.tell(settle)
 
-    def reclaim(self, takes: tuple[tuple[str, str], ...]) -> None:
-        """These (task, instance) have run since before the actor started."""
-        self._house.router.tell(Settle(self._quest, self._owner, takes=takes))
+    def reclaim(self, takes: list[tuple[str, str]]) -> None:
+        """These (task, instance) have run since before the actor started. Children take no place of the router's."""
+        held = tuple((task, instance) for task, instance in takes if instance != CHILDREN)
+        if held:
+            self._house.router.tell(Settle(self._quest, self._owner, takes=held))
 
     def withdraw(self, tasks: tuple[str, ...]) -> None:
         """Nothing of these tasks counts any more."""

@@ -19,6 +19,7 @@ class SubmitQuest(Struct, frozen=True):
     total_timeout_ms: int | None
     key: str | None
     secrets: dict[str, str] = {}
+    uses: dict[str, str] | None = None
 
 
 class StartAttempt(Struct, frozen=True):

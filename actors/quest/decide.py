@@ -99,6 +99,7 @@ def _submit(state: QuestState, command: SubmitQuest) -> Events | Rejected:
         total_timeout_ms=command.total_timeout_ms,
         key=command.key,
         secrets=command.secrets,
+        uses=command.uses,
     )
     return [submitted, ev.QuestStarted()]
 

@@ -13,6 +13,7 @@ from questd.actors.quest.owed import (
     RecallAttempt,
     RenderOutput,
     RunAttempt,
+    TellParent,
 )
 from questd.actors.quest.state import QUEST_MOVES, IllegalMove, QuestState
 from questd.actors.quest.task import (
@@ -31,6 +32,7 @@ from questd.actors.quest.task import (
 )
 from questd.messages import events as ev
 from questd.messages.failure import CANCELLED, TIMEOUT, Failure
+from questd.messages.heads import parent_of
 from questd.messages.payload import Payload
 
 CANCEL_GRACE_US: Final = 10_000_000
@@ -290,3 +292,5 @@ def _on_ended(
             case _:
                 moving.close(state, task)
                 moving.set_state(state, task, Cancelled(now_us, task.last))
+    if parent_of(state.id):
+        state.due.append(TellParent())

@@ -8,10 +8,12 @@ from questd.actors.quest.commands import (
     CompleteAttempt,
     EndAttempt,
     FailAttempt,
+    Rejected,
     ResolveTask,
     StartAttempt,
 )
 from questd.actors.quest.state import QuestState
+from questd.messages.control import Done, Error
 from questd.messages.definition import DEFAULT_TIMEOUT_MS
 from questd.messages.exchange import Cancelled, Completed, Failed
 from questd.messages.payload import Blob, hold
@@ -53,13 +55,15 @@ def start_command(state: QuestState, key: str, place: Place) -> StartAttempt:
     task, tool = state.task(key), place.tool
     timeout_ms = None if task is None else task.asked.timeout_ms or task.step.timeout_ms
     timeout_ms = timeout_ms or state.plan.definition.default_timeout_ms or tool.timeout_ms
+    if task is None or task.step.use is None:  # a child has its own steps' timeouts
+        timeout_ms = timeout_ms or DEFAULT_TIMEOUT_MS
     return StartAttempt(
         key,
         place.agent,
         place.instance,
         tool.name,
         tool.idempotent,
-        timeout_ms or DEFAULT_TIMEOUT_MS,
+        timeout_ms,
     )
 
 
@@ -69,3 +73,11 @@ def held_command(command: Command) -> tuple[Command, tuple[Blob, ...]]:
         result, blobs = hold(command.result)
         return ResolveTask(command.task, command.choice, command.actor, result), blobs
     return command, ()
+
+
+def answer_to(rejected: Rejected | None, *, changed: bool) -> Done | Error:
+    """What the client hears of its command."""
+    if rejected is None:
+        return Done(changed=changed)
+    kind = "invalid" if rejected.kind == "invalid" else "refused"
+    return Error(kind, rejected.message)

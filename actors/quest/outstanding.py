@@ -13,6 +13,7 @@ from questd.actors.quest.owed import (
     RenderInput,
     RenderOutput,
     RunAttempt,
+    TellParent,
     WantPlace,
 )
 from questd.actors.quest.state import TERMINAL_PHASES, QuestState
@@ -25,13 +26,14 @@ from questd.actors.quest.task import (
     Running,
     Settling,
 )
+from questd.messages.heads import parent_of
 
 
 def outstanding(state: QuestState) -> list[Due]:
     """What the world owes the quest now, computed from its states alone, in document order."""
     due: list[Due] = [WantPlace(state.tasks[index].key) for index in state.admitted]
     if state.phase in TERMINAL_PHASES:
-        return due
+        return [*due, TellParent()] if parent_of(state.id) else due
     for task in state.tasks:
         match task.state:
             case Running(attempt):

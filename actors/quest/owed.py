@@ -87,4 +87,19 @@ class RenderOutput(ToRender, frozen=True):
 
 
 Renders = Decide | RenderInput | JudgeRound | ListItems | GatherItems | RenderOutput
-Due = WantPlace | DropWant | RunAttempt | RecallAttempt | DropAttempt | Renders | ReadPlan
+
+
+class TellParent(Struct, frozen=True):
+    """The quest is the child of another and has ended: that one waits for it."""
+
+
+Due = (
+    WantPlace
+    | DropWant
+    | RunAttempt
+    | RecallAttempt
+    | DropAttempt
+    | Renders
+    | ReadPlan
+    | TellParent
+)

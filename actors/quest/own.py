@@ -10,6 +10,7 @@ from questd.actors.quest.plan_reading import Rendered
 from questd.actors.quest.plans import ReadyPlan
 from questd.actors.quest.recovery import Fenced, Recorded
 from questd.actors.quest.resting import Rest, RestNow
+from questd.messages.payload import Blob
 from questd.runtime.actor import ChildFailed, ChildStopped
 from questd.runtime.errors import JournalError
 from questd.runtime.journal.store import Appended, KeyTaken, VersionConflict
@@ -22,6 +23,7 @@ class Submission(Struct, frozen=True):
     command: cmd.SubmitQuest
     inputs: bytes
     reply: ReplyTo
+    blobs: tuple[Blob, ...] = ()
 
 
 ITS_OWN: Final = (

@@ -62,6 +62,7 @@ class Plan:
         "loops",
         "sinks",
         "steps",
+        "uses_templates",
         "waits",
     )
 
@@ -77,6 +78,7 @@ class Plan:
             for other in waits:
                 dependents[other].append(n)
         self.dependents = tuple(tuple(each) for each in dependents)
+        self.uses_templates = any(step.use is not None for step in self.steps)
         needed = {key for step in self.steps for key in step.dependencies}
         self.sinks = tuple(n for n, step in enumerate(self.steps) if step.key not in needed)
 

@@ -12,7 +12,8 @@ from questd.actors.quest.plan_reading import PlanReading, Rendered, plan_reading
 from questd.actors.quest.state import QuestState
 from questd.actors.quest.writing import Writing
 from questd.actors.rendering import Texts, missing
-from questd.actors.step.actor import StepActor, read_texts
+from questd.actors.step.actor import StepActor
+from questd.actors.texts import read_texts
 from questd.runtime.actor import Ref
 
 

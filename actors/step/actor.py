@@ -33,6 +33,7 @@ from questd.actors.mail import (
     TextsRead,
     ToQuest,
 )
+from questd.actors.quest.children import CHILDREN
 from questd.actors.quest.task import Attempt
 from questd.actors.redaction import redactor_of, secrets_for
 from questd.actors.rendering import (
@@ -43,6 +44,7 @@ from questd.actors.rendering import (
     render_arguments,
     rendering_failure,
 )
+from questd.actors.texts import read_texts, texts_of
 from questd.messages.control import TaskProgress
 from questd.messages.events import LogLine
 from questd.messages.exchange import Cancelled, Failed, Invocation, ToolSpec
@@ -114,7 +116,8 @@ class StepActor(Actor):
         place = self._order.place
         if place is None:
             attach = Attach(self.ref, self._order.attempt.instance, self._attempt_id)
-            self._house.exchange.tell(attach)
+            child = attach.instance == CHILDREN
+            (self._house.children if child else self._house.exchange).tell(attach)
         else:
             self._send(place.address, place.tool)
 
@@ -330,13 +333,3 @@ class StepActor(Actor):
         if self._said:
             order = self._order
             self._house.control.tell(ProgressMade(order.quest, None, order.task))
-
-
-def read_texts(house: House, asker: Ref, job: int, digests: tuple[str, ...]) -> None:
-    """Fetch payload texts from the journal; the asker gets ``TextsRead`` (or a JournalError)."""
-    house.journal.read(lambda store: TextsRead(job, texts_of(store, digests)), asker.tell)
-
-
-def texts_of(store: JournalStore, digests: tuple[str, ...]) -> dict[str, bytes]:
-    """Those that are there."""
-    return {d: text for d in digests if (text := store.blob(d)) is not None}

@@ -47,7 +47,7 @@ def _document(parser: ArgumentParser, *, optional: bool = False) -> None:
         "document",
         metavar="FILE",
         nargs="?" if optional else None,
-        help="a document; - reads stdin",
+        help="a document, or a stored one's NAME[@VERSION]; - reads stdin",
     )
 
 
@@ -195,6 +195,27 @@ def graph(parser: ArgumentParser) -> None:
     """``quest graph``."""
     _document(parser)
     parser.add_argument("--format", choices=("text", "mermaid", "svg"), default="text")
+
+
+def template(parser: ArgumentParser) -> None:
+    """A stored document's name."""
+    parser.add_argument("template", metavar="NAME[@VERSION]", help="without a version: the newest")
+
+
+def template_list(parser: ArgumentParser) -> None:
+    """``quest template list``."""
+    parser.add_argument("--archived", action="store_true", help="those that are hidden, too")
+
+
+def template_add(parser: ArgumentParser) -> None:
+    """``quest template add``."""
+    parser.add_argument("documents", metavar="FILE", nargs="+", help="a document; - reads stdin")
+
+
+def template_archive(parser: ArgumentParser) -> None:
+    """``quest template archive``."""
+    parser.add_argument("template", metavar="NAME@VERSION", help="which version")
+    parser.add_argument("--undo", action="store_true", help="show it again")
 
 
 def init(parser: ArgumentParser) -> None:

@@ -28,15 +28,15 @@ def validate(options: argparse.Namespace, out: Out) -> int:
         raise InvalidInput("say what to look at: quest validate FILE, or quest validate --schema")
     if not options.documents:
         return DONE
-    reports = [_report(name, out) for name in options.documents]
+    reports = [_report(name, options, out) for name in options.documents]
     if out.as_json:
         out.document(reports[0] if len(reports) == 1 else reports)
     return DONE if all(report["valid"] for report in reports) else USAGE
 
 
-def _report(name: str, out: Out) -> dict[str, Any]:
+def _report(name: str, options: argparse.Namespace, out: Out) -> dict[str, Any]:
     try:
-        found = definition_at(name)
+        found = definition_at(name, options)
     except InvalidDocument as error:
         if not out.as_json:
             tell_document(error, out)
@@ -59,19 +59,21 @@ def _report(name: str, out: Out) -> dict[str, Any]:
 def _needs(definition: QuestDefinition) -> list[str]:
     """What it takes to run it."""
     from questd.actors.graph import required_inputs  # noqa: PLC0415
+    from questd.actors.graph.using import used_by  # noqa: PLC0415
 
     declared = definition.inputs
     names = required_inputs(definition) if declared is None else declared
     asked = [each for step in definition.steps for each in step.choices]
     agents = dict.fromkeys(each.agent for each in asked if each.agent)
     tags = dict.fromkeys(tag for each in asked for tag in each.capabilities)
-    told = {"inputs": names, "agents": agents, "capabilities": tags}
+    used = used_by(definition)
+    told = {"inputs": names, "agents": agents, "capabilities": tags, "templates": used}
     return [f"{what}: {', '.join(found)}" for what, found in told.items() if found]
 
 
 def graph(options: argparse.Namespace, out: Out) -> int:
     """The drawing on stdout; with --json the graph as data."""
-    definition = definition_at(options.document)
+    definition = definition_at(options.document, options)
     if out.as_json:
         out.document(_data(definition))
     else:
@@ -92,6 +94,7 @@ def _data(definition: QuestDefinition) -> dict[str, Any]:
             "agent": step.agent,
             "capabilities": step.capabilities,
             "tool": step.tool,
+            "use": step.use,
             "dependencies": step.dependencies,
             "parallel": step.parallel,
         }

@@ -4,6 +4,8 @@ import argparse
 import json
 from typing import Any
 
+from msgspec import UNSET
+
 from questd.cli.codes import DONE, FAILED, OF_STATUS
 from questd.cli.inputs import pairs
 from questd.cli.items import folded, items_table, items_text
@@ -151,6 +153,8 @@ def _step_row(key: str, step: StepView, wait: WaitView | None) -> tuple[Any, ...
     elif wait is not None:
         waiting = waiting_text(wait.what, wait.name)
         remark = f"{remark}; {waiting}" if remark else waiting
+    elif not remark and step.quest is not UNSET and step.status == "running":
+        remark = f"quest show {step.quest}"
     who = ".".join(part for part in (step.agent, step.tool) if part)
     tries = str(step.attempts) if step.attempts else ""
     return Text(mark, style=style), key, who, length(took), tries, one_line(remark, 100)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from questd.client.home import Home
 from questd.messages.definition import QuestDefinition
-from questd.runtime.errors import NotFound
+from questd.runtime.errors import MachineError, NotFound
 
 if TYPE_CHECKING:
     from questd.client.client import Client
@@ -38,16 +38,21 @@ def actor() -> str:
     return "unknown"
 
 
-def definition_at(name: str) -> QuestDefinition:
-    """The definition in a file, or from standard input (``-``). InvalidDocument; NotFound when there is no such file."""
+def definition_at(name: str, options: argparse.Namespace) -> QuestDefinition:
+    """The definition in a file, from standard input (``-``), or of a stored template. InvalidDocument; NotFound."""
     from questd.documents import DOCUMENT_MAX_BYTES, load, load_file  # noqa: PLC0415 - 80 ms
 
     if name == "-":
         return load(sys.stdin.buffer.read(DOCUMENT_MAX_BYTES + 1))
-    if not Path(name).exists():
-        hint = "" if _is_path(name) else ". Stored templates (NAME@VERSION) are not yet supported"
-        raise NotFound(f"there is no file {name}{hint}")
-    return load_file(name)
+    if Path(name).exists():
+        return load_file(name)
+    if _is_path(name):
+        raise NotFound(f"there is no file {name}")
+    try:
+        with client_of(options) as client:
+            return client.template_show(name)
+    except (NotFound, MachineError) as error:
+        raise NotFound(f"there is no file {name}, and no template: {error}") from error
 
 
 def _is_path(name: str) -> bool:

@@ -48,6 +48,17 @@ GROUPS: Final[dict[str, tuple[Verb | Noun, ...]]] = {
     "Documents": (
         Verb("validate", "check a document", "questd.cli.documents:validate", add.validate),
         Verb("graph", "draw a document", "questd.cli.documents:graph", add.graph),
+        Noun(
+            "template",
+            "stored documents: list, add, show, archive, remove",
+            (
+                Verb("list", "stored documents", "questd.cli.templates:list_templates", add.template_list),
+                Verb("add", "store documents under their name and version", "questd.cli.templates:add", add.template_add),
+                Verb("show", "a stored document", "questd.cli.templates:show", add.template),
+                Verb("archive", "hide a version; who names it still finds it", "questd.cli.templates:archive", add.template_archive),
+                Verb("remove", "forget a version", "questd.cli.templates:remove", add.template),
+            ),
+        ),
         Verb("init", "write a first document, agent and questd.toml", "questd.cli.init:init", add.init),
     ),
     "Agents": (
@@ -99,7 +110,6 @@ LATER: Final = (
     "rollback",
     "delete",
     "explain",
-    "template",
     "checkpoint",
     "breakpoint",
     "dead-letter",

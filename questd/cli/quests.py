@@ -19,7 +19,7 @@ from questd.runtime.errors import NotFound
 
 def request_of(options: argparse.Namespace) -> Submit:
     """The submit that the options ask for: everything that can be wrong with it is said here."""
-    definition = definition_at(options.document)
+    definition = definition_at(options.document, options)
     return _request(options, definition, input_values(options.inputs, definition.inputs))
 
 

@@ -68,7 +68,7 @@ def backfill(options: argparse.Namespace, out: Out) -> int:
 
 
 def _what(options: argparse.Namespace) -> tuple[QuestDefinition, dict[str, Any]]:
-    definition = definition_at(options.document)
+    definition = definition_at(options.document, options)
     return definition, input_values(options.inputs, definition.inputs)
 
 

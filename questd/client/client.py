@@ -18,9 +18,10 @@ from questd.client.questions import DEFAULT_STATISTICS, ROWS, TIMEOUT_MS, Histor
 from questd.client.schedules import SchedulesOfClient
 from questd.client.session import Session
 from questd.messages import control as ctl
+from questd.messages import templates as tp
 from questd.messages.address import step_of
 from questd.messages.control import InstanceView
-from questd.messages.definition import QuestDefinition
+from questd.messages.definition import QuestDefinition, decode_definition, encode_definition
 from questd.messages.heads import ListFilter
 from questd.messages.payload import encode_json
 from questd.views.events import EventView, LogView, event_view, log_views
@@ -285,6 +286,32 @@ class Client(SchedulesOfClient):
     def ping(self) -> ctl.DaemonInfo:
         """Who is there?"""
         return self._home.daemon().ask(ctl.Ping(), ctl.DaemonInfo)
+
+    # -- templates -----------------------------------------------------------------------------------
+
+    def template_add(self, quest: "str | Path | QuestDefinition | Quest") -> tp.TemplateAdded:
+        """Keep a document under its name and version. Refused when that version is there and says something else."""
+        from questd.client.submitting import definition_of  # noqa: PLC0415 - 80 ms
+
+        data = encode_definition(definition_of(quest))
+        return self._home.daemon().ask(tp.AddTemplate(data), tp.TemplateAdded)
+
+    def template_list(self, *, archived: bool = False) -> tuple[tp.TemplateRow, ...]:
+        """Stored documents by name and version; with the ``archived`` ones."""
+        return self._home.reader().ask(tp.ListTemplates(archived), tp.Templates).templates
+
+    def template_show(self, name: str) -> QuestDefinition:
+        """The document of ``name@version``, or of ``name`` the newest that is not archived. NotFound."""
+        found = self._home.reader().ask(tp.ReadTemplate(name), tp.TemplateText)
+        return decode_definition(found.definition)
+
+    def template_archive(self, name: str, *, archived: bool = True) -> bool:
+        """Hide ``name@version``, or show it again: who names the version still finds it. Whether that changed anything."""
+        return self._home.daemon().ask(tp.ArchiveTemplate(name, archived), ctl.Done).changed
+
+    def template_remove(self, name: str) -> bool:
+        """Forget ``name@version``. Quests that were submitted before go on as they are."""
+        return self._home.daemon().ask(tp.RemoveTemplate(name), ctl.Done).changed
 
     # -- history -------------------------------------------------------------------------------------
 

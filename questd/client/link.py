@@ -13,6 +13,7 @@ import msgspec
 
 from questd.client.errors import InternalFault, InvalidInput
 from questd.messages import control as ctl
+from questd.messages import templates as tp
 from questd.messages.any_version import version_of
 from questd.messages.control import Reply, Request, decode_reply, encode_control
 from questd.messages.exchange import FRAME_MAX_BYTES
@@ -33,8 +34,15 @@ _READING: Final = (
     ctl.ListQuests,
     ctl.ListAgents,
     ctl.Missing,
+    tp.ListTemplates,
+    tp.ReadTemplate,
 )
-_SAME_TWICE: Final = (ctl.CancelQuest, ctl.DrainAgent)
+_SAME_TWICE: Final = (
+    ctl.CancelQuest,
+    ctl.DrainAgent,
+    tp.AddTemplate,
+    tp.ArchiveTemplate,
+)
 
 Wanted = TypeVar("Wanted", bound=msgspec.Struct)
 
@@ -197,9 +205,18 @@ class JournalLink:
                 reply = questions.read_blobs(store, digests)
             case ctl.ListQuests():
                 reply = questions.list_quests(store, request)
+            case tp.ListTemplates() | tp.ReadTemplate():
+                reply = self._template(request)
             case _:
                 raise Unreachable(f"no daemon serves {self._data}: start one with `quest serve`")
         return expect(cast("Reply", reply), kind)
+
+    def _template(self, request: tp.ListTemplates | tp.ReadTemplate) -> Reply:
+        from questd.actors.control.templates import answer  # noqa: PLC0415 - only without a daemon
+        from questd.actors.quest.plans import PlanCache  # noqa: PLC0415
+        from questd.runtime.shelf import SHELF_NAME, FileShelf  # noqa: PLC0415
+
+        return answer(FileShelf(self._data / SHELF_NAME), PlanCache(), 0, request)
 
     def close(self) -> None:
         """Close the file."""

@@ -4,7 +4,7 @@
 ``quest serve`` gives it threads, sockets and a disk; the simulation gives it one thread, a seed and a memory. Neither
 has an actor of its own.
 
-The tree is rest-for-one in the order router, exchange, directory, control, scheduler: whoever restarts takes down those
+The tree is rest-for-one in the order router, exchange, children, directory, control, scheduler: whoever restarts takes down those
 that were told something by it, and the directory brings the quests back from the journal.
 """
 
@@ -14,6 +14,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from questd.actors.children.actor import ChildQuests
 from questd.actors.control.actor import ControlActor, DaemonFacts
 from questd.actors.directory.actor import Directory
 from questd.actors.exchange.actor import ExchangeActor
@@ -26,6 +27,7 @@ from questd.runtime.actor import Actor, Dispatcher, Ref
 from questd.runtime.clock import Clock, Timers
 from questd.runtime.journal.service import Journal
 from questd.runtime.keyring import Keyring
+from questd.runtime.shelf import Shelf
 from questd.runtime.supervision import ChildSpec, Supervisor
 from questd.runtime.worker import Worker
 
@@ -41,6 +43,7 @@ class World(Struct, frozen=True):
     worker: Worker
     random: random.Random
     new_quest_id: Callable[[int], str]
+    shelf: Shelf
     note: Callable[..., None]
     escalated: Callable[[BaseException], None]
     keyring: Keyring
@@ -71,6 +74,7 @@ def compose(world: World, limits: Limits, facts: DaemonFacts, plans: PlanCache) 
         plans=plans,
         random=world.random,
         new_quest_id=world.new_quest_id,
+        shelf=world.shelf,
         limits=limits,
         note=world.note,
         read_steps=load_plan,
@@ -100,6 +104,10 @@ def _children(house: House, facts: DaemonFacts) -> list[ChildSpec]:
         house.exchange = ExchangeActor(house, parent, heard).launch(house.dispatcher)
         return house.exchange
 
+    def children(parent: Ref) -> Ref:
+        house.children = ChildQuests(house, parent).launch(house.dispatcher)
+        return house.children
+
     def directory(parent: Ref) -> Ref:
         house.directory = Directory(house, parent).launch(house.dispatcher)
         return house.directory
@@ -115,6 +123,7 @@ def _children(house: House, facts: DaemonFacts) -> list[ChildSpec]:
     return [
         ChildSpec("router", router),
         ChildSpec("exchange", exchange),
+        ChildSpec("children", children),
         ChildSpec("directory", directory),
         ChildSpec("control", control),
         ChildSpec("scheduler", scheduler),

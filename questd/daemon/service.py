@@ -36,6 +36,7 @@ from questd.runtime.journal.sqlite import SqliteStore
 from questd.runtime.keyring import HostKeyring
 from questd.runtime.nng import Door, TLSSettings
 from questd.runtime.processes import EndProcess, ProcessKeeper, ProcessSpec
+from questd.runtime.shelf import SHELF_NAME, FileShelf
 from questd.runtime.worker import ThreadWorker
 from questd.settings import AgentSettings
 
@@ -150,6 +151,7 @@ class Daemon:
             worker=self._compiler,
             random=chance,
             new_quest_id=quest_ids(chance),
+            shelf=FileShelf(self._plan.data / SHELF_NAME),
             note=self._note,
             escalated=self._on_escalated,
             keyring=HostKeyring(self._plan.secrets),

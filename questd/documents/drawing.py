@@ -120,7 +120,9 @@ def draw_svg(definition: QuestDefinition) -> str:
 
 
 def who_does(step: StepDefinition) -> str:
-    """The agent, the capabilities with +, and the tool behind a dot; then who else, in order."""
+    """The template, or the agent, the capabilities with +, and the tool behind a dot; then who else, in order."""
+    if step.use is not None:
+        return f"quest {step.use}"
     return ", else ".join(_asked(each) for each in step.choices)
 
 

@@ -120,7 +120,13 @@ def _step(step: StepDefinition, base: RetryPolicy) -> dict[str, Any]:
     plain = StepDefinition(key="")
     written: dict[str, Any] = {"key": step.key}
     _put_who(written, step)
-    for field, attribute in (("tool", "tool"), ("prompt", "prompt"), ("with", "arguments")):
+    arguments = "with" if step.use is None else "inputs"
+    for field, attribute in (
+        ("use", "use"),
+        ("tool", "tool"),
+        ("prompt", "prompt"),
+        (arguments, "arguments"),
+    ):
         if (value := getattr(step, attribute)) is not None:
             written[field] = value
     if step.dependencies:

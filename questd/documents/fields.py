@@ -18,6 +18,7 @@ from questd.documents.tree import Node, plain
 from questd.messages.definition import (
     ROUNDS_MAX,
     STEP_KEY_PATTERN,
+    TEMPLATE_PATTERN,
     OnError,
     OnExhausted,
     Partial,
@@ -219,6 +220,9 @@ LABELS = Kind(
 ARGUMENTS = Kind(read_arguments, {"type": "object"})
 ON_ERROR = one_of(get_args(OnError))
 ON_EXHAUSTED = one_of(get_args(OnExhausted))
+TEMPLATE = Kind(
+    read_text, {"type": "string", "pattern": f"^{TEMPLATE_PATTERN}(@{TEMPLATE_PATTERN})?$"}
+)
 EXPRESSION = Kind(read_expression, {"type": "string"})
 PRIORITY = Kind(read_integer, {"type": "integer", "minimum": 1, "maximum": 10})
 
@@ -346,6 +350,8 @@ STEP_FIELDS: Fields = {
     "allow_skipped": Field(
         "allow_skipped", BOOLEAN, "true: runs although something that it depends on was skipped."
     ),
+    "use": Field("use", TEMPLATE, "A stored template, name or name@version: a quest of its own."),
+    "inputs": Field("arguments", ARGUMENTS, "What the template that is used is given."),
     "fallback": Field("fallback", FALLBACKS, "Who does it, in order, when who should has failed."),
     "for_each": Field("for_each", EXPRESSION, "An expression that gives a list: a task for each."),
     "max_parallel": Field("max_parallel", _integer(1, PARALLEL_MAX), "Items at once."),
@@ -353,9 +359,7 @@ STEP_FIELDS: Fields = {
     "plan": Field("plan_steps", PLAN, "Its result is a plan: {steps: […]}, which join the quest."),
     "repeat": Field("repeat", REPEAT, "Sends the quest back unless its result stands."),
 }
-STEP_LATER = (
-    "compensate breakpoint gate use wait_for sleep ask route labels affinity default inputs"
-)
+STEP_LATER = "compensate breakpoint gate wait_for sleep ask route labels affinity default"
 QUEST_FIELDS: Fields = {
     "name": Field("name", NAME, "What the quest is called."),
     "description": Field("description", TEXT, "What it is for."),

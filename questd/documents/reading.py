@@ -6,7 +6,7 @@ depth, nodes and characters are bounded.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ from questd.messages.definition import (
 DOCUMENT_MAX_BYTES = 8 * 1024 * 1024
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
 PLAN_TEXT_FIELDS = {"steps": QUEST_FIELDS["steps"]}
-_OTHER_KINDS = frozenset({"use", "wait_for", "sleep", "ask"})
+_OTHER_KINDS = frozenset({"wait_for", "sleep", "ask"})
 
 
 def load_file(path: str | Path) -> QuestDefinition:
@@ -225,7 +225,9 @@ def _read_step(sheet: Sheet, number: int, node: Node, base: RetryPolicy) -> Step
     if "needs" in written and "dependencies" in written:
         message = "is the same as dependencies, which is given too"
         sheet.refuse((*at, "needs"), written["needs"].place, message, "keep one")
-    if not _OTHER_KINDS.isdisjoint(written) or (*at, "capability") in sheet.settled:
+    _check_given(sheet, at, written)
+    unread = any((*at, field) in sheet.settled for field in ("capability", "use"))
+    if unread or not _OTHER_KINDS.isdisjoint(written):
         sheet.settled.add((*at, "agent"))
     if "retry" in found:
         found["retry"] = replace(base, **found["retry"])
@@ -242,6 +244,16 @@ def _read_step(sheet: Sheet, number: int, node: Node, base: RetryPolicy) -> Step
 def _read_repeat(found: dict[str, Any]) -> Repeat | None:
     """None where its ``until`` was refused."""
     return Repeat(**found) if "until" in found else None
+
+
+def _check_given(sheet: Sheet, at: At, written: Mapping[str, Node]) -> None:
+    """A tool has arguments, a template has inputs."""
+    if "use" in written and "with" in written:
+        message = "is for a step that calls a tool"
+        sheet.refuse((*at, "with"), written["with"].place, message, "write inputs for a template's")
+    if "inputs" in written and "use" not in written:
+        message = "is for a step that uses a template"
+        sheet.refuse((*at, "inputs"), written["inputs"].place, message, "write with for a tool's")
 
 
 def _read_inputs(sheet: Sheet, node: Node) -> dict[str, InputDefinition] | None:

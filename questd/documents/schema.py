@@ -10,6 +10,7 @@ from typing import Any
 
 from questd.actors.graph.checks import FALLBACKS_MAX, LABELS_MAX
 from questd.actors.graph.inputs import INPUTS_MAX
+from questd.actors.graph.using import OF_ATTEMPTS_ON_AGENTS
 from questd.documents.draft import SCHEMA_OF_SCHEMAS
 from questd.documents.fields import QUEST_FIELDS, STEP_FIELDS, object_schema
 from questd.messages.definition import STEP_KEY_PATTERN
@@ -17,6 +18,7 @@ from questd.messages.definition import STEP_KEY_PATTERN
 _SOMEBODY = [{"required": ["agent"]}, {"required": ["capability"]}]
 SAID_OF_SECRETS = "true: what is given is a reference (env:NAME, file:/PATH, secret:NAME)."
 SAID_OF_DEFAULTS = "What it is when it is not given; without a default it must be given."
+_OF_AGENTS = [{"required": [field]} for field in (*OF_ATTEMPTS_ON_AGENTS, "with")]
 SCHEMA_PATH = Path(__file__).parent / "schema.json"
 
 
@@ -45,7 +47,9 @@ def document_schema() -> dict[str, Any]:
 
 def _step_schema() -> dict[str, Any]:
     step = object_schema(STEP_FIELDS, ("key",))
-    step["anyOf"] = _SOMEBODY
+    step["anyOf"] = [*_SOMEBODY, {"required": ["use"]}]
+    step["dependentRequired"] = {"inputs": ["use"]}
+    step["dependentSchemas"] = {"use": {"not": {"anyOf": _OF_AGENTS}}}
     step["properties"]["fallback"] |= {"maxItems": FALLBACKS_MAX}
     step["properties"]["fallback"]["items"]["anyOf"] = _SOMEBODY
     step["not"] = {"required": ["dependencies", "needs"]}

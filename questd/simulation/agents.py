@@ -290,7 +290,9 @@ class Instance:
         if job is not None and not job.running and job in self._waiting:
             self._waiting.remove(job)
             del self._jobs[attempt]
-            self.session.withdrawn(attempt)  # at once, as the runner does: the next poll may say Hello
+            self.session.withdrawn(
+                attempt
+            )  # at once, as the runner does: the next poll may say Hello
 
     def _beat(self) -> None:
         """Say who lives, often enough for the strictest heartbeat timeout of what runs."""

@@ -11,6 +11,7 @@ from questd.messages import events as ev
 from questd.messages.definition import RetryPolicy
 from questd.messages.failure import AGENT_LOST, VALIDATION, Failure
 from questd.simulation.accounts import Account
+from questd.simulation.families import misplaced
 from questd.simulation.workload import TAGS
 
 Expect = Callable[[bool, str], None]
@@ -20,6 +21,8 @@ TIME_IS_OVER: Final = "not done within its total timeout"
 
 def check_started(account: Account, event: ev.AttemptStarted, expect: Expect) -> None:
     """It is on whom its present choice asks for."""
+    if misplaced(account, event):
+        expect(False, f"{account.quest} {event.task}: is {event.agent} {event.tool}")
     asked = account.steps[event.task].choices[account.choice.get(event.task, 0)]
     right = asked.agent in (None, event.agent) and asked.tool in (None, event.tool)
     able = set(asked.capabilities) <= set(TAGS.get(event.agent, ()))

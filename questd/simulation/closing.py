@@ -9,6 +9,7 @@ from questd.actors.exchange.actor import GraceOver
 from questd.actors.quest.actor import QuestSupervisor
 from questd.actors.quest.told import waits_of
 from questd.simulation.daemon import insides
+from questd.simulation.families import is_root
 from questd.simulation.historian import whole
 from questd.simulation.ledger import Violation
 from questd.simulation.schedules import KEY
@@ -46,7 +47,8 @@ def _quests(world: World) -> None:
     _demand(
         ended >= FINISHED_LEAST * len(accounts), f"only {ended} of {len(accounts)} quests ended"
     )
-    asked = sum(not (account.key or "").startswith(KEY) for account in accounts)
+    roots = [account for account in accounts if is_root(account)]
+    asked = sum(not (account.key or "").startswith(KEY) for account in roots)
     expected = world.script.scene.quests + world.script.scene.hopeless
     _demand(asked == expected, f"{asked} quests, {expected} were wanted")
 
@@ -92,6 +94,8 @@ def _house(world: World) -> None:
     _demand(not wanted, f"nobody wants these places: {wanted}")
     _demand(not life.dispatcher.depth, "mailboxes are ready")
     _demand(not life.quest_refs(), f"quests have not gone to rest: {life.quest_refs()}")
+    watches = _inside(world, "children")["_watches"]
+    _demand(not watches, f"children are waited for: {watches}")
     exchange = _inside(world, "exchange")
     awaited = exchange["_awaited"] if exchange["_grace_over"] else None
     _demand(not awaited, f"the exchange waits for {awaited}")

@@ -23,6 +23,7 @@ from questd.runtime.deterministic import (
     VirtualTimers,
 )
 from questd.runtime.journal.memory import MemoryStore
+from questd.runtime.shelf import MemoryShelf
 from questd.simulation.chance import Chance
 from questd.simulation.concealed import SimulatedKeyring
 from questd.simulation.journal import SimulatedJournal, Watcher
@@ -35,6 +36,7 @@ class Ground(Struct):
     clock: VirtualClock
     agenda: Agenda
     store: MemoryStore
+    shelf: MemoryShelf
     network: Network
     watcher: Watcher
     slow: Callable[[], float]
@@ -75,6 +77,7 @@ class Life:
             worker=worker,
             random=draw("house"),
             new_quest_id=quest_ids(ids),
+            shelf=ground.shelf,
             note=ground.note,
             escalated=lambda error: ground.note("tree.escalated", error=repr(error)),
             keyring=SimulatedKeyring(ground.clock),

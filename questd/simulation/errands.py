@@ -4,6 +4,7 @@ from questd.messages.definition import encode_definition
 from questd.simulation.chance import Chance
 from questd.simulation.clients import Errand
 from questd.simulation.concealed import inputs_for
+from questd.simulation.families import TEMPLATES
 from questd.simulation.faults import SECOND, Scene
 from questd.simulation.references import SHAPES
 from questd.simulation.workload import draw_definition, hopeless_definition
@@ -13,7 +14,7 @@ def draw_errands(scene: Scene, chance: Chance) -> list[tuple[Errand, int]]:
     """What clients want, and when they come."""
     if scene.reference:
         return [(errand, 0) for errand in SHAPES[scene.reference].errands()]
-    shapes = [draw_definition(chance, number) for number in range(3)]
+    shapes = [draw_definition(chance, number, templates=TEMPLATES) for number in range(3)]
     errands: list[tuple[Errand, int]] = []
     for number in range(scene.quests):
         definition = shapes[0] if chance.maybe(0.3) else chance.pick(shapes)

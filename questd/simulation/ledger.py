@@ -37,7 +37,7 @@ from questd.messages.upcasting import event_of
 from questd.runtime.deterministic import VirtualClock
 from questd.runtime.journal.memory import MemoryStore
 from questd.runtime.journal.store import Append, Appended, KeyTaken, Refusal
-from questd.simulation import choices, concealed, items, loops, plans
+from questd.simulation import choices, concealed, families, items, loops, plans
 from questd.simulation.accounts import NEVER_US, SAID_BY_THE_DAEMON, Account, Attempt
 from questd.simulation.company import check_company
 from questd.simulation.conditions import note_decision
@@ -210,6 +210,7 @@ class Ledger:
 
     def _on_submitted(self, account: Account, key: str | None, record: ev.Record) -> None:
         self.expect(record.n == 1, f"{account.quest}: submitted twice")
+        families.note_begun(self, account)
         account.key = key
         if key is not None:
             holder = self.by_key.setdefault(key, account.quest)
@@ -228,6 +229,7 @@ class Ledger:
     ) -> None:
         account.end = ev.kind_of(event)
         self.expect(not account.running, f"{account.quest}: ended while {account.running} ran")
+        families.note_end(self, account, event, self._text)
         if isinstance(event, ev.QuestCompleted):
             items.check_all_ended(account, self.expect)
             self._text(account, event.output)
@@ -244,10 +246,8 @@ class Ledger:
         self.expect(not account.stopping, f"{where}: started in a stopping quest")
         self.expect(task not in account.undecided, f"{where}: repeated without a decision")
         self.expect(loops.over(account, step), f"{where}: started too soon")
-        self.expect(
-            self._clock.latest_us >= account.not_before_us.get(task, 0),
-            f"{where}: retried before its time",
-        )
+        due = self._clock.latest_us >= account.not_before_us.get(task, 0)
+        self.expect(due, f"{where}: retried before its time")
         number = 1 + (before.event.attempt if before else 0)
         self.expect(event.attempt == number, f"{where}: wrong number")
         self.expect(task not in account.skipped, f"{where}: started although it was skipped")

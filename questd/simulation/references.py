@@ -141,6 +141,16 @@ def _rests() -> list[Errand]:
     ]
 
 
+def _family() -> list[Errand]:
+    """Quests that are steps of quests, one of them within another."""
+    child = structs.replace(_step(1, "s0"), agent=None, tool=None, use="leaf", retry=PATIENT)
+    grandchildren = structs.replace(child, key="s2", use="branch@1", dependencies=("s1",))
+    return [
+        _errand(0, _step(0), child, grandchildren, _step(3, "s2")),
+        _errand(1, _step(0), child, cancel_after_us=400 * MILLISECOND),
+    ]
+
+
 def _cancel() -> list[Errand]:
     row = [_step(0), _step(1, "s0"), _step(2, "s1"), _step(3)]
     return [
@@ -162,6 +172,7 @@ SHAPES: Final = {
         _waits, Faults(absent_agents=0.7, agent_crashes=3, tool_fails=0.1), steady=False
     ),
     "rests": Shape(_rests, Faults(tool_fails=0.7, slow_commit=0.4, lag=0.6), False, 12 * SECOND),
+    "family": Shape(_family, steady=False, chaos_us=4 * SECOND),
     "cancel": Shape(_cancel, steady=False),
 }
 

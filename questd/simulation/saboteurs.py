@@ -12,9 +12,12 @@ from msgspec import Struct, structs
 from questd.actors import redaction
 from questd.actors.agent import core as agent_core
 from questd.actors.agent.actor import AgentActor
+from questd.actors.children import actor as children_actor
+from questd.actors.children.actor import ChildQuests
 from questd.actors.directory.actor import Directory
 from questd.actors.exchange.actor import ExchangeActor
 from questd.actors.mail import Answered
+from questd.actors.quest import actor as quest_actor
 from questd.actors.quest import (
     attempts,
     core,
@@ -55,6 +58,7 @@ from questd.simulation.leaks import (
     only_remembered,
     write_secrets_down,
 )
+from questd.simulation.lost_children import never_there, only_attach
 from questd.simulation.turning import (
     ask_nobody,
     go_on_for_ever,
@@ -358,6 +362,9 @@ SABOTEURS: Final = (
     Saboteur("take a plan unchecked", reading, "check", _giving([])),
     Saboteur("overtake a plan", planning, "_wait_for", _giving(None)),
     Saboteur("hide the items that failed", items, "on_gathered", _hide_failed),
+    Saboteur("forget to tell the parent", quest_actor, "tell_parent", _giving(None)),
+    Saboteur("begin a child that is there", children_actor, "standing_of", never_there),
+    Saboteur("leave a child that has ended alone", ChildQuests, "_on_standing", only_attach),
     Saboteur("start with one dependency done", quest_task.Task, "__init__", _one_dependency),
     Saboteur("ignore exclusivity and limits", attempts, "hold_reason", _giving(None)),
     Saboteur("ignore the idempotency key", MemoryStore, "_holder", _giving(None)),

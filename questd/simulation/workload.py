@@ -34,15 +34,20 @@ TOOLS: Final = (
 )
 
 
-def draw_definition(chance: Chance, number: int) -> QuestDefinition:
-    """One that the daemon accepts."""
+def draw_definition(
+    chance: Chance, number: int, *, templates: tuple[str, ...] = ()
+) -> QuestDefinition:
+    """One that the daemon accepts. Some of its steps use ``templates``."""
     steps: list[StepDefinition] = []
     for place in range(chance.between(1, 7)):
-        step = _draw_step(chance, place, steps)
+        if templates and chance.maybe(0.1):
+            step = _draw_use(chance, place, steps, templates)
+        else:
+            step = _draw_step(chance, place, steps)
         steps.append(_with_loop(chance, step, steps) if chance.maybe(0.12) else step)
     secret = chance.maybe(0.25)
     if secret:
-        steps = [draw_secret_step(chance, step) for step in steps]
+        steps = [draw_secret_step(chance, step) if step.use is None else step for step in steps]
     return QuestDefinition(
         name=f"sim-{number}",
         steps=tuple(steps),
@@ -59,6 +64,27 @@ def draw_definition(chance: Chance, number: int) -> QuestDefinition:
 def hopeless_definition() -> QuestDefinition:
     """It waits for an agent that never comes, and must say so."""
     return QuestDefinition("hopeless", (StepDefinition("s0", agent=NOBODY, tool="work"),))
+
+
+def _draw_use(
+    chance: Chance, place: int, earlier: list[StepDefinition], templates: tuple[str, ...]
+) -> StepDefinition:
+    """A step that is a quest of its own."""
+    dependencies = _draw_dependencies(chance, [step.key for step in earlier])
+    named = dependencies and chance.maybe(0.5)
+    return StepDefinition(
+        key=f"s{place}",
+        use=chance.pick(templates),
+        arguments={"x": f"{{{{ {dependencies[0]}.result }}}}"} if named else None,
+        dependencies=dependencies,
+        parallel=not chance.maybe(0.12),
+        timeout_ms=chance.pick((800, 4_000)) if chance.maybe(0.15) else None,
+        total_timeout_ms=chance.pick((1_000, 4_000)) if chance.maybe(0.05) else None,
+        retry=_draw_retry(chance),
+        on_error=chance.pick(ON_ERROR),
+        when=draw_condition(chance, dependencies) if chance.maybe(0.15) else None,
+        allow_skipped=chance.maybe(0.3),
+    )
 
 
 def _draw_step(chance: Chance, place: int, earlier: list[StepDefinition]) -> StepDefinition:
@@ -113,7 +139,7 @@ def _with_loop(
 ) -> StepDefinition:
     """Without, where its loop would cross another."""
     looped = structs.replace(step, repeat=draw_repeat(chance, step.key, step.dependencies))
-    if looped.arguments is not None and chance.maybe(0.7):
+    if looped.arguments is not None and looped.use is None and chance.maybe(0.7):
         told = {**looped.arguments, "told": "{{ feedback }}", "round": "{{ round }}"}
         looped = structs.replace(looped, arguments=told)
     loops = Loops(QuestDefinition("looped", (*earlier, looped)))

@@ -16,6 +16,7 @@ from questd.runtime.actor import Mailbox
 from questd.runtime.deterministic import Agenda, VirtualClock
 from questd.runtime.journal.memory import MemoryStore
 from questd.runtime.journal.store import Append
+from questd.runtime.shelf import MemoryShelf
 from questd.simulation.agents import Body, Instance
 from questd.simulation.agreement import disagreement
 from questd.simulation.chance import Chance, stream
@@ -24,6 +25,7 @@ from questd.simulation.concealed import SecretWatch, holds_secret
 from questd.simulation.counter import Counter
 from questd.simulation.daemon import Ground, Life, is_alive
 from questd.simulation.errands import draw_errands
+from questd.simulation.families import stock
 from questd.simulation.faults import MILLISECOND, NONE, SECOND, Faults, Scene
 from questd.simulation.historian import Historian
 from questd.simulation.journal import Outcomes
@@ -32,7 +34,7 @@ from questd.simulation.network import Network, Route
 from questd.simulation.schedules import Keeper
 from questd.simulation.shown import shown
 from questd.simulation.trace import Trace
-from questd.simulation.workload import AGENTS
+from questd.simulation.workload import AGENTS, draw_definition
 
 START_US: Final = 1_750_000_000 * SECOND
 HEAL_US: Final = 400 * SECOND
@@ -75,6 +77,8 @@ class World:
         self.trace = Trace(self.clock, keep=keep_trace)
         self.agenda = Agenda(self.clock, self.draw("agenda"))
         self.store = MemoryStore(journal_id="simulated", clock_us=self.clock.now_us)
+        self.shelf = MemoryShelf()
+        stock(self.shelf, self.draw("templates"), draw_definition)
         self.ledger = Ledger(self.store, self.clock, stale_us(script))
         self.secrets = SecretWatch(self.ledger, self.clock)
         self.network = Network(self.agenda, self.draw("network"), self.trace)
@@ -188,6 +192,7 @@ class World:
             clock=self.clock,
             agenda=self.agenda,
             store=self.store,
+            shelf=self.shelf,
             network=self.network,
             watcher=self,
             slow=lambda: self.faults.slow_commit,

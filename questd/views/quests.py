@@ -29,7 +29,7 @@ from questd.messages import events as ev
 from questd.messages.definition import decode_definition
 from questd.messages.events import Record
 from questd.messages.failure import CANCELLED, INTERNAL, Failure
-from questd.messages.heads import TERMINAL, Head, TaskStatus, Wait
+from questd.messages.heads import TERMINAL, Head, TaskStatus, Wait, child_id
 from questd.messages.payload import BlobRef, Payload, decode_json
 from questd.views.decoding import shown_event
 from questd.views.shapes import ErrorView, QuestRow, QuestView, StepView, TaskView, WaitView
@@ -113,7 +113,7 @@ def step_view(
         attempts=sum(each.attempts for each in rounds),
         rounds=len(rounds) - (not task.first_ready_us),
         agent=task.last.agent if task.last else task.asked.agent,
-        tool=task.last.tool if task.last else task.asked.tool,
+        tool=task.last.tool if task.last else task.step.use or task.asked.tool,
         started_at=rfc3339_or_none(started_us),
         finished_at=rfc3339_or_none(finished_us),
         duration_ms=milliseconds(started_us, finished_us or 0) if ended else None,
@@ -123,6 +123,7 @@ def step_view(
             each.key: task_view(state, each, text_of, missing) for each in _tasks_of(state, rounds)
         }
         or UNSET,
+        quest=child_id(state.id, task.last.epoch) if task.step.use and task.last else UNSET,
     )
 
 

@@ -43,7 +43,10 @@ class TaskView(Struct, frozen=True):
 
 
 class StepView(Struct, frozen=True):
-    """``attempts``: started so far, over all rounds. ``rounds``: begun so far. ``tasks`` only where there is more than one."""
+    """``attempts``: started so far, over all rounds. ``rounds``: begun so far. ``tasks`` only where there is more than one.
+
+    ``quest``: the child that a step with ``use`` is, once it was begun.
+    """
 
     status: TaskStatus
     attempts: int
@@ -56,6 +59,7 @@ class StepView(Struct, frozen=True):
     result: Any
     error: ErrorView | None
     tasks: dict[str, TaskView] | UnsetType = UNSET
+    quest: str | UnsetType = UNSET
 
 
 class QuestRow(Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""A copy of a journal that may be in use: a directory that can be served as it is, or a single file.
+"""A copy of a journal that may be in use: a directory that can be served as it is, with its templates, or the journal alone as a single file.
 
 Invariant: under the target's name stands nothing, or a whole copy that is on disk. It is written beside it, checked, synced,
 then renamed. The copy is the journal of one moment: what was acknowledged before is in it, and its side file names its
@@ -30,6 +30,7 @@ from questd.runtime.journal.head_file import (
 from questd.runtime.journal.lock import LOCK_NAME, DirectoryLock
 from questd.runtime.journal.opening import durable_head, refuse_other
 from questd.runtime.journal.reader import DATABASE_NAME, SqliteReader, open_connection
+from questd.runtime.shelf import SHELF_NAME, copy_shelf
 
 STEP_PAGES: Final = 256
 """Copied and synced at a time. Four times as much made single commits of a busy daemon wait twice as long."""
@@ -70,6 +71,8 @@ def back_up(
     try:
         with _workshop(target, clock_us) as folder:
             _copy(data / DATABASE_NAME, folder / DATABASE_NAME, told)
+            if target.suffix != FILE_SUFFIX:
+                copy_shelf(data / SHELF_NAME, folder / SHELF_NAME)
             made = _finish(folder, target)
             _publish(folder, target)
     except OSError as error:
@@ -101,7 +104,9 @@ def _workshop(target: Path, clock_us: Callable[[], int]) -> Generator[Path]:
         raise Refused(f"another backup to {target} is being written: {error}") from error
     try:
         for name in folder.iterdir():
-            if name.name != LOCK_NAME:
+            if name.is_dir():
+                shutil.rmtree(name)
+            elif name.name != LOCK_NAME:
                 name.unlink()
         yield folder
     finally:

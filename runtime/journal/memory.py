@@ -13,7 +13,7 @@ from threading import RLock
 from msgspec import structs
 
 from questd.messages.events import EVENT_SCHEMA_VERSION, Record
-from questd.messages.heads import Head, ListFilter
+from questd.messages.heads import CHILD_MARK, Head, ListFilter
 from questd.messages.schedules import is_schedule
 from questd.runtime.errors import JournalBroken
 from questd.runtime.journal.selection import (
@@ -185,10 +185,10 @@ class MemoryStore:
         return [head for head, _ in zip(passed, range(wanted.limit), strict=False)]
 
     def resolve_prefix(self, prefix: str) -> list[str]:
-        """Up to two quest ids that start so."""
+        """Up to two quest ids that start so. Children go by their whole ids."""
         with self._lock:
-            quests = (quest for quest in self._heads if not is_schedule(quest))
-            return sorted(quest for quest in quests if quest.startswith(prefix))[:2]
+            found = (quest for quest in self._heads if quest.startswith(prefix))
+            return sorted(q for q in found if CHILD_MARK not in q and not is_schedule(q))[:2]
 
     def holder(self, key: str) -> str | None:
         """Whose idempotency key it is, or was."""
@@ -231,24 +231,36 @@ class MemoryStore:
             }
             gone: set[str] = set()
             events = 0
-            for head in self._retirable(before_us, keep, watermark):
+            for root in self._retirable(before_us, keep, watermark):
                 if events >= limit:
                     break
-                events += head.version
-                gone.add(head.quest)
-                self._forget(head, now)
+                for head in self._family(root, watermark):
+                    events += head.version
+                    gone.add(head.quest)
+                    self._forget(head, now)
             if gone:
                 self._log = [record for record in self._log if record.quest not in gone]
             return events
 
     def _retirable(self, before_us: int, keep: int, watermark: int) -> Iterable[Head]:
-        ended = sorted(filter(is_ended, self._heads.values()), key=_finished)
+        roots = (head for head in self._heads.values() if CHILD_MARK not in head.quest)
+        ended = sorted(filter(is_ended, roots), key=_finished)
         excess = len(ended) - keep
         for place, head in enumerate(ended):
             old = (head.finished_us or 0) < before_us
-            records = self._events[head.quest]
-            if (old or place < excess) and (not records or records[-1].seq <= watermark):
+            if (old or place < excess) and self._is_seen(head, watermark):
                 yield head
+
+    def _is_seen(self, head: Head, watermark: int) -> bool:
+        records = self._events[head.quest]
+        return not records or records[-1].seq <= watermark
+
+    def _family(self, root: Head, watermark: int) -> list[Head]:
+        """The quest and all its children, theirs too; none of them while one has not ended or is not in the history."""
+        start = root.quest + CHILD_MARK
+        children = [head for quest, head in self._heads.items() if quest.startswith(start)]
+        whole = all(is_ended(head) and self._is_seen(head, watermark) for head in children)
+        return [root, *children] if whole else []
 
     def _forget(self, head: Head, now_us: int) -> None:
         del self._heads[head.quest], self._events[head.quest]

@@ -15,7 +15,7 @@ from typing import Any, Self
 from urllib.parse import quote
 
 from questd.messages.events import EVENT_SCHEMA_VERSION, Record
-from questd.messages.heads import Head, ListFilter
+from questd.messages.heads import CHILD_MARK, Head, ListFilter
 from questd.runtime.descriptors import reserved
 from questd.runtime.errors import (
     BrokenChain,
@@ -313,11 +313,11 @@ class SqliteReader:
             place = None if last is None else (last.created_us, last.quest)
 
     def resolve_prefix(self, prefix: str) -> list[str]:
-        """Up to two quest ids that start so: none, the one, or proof that it is ambiguous."""
+        """Up to two quest ids that start so: none, the one, or proof that it is ambiguous. Children go by their whole ids."""
         rows = self.ask(
             f"select quest from heads where quest >= ? and quest < ? and {NO_SCHEDULE} "  # noqa: S608
-            "order by quest limit 2",
-            (prefix, prefix + "\U0010ffff"),
+            "and instr(quest, ?) = 0 order by quest limit 2",
+            (prefix, prefix + "\U0010ffff", CHILD_MARK),
         )
         return [row[0] for row in rows]
 

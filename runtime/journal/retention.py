@@ -1,4 +1,4 @@
-"""Retention on disk: whole quests go, a bounded number of rows at a time.
+"""Retention on disk: whole quests go with their children, a bounded number of rows at a time.
 
 A quest's head goes first and its key becomes a tombstone; then its events go from the last to the first, so that what is
 left is always a whole chain from n = 1. Runs inside the writer's transaction; must not know when.
@@ -8,9 +8,11 @@ import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
+from questd.messages.heads import CHILD_MARK
 from questd.runtime.journal.selection import TOMBSTONE_US
 
 ENDED = "finished_us is not null and status in ('completed', 'failed', 'cancelled')"
+ROOT = f"instr(quest, '{CHILD_MARK}') = 0"
 BYTES_A_ROW = 16 * 1024
 """Deleting this much of a payload counts as much as deleting an event."""
 _TOMBSTONES = 1_000
@@ -34,11 +36,12 @@ def retire(
     gone = _sweep(writer, limit)
     quests: list[str] = []
     due = limit - gone
-    for quest, version in _retirable(writer, before_us, keep, watermark, limit):
+    for root, version in _retirable(writer, before_us, keep, watermark, limit):
         if due <= 0:
             break
-        due -= max(1, version)
-        quests.append(quest)
+        family = _family(writer, root, version, watermark)
+        due -= sum(max(1, events) for _, events in family)
+        quests += [quest for quest, _ in family]
     for quest in quests:
         _entomb(writer, quest, now_us)
     return gone + len(quests) + _sweep(writer, limit - gone), quests
@@ -47,25 +50,38 @@ def retire(
 def _retirable(
     writer: sqlite3.Connection, before_us: int, keep: int, watermark: int, limit: int
 ) -> Iterator[tuple[str, int]]:
-    """Quests to retire and their number of events: too old ones, then those too many, each oldest first."""
+    """Quests that are nobody's children to retire, and their number of events: too old ones, then those too many, each oldest first."""
     old = writer.execute(
-        f"select quest, version from heads where {ENDED} and finished_us < ? and seq <= ? "  # noqa: S608
+        f"select quest, version from heads where {ENDED} and {ROOT} and finished_us < ? and seq <= ? "  # noqa: S608
         "order by finished_us, quest limit ?",
         (before_us, watermark, limit),
     ).fetchall()
     yield from old
-    (ended,) = writer.execute(f"select count(*) from heads where {ENDED}").fetchone()  # noqa: S608
+    (ended,) = writer.execute(f"select count(*) from heads where {ENDED} and {ROOT}").fetchone()  # noqa: S608
     if ended > keep:
         known = dict(old)
         yield from (
             row
             for row in writer.execute(
                 "select quest, version from (select quest, version, seq from heads "  # noqa: S608
-                f"where {ENDED} order by finished_us, quest limit ?) where seq <= ? limit ?",
+                f"where {ENDED} and {ROOT} order by finished_us, quest limit ?) where seq <= ? limit ?",
                 (ended - keep, watermark, limit + len(old)),
             ).fetchall()
             if row[0] not in known
         )
+
+
+def _family(
+    writer: sqlite3.Connection, root: str, version: int, watermark: int
+) -> list[tuple[str, int]]:
+    """The quest and all its children, theirs too; none of them while one has not ended or is not in the history."""
+    children = writer.execute(
+        f"select quest, version, {ENDED} and seq <= ? from heads where quest > ? and quest < ?",  # noqa: S608
+        (watermark, root + CHILD_MARK, root + chr(ord(CHILD_MARK) + 1)),
+    ).fetchall()
+    if not all(over for _, _, over in children):
+        return []
+    return [(root, version), *((quest, events) for quest, events, _ in children)]
 
 
 def _entomb(writer: sqlite3.Connection, quest: str, now_us: int) -> None:

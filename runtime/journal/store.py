@@ -119,7 +119,7 @@ class JournalStore(Protocol):
         ...
 
     def resolve_prefix(self, prefix: str) -> list[str]:
-        """Up to two quest ids that start so: none, the one, or proof that it is ambiguous."""
+        """Up to two quest ids that start so: none, the one, or proof that it is ambiguous. Children go by their whole ids."""
         ...
 
     def holder(self, key: str) -> str | None:

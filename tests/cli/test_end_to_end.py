@@ -328,3 +328,63 @@ steps:
         "writer.fail, else writer.nothing, else writer.say"
         in place.quest("graph", "others.yaml").stdout
     )
+
+
+LEAF = """\
+name: leaf
+version: 1.0.0
+description: says something
+inputs: {text: {type: string}}
+steps:
+  - {key: only, agent: writer, tool: say, with: {text: "{{ text }}"}}
+"""
+FAMILY = """\
+name: family
+steps:
+  - {key: child, use: leaf@1.0.0, inputs: {text: hello}}
+"""
+
+
+def test_a_stored_document_is_run_and_used_by_its_name(place: Place) -> None:
+    (place.folder / "leaf.yaml").write_text(LEAF)
+    (place.folder / "family.yaml").write_text(FAMILY)
+    with place.serving():
+        refused = place.quest("submit", "family.yaml")
+        assert refused.returncode == codes.USAGE
+        assert "there is no template leaf@1.0.0" in refused.stderr
+        assert place.quest("template", "add", "leaf.yaml").stdout == "leaf@1.0.0\n"
+        assert place.json("template", "add", "leaf.yaml")["templates"][0]["created"] is False
+        assert place.quest("run", "leaf", "-i", "text=x").stdout == "# x\n"
+        shown = place.json("run", "family.yaml")
+        child = shown["steps"]["child"]["quest"]
+        assert (shown["output"], shown["steps"]["child"]["tool"]) == ("# hello\n", "leaf@1.0.0")
+        assert place.json("show", child)["output"] == "# hello\n"
+        assert place.json("show", shown["id"][:-1])["id"] == shown["id"]
+        rows = place.json(
+            "sql",
+            "select c.quest from attempts a join quests c on c.quest = a.quest || '.' || a.epoch "
+            "where a.agent = 'quest'",
+        )["rows"]
+        assert rows == [[child]]
+
+
+def test_stored_documents_are_looked_at_without_a_daemon_and_hidden_and_forgotten_with_one(
+    place: Place,
+) -> None:
+    (place.folder / "leaf.yaml").write_text(LEAF)
+    with place.serving():
+        place.quest("template", "add", "leaf.yaml")
+    assert place.json("template")["templates"][0]["description"] == "says something"
+    shown = place.quest("template", "show", "leaf").stdout
+    (place.folder / "again.yaml").write_text(shown)
+    assert place.json("validate", "again.yaml")["valid"] is True
+    assert place.quest("run", "leaf@1.0.0", "-i", "text=y").stdout == "# y\n"
+    assert "leaf" in place.quest("graph", "leaf").stdout
+    assert place.quest("template", "remove", "leaf@1.0.0").returncode == codes.UNREACHABLE
+    with place.serving():
+        assert place.quest("template", "archive", "leaf@1.0.0").returncode == codes.DONE
+        assert place.json("template")["templates"] == []
+        assert place.quest("run", "leaf").returncode == codes.NOT_FOUND
+        assert place.quest("template", "archive", "leaf@1.0.0", "--undo").returncode == codes.DONE
+        assert place.json("template", "remove", "leaf@1.0.0")["changed"] is True
+        assert place.quest("template", "show", "leaf").returncode == codes.NOT_FOUND

@@ -112,7 +112,7 @@ def test_json_faults_have_places_too() -> None:
     )
 
 
-LATER_OF_STEP = "compensate breakpoint gate use wait_for sleep ask route labels affinity"
+LATER_OF_STEP = "compensate breakpoint gate wait_for sleep ask route labels affinity"
 
 
 @pytest.mark.parametrize("name", LATER_OF_STEP.split())
@@ -121,7 +121,7 @@ def test_what_a_step_cannot_do_yet_is_refused_by_name(name: str) -> None:
     assert (fault.path, fault.message) == (f"steps[0].{name}", f"{name} is not yet supported")
 
 
-@pytest.mark.parametrize("name", ["use", "wait_for", "sleep", "ask"])
+@pytest.mark.parametrize("name", ["wait_for", "sleep", "ask"])
 def test_a_step_of_a_later_kind_is_told_once(name: str) -> None:
     assert only(f"name: x\nsteps:\n- key: a\n  {name}: 1\n").path == f"steps[0].{name}"
 
@@ -330,3 +330,28 @@ def test_a_step_in_a_loop_plans_nothing() -> None:
     )
     assert places(text) == [("steps[1].plan", 4, 40), ("steps[3].plan", 6, 28)]
     assert {fault.message for fault in faults(text)} == {"a step in a loop plans nothing"}
+
+
+@pytest.mark.parametrize(
+    ("step", "path", "message"),
+    [
+        ("use: a b", "use", '"a b" cannot be a template'),
+        ("use: a@", "use", '"a@" cannot be a template'),
+        ("use: 1", "use", "must be text, not 1"),
+        ("use: a, agent: b", "agent", "is said of a step that uses a template"),
+        ("use: a, tool: b", "tool", "is said of a step that uses a template"),
+        ("use: a, prompt: b", "prompt", "is said of a step that uses a template"),
+        ("use: a, heartbeat_timeout: 1s", "heartbeat_timeout", "is said of a step that uses"),
+        ("use: a, fallback: [{agent: b}]", "fallback", "is said of a step that uses a template"),
+        ("use: a, idempotent: false", "idempotent", "is said of a step that uses a template"),
+        ("use: a, with: {b: 1}", "with", "is for a step that calls a tool"),
+        ("agent: a, inputs: {b: 1}", "inputs", "is for a step that uses a template"),
+        ("use: a, inputs: {b: '{{ c.result }}'}", "inputs.b", "`c` is no step"),
+        ("use: a, inputs: [b]", "inputs", "must be a mapping of arguments"),
+    ],
+)
+def test_what_a_step_that_uses_a_template_may_not_say(step: str, path: str, message: str) -> None:
+    fault = only(f"name: x\nsteps:\n- {{key: s, {step}}}\n")
+    assert fault.path == f"steps[0].{path}"
+    assert message in fault.message
+    assert (fault.line, fault.column > 1) == (3, True)

@@ -30,6 +30,7 @@ from questd.runtime.deterministic import (
 )
 from questd.runtime.journal.memory import MemoryStore
 from questd.runtime.keyring import HostKeyring
+from questd.runtime.shelf import MemoryShelf
 from questd.simulation.chance import stream
 from questd.simulation.daemon import insides
 from questd.simulation.historian import whole
@@ -156,6 +157,7 @@ class Ground:
             AgendaWorker(self.agenda, lambda: 0),
             stream(0, "house"),
             self._new_quest,
+            MemoryShelf(),
             self._note,
             lambda error: self.faults.append(f"the tree gave up: {error!r}"),
             HostKeyring(),
@@ -165,8 +167,7 @@ class Ground:
 
     def _new_quest(self, _now_us: int) -> str:
         self._quests += 1
-        count = sum(1 for _ in self.store.heads()) if self._quests == 1 else 0
-        self._quests += count
+        self._quests += sum(1 for _ in self.store.heads()) if self._quests == 1 else 0
         return quest_id(self._quests)
 
     def _note(self, event: str, **fields: object) -> None:

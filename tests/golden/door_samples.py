@@ -4,6 +4,7 @@ from msgspec import Struct
 
 from questd.messages import control as ctl
 from questd.messages import history as hi
+from questd.messages import templates as tp
 from questd.messages.events import Record
 from questd.messages.heads import Head, ListFilter
 from tests.golden.samples import HEAD_PARTS, QUEST, SCHEDULE, SPEC, T_US
@@ -30,6 +31,8 @@ HEAD = Head(
     parked="it failed four times",
     deaths=2,
 )
+
+TEMPLATE = tp.TemplateRow("leaf", "1.0", "does a part", 3, T_US, archived=True)
 
 REQUESTS: tuple[Struct, ...] = (
     ctl.Ping(),
@@ -63,6 +66,11 @@ REQUESTS: tuple[Struct, ...] = (
     ctl.ListAgents("security"),
     ctl.DrainAgent("security", "i-1"),
     ctl.Missing(),
+    tp.AddTemplate(b"\x82\xa4name"),
+    tp.ListTemplates(archived=True),
+    tp.ReadTemplate("leaf@1.0"),
+    tp.ArchiveTemplate("leaf@1.0", archived=False),
+    tp.RemoveTemplate("leaf@1.0"),
     ctl.StopDaemon(),
     ctl.AddSchedule("nightly", SPEC, b"\x82\xa4name", "ann"),
     ctl.ChangeSchedule("nightly", SPEC, b"\x82\xa4name", "ann"),
@@ -125,6 +133,9 @@ REPLIES: tuple[Struct, ...] = (
     ctl.Blobs({DIGEST: b'"text"'}),
     ctl.Heads((HEAD,), (RECORD,), (None, RECORD), QUEST),
     ctl.Agents((INSTANCE,)),
+    tp.Templates((TEMPLATE,)),
+    tp.TemplateText(TEMPLATE, b"\x82\xa4name"),
+    tp.TemplateAdded(TEMPLATE, created=True),
     ctl.MissingAgents((("security", ("python",), 3, T_US),)),
     ctl.Schedules(
         (

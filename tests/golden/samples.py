@@ -28,6 +28,7 @@ EVENTS: tuple[Struct, ...] = (
         total_timeout_ms=60_000,
         key="once",
         secrets={"token": "env:TOKEN"},
+        uses={"leaf": "b" * 64, "leaf@1.0": "b" * 64},
     ),
     ev.QuestStarted(),
     ev.AttemptStarted("audit", 2, "security", "i-1", "scan", idempotent=False, timeout_ms=9_000),
@@ -195,6 +196,8 @@ STEP_6 = structs.replace(
     STEP_5, repeat=de.Repeat("result.ok", "parse", 5, {"notes": "{{ result.notes }}"}, "continue")
 )
 
+STEP_7 = structs.replace(STEP_6, use="code-review@1.0.0")
+
 DEFINITIONS: tuple[Struct, ...] = (
     de.QuestDefinition(name="least", steps=(de.StepDefinition("only", agent="a"),)),
     de.QuestDefinition(
@@ -238,6 +241,9 @@ DEFINITIONS: tuple[Struct, ...] = (
         steps=(de.StepDefinition("parse", agent="a"), STEP_6),
         limits=de.QuestLimits(rounds=7),
         inputs={},
+    ),
+    de.QuestDefinition(
+        name="family", steps=(de.StepDefinition("parse", agent="a"), STEP_7), inputs={}
     ),
 )
 

@@ -73,7 +73,7 @@ def decode_history(name: str, data: bytes) -> Struct:
 
 FAMILIES = {
     "events": Family(
-        f"events-{ev.EVENT_SCHEMA_VERSION}.9.json",
+        f"events-{ev.EVENT_SCHEMA_VERSION}.10.json",
         samples.EVENTS,
         ev.encode_event,
         lambda _, data: ev.decode_event(data),
@@ -88,7 +88,7 @@ FAMILIES = {
         f"exchange-{ex.PROTOCOL_VERSION}.json", samples.FRAMES, ex.encode_frame, decode_frame
     ),
     "control": Family(
-        "control-1.1.json",
+        "control-1.2.json",
         (*door_samples.REQUESTS, *door_samples.REPLIES),
         ctl.encode_control,
         decode_control,
@@ -100,7 +100,7 @@ FAMILIES = {
         decode_history,
     ),
     "definitions": Family(
-        "definitions-1.9.json",
+        "definitions-1.10.json",
         samples.DEFINITIONS,
         encode_definition,
         lambda _, data: decode_definition(data),
@@ -241,7 +241,7 @@ def work_items() -> tuple[ex.WorkItem, ...]:
         *samples.EVENTS,
         *samples.FRAMES,
         *samples.HEAD_PARTS,
-        samples.STEP_6,
+        samples.STEP_7,
         *door_samples.REQUESTS,
         *door_samples.REPLIES,
         *door_samples.HISTORY_REQUESTS,
@@ -294,6 +294,7 @@ def test_the_digest_of_a_definition_never_changes() -> None:
         "QuestDefinition plan": PLAN_DIGEST,
         "QuestDefinition secretive": SECRETIVE_DIGEST,
         "QuestDefinition rounds": ROUNDS_DIGEST,
+        "QuestDefinition family": FAMILY_DIGEST,
     }
 
 
@@ -322,3 +323,4 @@ OTHERS_DIGEST = "21cb78834570f4e69dd92b7621f198181470de068498f22ba8f358a1eadea54
 ITEMS_DIGEST = "463486658eb72d818fb2260d4462d6f79211783000ab935c5c1dba34a2d38e20"
 PLAN_DIGEST = "f401d59d619afc9d80d850cca8bad2167a9cf8e15d2e476fd05d2cf5ea9b5ab8"
 SECRETIVE_DIGEST = "cb369637d042266d826e395a14c772d8083220aed20825ab9ef61df5e7abacc3"
+FAMILY_DIGEST = "c30d0add8158a9e33e5d6218eb7bc494530d3555d62c8c7cdc430ae6242f80bd"

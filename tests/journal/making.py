@@ -5,8 +5,11 @@ from typing import Any
 
 from questd.messages.events import QuestStarted, encode_event, kind_of
 from questd.messages.heads import Head
-from questd.runtime.journal.store import Append, Appended, NewEvent
+from questd.runtime.journal.store import Append, Appended, JournalStore, NewEvent
 
+TEXT = b'"' + b"x" * 5_000 + b'"'
+TEXT_DIGEST = hashlib.sha256(TEXT).hexdigest()
+ENOUGH = 10**9
 DEFINITION = b"a definition"
 DIGEST = hashlib.sha256(DEFINITION).hexdigest()
 STARTED = QuestStarted()
@@ -59,3 +62,21 @@ class Stands:
 
     def __repr__(self) -> str:
         return f"Stands{self._stand}"
+
+
+def end(quest: str, finished_us: int, **changes: Any) -> list[Append]:
+    """A quest of two events that ended."""
+    return [
+        make_append(quest, 0, 1, **changes),
+        make_append(quest, 1, 1, status="completed", finished_us=finished_us, **changes),
+    ]
+
+
+def retire_all(
+    store: JournalStore, before_us: int, keep: int = ENOUGH, watermark: int = ENOUGH
+) -> int:
+    calls = 0
+    while store.retire(before_us, keep, watermark, limit=10):
+        calls += 1
+        assert calls < 1_000
+    return calls

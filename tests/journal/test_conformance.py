@@ -1,6 +1,5 @@
 """What every journal promises, whoever implements it."""
 
-import hashlib
 from typing import Any
 
 import pytest
@@ -8,7 +7,6 @@ import pytest
 from questd.messages.events import QuestCancelled, encode_event
 from questd.messages.heads import ListFilter, Wait, Want
 from questd.runtime.errors import JournalBroken
-from questd.runtime.journal.selection import DAY_US
 from questd.runtime.journal.store import (
     Append,
     Appended,
@@ -17,30 +15,19 @@ from questd.runtime.journal.store import (
     NewEvent,
     VersionConflict,
 )
-from tests.journal.conftest import WallClock
-from tests.journal.making import BODY, DEFINITION, DIGEST, KIND, Stands, make_append, make_head
-
-TEXT = b'"' + b"x" * 5_000 + b'"'
-TEXT_DIGEST = hashlib.sha256(TEXT).hexdigest()
-ENOUGH = 10**9
-
-
-def end(quest: str, finished_us: int, **changes: Any) -> list[Append]:
-    """A quest of two events that ended."""
-    return [
-        make_append(quest, 0, 1, **changes),
-        make_append(quest, 1, 1, status="completed", finished_us=finished_us, **changes),
-    ]
-
-
-def retire_all(
-    store: JournalStore, before_us: int, keep: int = ENOUGH, watermark: int = ENOUGH
-) -> int:
-    calls = 0
-    while store.retire(before_us, keep, watermark, limit=10):
-        calls += 1
-        assert calls < 1_000
-    return calls
+from tests.journal.making import (
+    BODY,
+    DEFINITION,
+    DIGEST,
+    KIND,
+    TEXT,
+    TEXT_DIGEST,
+    Stands,
+    end,
+    make_append,
+    make_head,
+    retire_all,
+)
 
 
 def test_events_are_numbered_from_one_and_come_back_as_written(store: JournalStore) -> None:
@@ -284,6 +271,12 @@ def test_a_prefix_gives_none_one_or_two(store: JournalStore) -> None:
     assert store.resolve_prefix("q_ab3") == ["q_ab3"]
 
 
+def test_a_prefix_means_the_quest_and_not_its_children(store: JournalStore) -> None:
+    store.commit([make_append(q, 0) for q in ("q_ab1", "q_ab1.3", "q_ab1.3.5", "q_ab1.30")])
+    assert store.resolve_prefix("q_a") == ["q_ab1"]
+    assert store.resolve_prefix("q_ab1.3") == []
+
+
 def test_definitions_and_payloads_are_kept_once_by_digest(store: JournalStore) -> None:
     blobs = ((TEXT_DIGEST, TEXT),)
     store.commit([make_append("q_1", 0, blobs=blobs), make_append("q_2", 0, blobs=blobs)])
@@ -304,85 +297,6 @@ def test_deaths_are_counted_for_open_quests_and_forgiven_for_all(store: JournalS
     assert [h.deaths for h in store.heads()] == [0, 0, 0]
     store.commit([make_append("q_1", 2, 1, deaths=1)])
     assert [h.deaths for h in store.heads()] == [1, 0, 0]
-
-
-def test_retention_by_age_takes_ended_quests_only(store: JournalStore) -> None:
-    store.commit([*end("q_1", 10), *end("q_2", 20), make_append("q_3", 0, 30)])
-    assert retire_all(store, before_us=20)
-    assert [h.quest for h in store.heads()] == ["q_2", "q_3"]
-    assert store.events("q_1") == []
-    assert {r.quest for r in store.follow(0)} == {"q_2", "q_3"}
-    assert store.commit([make_append("q_1", 2)]) == [VersionConflict("q_1", 2, 0)]
-
-
-def test_retention_by_number_keeps_the_latest_ended(store: JournalStore) -> None:
-    for i in range(1, 7):
-        store.commit(end(f"q_{i}", 100 - i))
-    store.commit([make_append("q_9", 0)])
-    retire_all(store, before_us=0, keep=2)
-    assert [h.quest for h in store.heads()] == ["q_1", "q_2", "q_9"]
-
-
-def test_nothing_past_the_watermark_is_retired(store: JournalStore) -> None:
-    store.commit(end("q_1", 10))
-    store.commit(end("q_2", 5))
-    assert store.retire(ENOUGH, 0, 1) == 0
-    retire_all(store, before_us=ENOUGH, keep=0, watermark=2)
-    assert [h.quest for h in store.heads()] == ["q_2"]
-
-
-def test_a_large_quest_goes_at_once_for_its_readers(store: JournalStore) -> None:
-    store.commit(
-        [make_append("q_1", 0, 50), make_append("q_1", 50, status="failed", finished_us=1)]
-    )
-    store.commit([make_append("q_2", 0, 5)])
-    assert store.retire(ENOUGH, 0, ENOUGH, limit=10) > 0
-    assert store.head("q_1") is None
-    assert store.events("q_1") == []
-    assert list(store.heads()) == [store.head("q_2")]
-    retire_all(store, before_us=ENOUGH, keep=0)
-    assert {r.quest for r in store.follow(0)} == {"q_2"}
-
-
-def test_seq_goes_on_after_everything_is_gone(store: JournalStore) -> None:
-    store.commit(end("q_1", 1))
-    retire_all(store, before_us=ENOUGH)
-    assert store.last_seq() == 2
-    assert store.follow(0) == []
-    store.commit([make_append("q_2", 0)])
-    assert [r.seq for r in store.follow(0)] == [3]
-
-
-def test_payloads_and_definitions_go_with_the_last_quest_that_needs_them(
-    store: JournalStore,
-) -> None:
-    blobs = ((TEXT_DIGEST, TEXT),)
-    store.commit([*end("q_1", 1, blobs=blobs), *end("q_2", 2, blobs=blobs)])
-    retire_all(store, before_us=2)
-    assert store.blob(TEXT_DIGEST) == TEXT
-    assert store.definition(DIGEST) == DEFINITION
-    retire_all(store, before_us=3)
-    assert store.blob(TEXT_DIGEST) is None
-    assert store.definition(DIGEST) is None
-
-
-def test_a_definition_stays_for_a_quest_that_only_names_it(store: JournalStore) -> None:
-    store.commit(end("q_1", 1))
-    store.commit([make_append("q_2", 0, definition=None)])
-    retire_all(store, before_us=ENOUGH)
-    assert store.definition(DIGEST) == DEFINITION
-
-
-def test_a_tombstone_keeps_the_key_for_ninety_days(store: JournalStore, clock: WallClock) -> None:
-    store.commit(end("q_1", 1, key="k"))
-    retire_all(store, before_us=2)
-    clock.now_us += 90 * DAY_US - 1
-    store.retire(0, ENOUGH, ENOUGH)
-    assert store.commit([make_append("q_2", 0, key="k")]) == [KeyTaken("q_2", "k", "q_1")]
-    clock.now_us += 1
-    assert store.commit([make_append("q_3", 0, key="k")]) == [Stands("q_3", 1)]
-    store.retire(0, ENOUGH, ENOUGH)
-    assert store.commit([make_append("q_4", 0, key="k")]) == [KeyTaken("q_4", "k", "q_3")]
 
 
 def test_closing_twice_is_fine_and_a_closed_journal_takes_nothing(store: JournalStore) -> None:

@@ -1,8 +1,7 @@
 """Idempotency keys, of every implementation of the journal."""
 
 from questd.runtime.journal.store import JournalStore
-from tests.journal.making import make_append
-from tests.journal.test_conformance import ENOUGH, end, retire_all
+from tests.journal.making import ENOUGH, end, make_append, retire_all
 
 
 def test_a_key_tells_who_holds_it_also_when_its_quest_is_gone(store: JournalStore) -> None:

@@ -49,6 +49,7 @@ from questd.runtime.deterministic import (
 from questd.runtime.journal.memory import MemoryStore
 from questd.runtime.journal.store import Append
 from questd.runtime.keyring import HostKeyring
+from questd.runtime.shelf import MemoryShelf, Shelf
 from questd.runtime.worker import Worker
 from questd.simulation.chance import stream
 from questd.simulation.journal import Outcomes, SimulatedJournal
@@ -95,7 +96,9 @@ class Standing:
         *,
         store: MemoryStore | None = None,
         worker: Worker | None = None,
+        shelf: Shelf | None = None,
     ) -> None:
+        self.shelf = MemoryShelf() if shelf is None else shelf
         self.clock = VirtualClock(START_US)
         self.agenda = Agenda(self.clock, stream(1, "agenda"))
         self.store = store or MemoryStore(journal_id="standing", clock_us=self.clock.now_us)
@@ -123,6 +126,7 @@ class Standing:
             worker=self.worker,
             random=chance,
             new_quest_id=quest_ids(stream(len(list(self.store.heads())), "ids")),
+            shelf=self.shelf,
             note=self._note,
             escalated=self._escalated,
             keyring=HostKeyring(),

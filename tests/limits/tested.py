@@ -198,6 +198,12 @@ TESTED: Final[Mapping[str, Tests]] = {
         "DESCRIPTORS_MAX": "limits/test_doors.py::test_a_process_gets_the_descriptors_that_it_may_have",
         "CONNECTIONS_MIN": "limits/test_doors.py::test_a_process_gets_the_descriptors_that_it_may_have",
     },
+    "actors.control.templates": {
+        "TEMPLATES_MAX": "children/test_templates.py::test_so_many_templates_are_kept_and_no_more",
+        "USE_DEPTH_MAX": "children/test_templates.py::test_children_nest_so_deep_and_no_deeper",
+        "USED_MAX": "children/test_templates.py::test_a_quest_uses_so_many_templates_and_no_more",
+        "TEMPLATES_USED_MAX_BYTES": "children/test_templates.py::test_templates_that_a_quest_uses_have_so_many_bytes_together",
+    },
     "actors.control.admission": {
         "COMPILING_MAX_BYTES": "limits/test_clients.py::test_definitions_wait_to_be_checked_up_to_a_size_and_one_alone_always_may",
     },
@@ -266,7 +272,7 @@ TESTED: Final[Mapping[str, Tests]] = {
         "KNOWN_STANDS": "journal/test_sqlite.py::test_what_the_writer_remembers_is_bounded",
     },
     "runtime.journal.selection": {
-        "TOMBSTONE_US": "journal/test_conformance.py::test_a_tombstone_keeps_the_key_for_ninety_days",
+        "TOMBSTONE_US": "journal/test_retiring.py::test_a_tombstone_keeps_the_key_for_ninety_days",
     },
     "runtime.journal.upkeep": {
         "WAL_MAX_BYTES": "journal/test_sqlite.py::test_a_wal_under_load_begins_again_instead_of_growing",
@@ -330,8 +336,8 @@ SETTINGS_TESTED: Final[Tests] = {
     "limits.connections": "limits/test_doors.py::test_a_daemon_takes_as_many_connections_as_its_settings_say",
     "limits.journal_queue": "limits/test_clients.py::test_a_journal_that_is_behind_takes_no_submits_and_answers_questions",
     "limits.open_quests": "limits/test_clients.py::test_one_open_quest_too_many_is_busy_and_there_is_room_again_when_one_has_ended",
-    "retention.days": "journal/test_conformance.py::test_retention_by_age_takes_ended_quests_only",
-    "retention.quests": "journal/test_conformance.py::test_retention_by_number_keeps_the_latest_ended",
+    "retention.days": "journal/test_retiring.py::test_retention_by_age_takes_ended_quests_only",
+    "retention.quests": "journal/test_retiring.py::test_retention_by_number_keeps_the_latest_ended",
     "history.memory": "analytics/test_historian.py::test_questions_that_eat_all_memory_do_not_stop_the_history",
     "history.threads": "limits/test_history.py::test_memory_and_room_on_disk_are_set_and_cannot_be_changed",
     "agents.NAME.replicas": SET,

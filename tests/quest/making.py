@@ -52,6 +52,7 @@ class Owed:
         self.gathers: dict[str, None] = {}
         self.plans: dict[str, None] = {}
         self.output = False
+        self.parent_told = False
 
     def take(self, due: list[dues.Due]) -> None:
         for each in due:
@@ -86,6 +87,8 @@ class Owed:
                     self.gathers[task] = None
                 case dues.RenderOutput():
                     self.output = True
+                case dues.TellParent():
+                    self.parent_told = True
 
     def settle(self, state: st.QuestState) -> None:
         """A rendering is over with the answer to it, or with what it was for."""

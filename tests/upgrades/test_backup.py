@@ -21,6 +21,7 @@ from questd.runtime.journal.lock import DirectoryLock
 from questd.runtime.journal.reader import SqliteReader, open_connection
 from questd.runtime.journal.sqlite import SqliteStore
 from questd.runtime.journal.verify import verify
+from questd.runtime.shelf import SHELF_NAME, FileShelf
 from tests.journal.making import make_append
 from tests.upgrades.golden import KEPT, copy_of, history_of, shows_of
 
@@ -48,6 +49,22 @@ def store(tmp_path: Path) -> Iterator[SqliteStore]:
 def events_in(data: Path) -> int:
     with SqliteReader(data) as reader:
         return len(reader.follow(0))
+
+
+def test_templates_go_along_into_a_directory_and_not_into_a_file(
+    store: SqliteStore, tmp_path: Path
+) -> None:
+    FileShelf(store.directory / SHELF_NAME).put("leaf@1", b"a template")
+    for _ in range(2):  # the second time over what a killed one left
+        left = tmp_path / ".copy.partial" / SHELF_NAME
+        left.mkdir(parents=True)
+        (left / "old@1").write_bytes(b"")
+        back_up(store.directory, tmp_path / "copy", clock_us=clock_us)
+        copied = FileShelf(tmp_path / "copy" / SHELF_NAME)
+        assert (copied.names(), copied.get("leaf@1")) == (("leaf@1",), b"a template")
+        shutil.rmtree(tmp_path / "copy")
+    back_up(store.directory, tmp_path / "copy.db", clock_us=clock_us)
+    assert not (tmp_path / SHELF_NAME).exists()
 
 
 def test_a_copy_is_a_journal_that_opens_without_complaint(

@@ -1,0 +1,1 @@
+"""Child quests: what an attempt of a step with ``use`` is."""

@@ -1,0 +1,1 @@
+"""Child quests and the templates that they come from."""
