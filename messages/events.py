@@ -303,8 +303,8 @@ def decode_event(body: bytes) -> Event:
     return _decoder.decode(body)
 
 
-def kind_of(event: Event) -> str:
-    """The dotted tag of an event."""
+def kind_of(event: Struct) -> str:
+    """The dotted tag of an event, of a quest or of a schedule."""
     tag = event.__struct_config__.tag
     assert isinstance(tag, str)
     return tag

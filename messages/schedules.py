@@ -224,10 +224,3 @@ def encode_schedule_event(event: ScheduleEvent) -> bytes:
 def decode_schedule_event(body: bytes) -> ScheduleEvent:
     """msgspec.DecodeError or UnicodeDecodeError when the bytes are no event of this or an earlier version."""
     return _decoder.decode(body)
-
-
-def kind_of_schedule_event(event: ScheduleEvent) -> str:
-    """Its dotted tag."""
-    tag = event.__struct_config__.tag
-    assert isinstance(tag, str)
-    return tag

@@ -32,6 +32,7 @@ from questd.actors.mail import (
 )
 from questd.actors.quest.children import tool_of
 from questd.actors.quest.commands import CancelQuest
+from questd.actors.rendering import TextMissing, rendering_failure, text_of
 from questd.actors.texts import read_texts
 from questd.messages.control import Error
 from questd.messages.exchange import AttemptId, Cancelled, Failed, Invocation
@@ -93,9 +94,9 @@ class ChildQuests(Actor):
                 self._forget(child_id(*attempt))
             case Answered(job, Error() as error):
                 self._on_refused(job, error)
-            case (
-                Answered() | JournalError()
-            ):  # it is begun; or the daemon is ending because its journal has failed
+            case Answered():
+                pass
+            case JournalError():  # the journal has failed, and the daemon is ending because of it
                 pass
             case _:
                 raise AssertionError(f"the children's actor got {message!r}")
@@ -112,7 +113,7 @@ class ChildQuests(Actor):
         template = None if invocation is None else invocation.tool
         self._house.journal.read(
             lambda store: standing_of(store, plans, attempt, template),
-            lambda found: post(me, Looked(child, invocation, found)),
+            lambda found: me.tell(Looked(child, invocation, found)),
         )
 
     def _on_looked(
@@ -167,27 +168,28 @@ class ChildQuests(Actor):
         watch = self._watches.get(ended.quest)
         if watch is None:
             return
+        watch.ended = ended
         if isinstance(ended.output, BlobRef):
-            watch.ended = ended
             read_texts(self._house, self.ref, watch.job, (ended.output.digest,))
         else:
-            outcome = outcome_of(ended, watch.attempt, ended.output, recalled=watch.recalled)
-            self._tell(ended.quest, AttemptEnded(watch.attempt[1], outcome))
+            self._hand_over(ended, {})
 
     def _on_texts(self, job: int, texts: dict[str, bytes]) -> None:
         child = self._children.get(job)
-        watch = None if child is None else self._watches[child]
-        if child is None or watch is None or watch.ended is None:
+        ended = None if child is None else self._watches[child].ended
+        if ended is not None:
+            self._hand_over(ended, texts)
+
+    def _hand_over(self, ended: ChildEnded, texts: dict[str, bytes]) -> None:
+        """The step hears what became of its attempt."""
+        watch = self._watches[ended.quest]
+        try:
+            output = None if ended.output is None else text_of(ended.output, texts)
+        except TextMissing as error:
+            self._report(ended.quest, rendering_failure(error))
             return
-        output = watch.ended.output
-        assert isinstance(output, BlobRef)
-        text = texts.get(output.digest)
-        if text is None:
-            message = f"the journal has no text {output.digest} ({output.size} bytes)"
-            self._report(child, Failure(INTERNAL, message, None, False))
-        else:
-            outcome = outcome_of(watch.ended, watch.attempt, text, recalled=watch.recalled)
-            self._tell(child, AttemptEnded(watch.attempt[1], outcome))
+        outcome = outcome_of(ended, watch.attempt, output, recalled=watch.recalled)
+        self._tell(ended.quest, AttemptEnded(watch.attempt[1], outcome))
 
     def _report(self, child: str, failure: Failure) -> None:
         attempt = self._watches[child].attempt
@@ -208,8 +210,3 @@ class ChildQuests(Actor):
             watch.recalled = True
         ask = AskQuest(CancelQuest(reason, BY_PARENT), ReplyTo(self.ref, 0))
         self._house.directory.tell(ToQuest(child, ask))
-
-
-def post(ref: Ref, message: Any) -> None:
-    """As ``tell``, for callbacks that return nothing."""
-    ref.tell(message)

@@ -1,7 +1,7 @@
 """Templates: documents that the daemon keeps under name and version, and what a submit needs of them.
 
 A version never changes once it is there, and a quest is submitted with the digests of all that it may come to use: it and its children
-run on those, whatever becomes of the templates meanwhile. Runs where the journal is read; nothing here blocks an actor.
+run on those, whatever becomes of the templates meanwhile. Runs on the house's worker; nothing here blocks an actor.
 """
 
 import re
@@ -10,9 +10,10 @@ from typing import Final, assert_never
 import msgspec
 from msgspec import Struct, structs
 
+from questd.actors.control.submitting import compiled
 from questd.actors.graph.problems import nearest_name
 from questd.actors.graph.using import may_be_template, used_by
-from questd.actors.quest.plans import BadDefinition, PlanCache, ReadyPlan
+from questd.actors.quest.plans import PlanCache, ReadyPlan
 from questd.messages import control as ctl
 from questd.messages import templates as tp
 from questd.messages.control import Error, Reply
@@ -199,12 +200,9 @@ class _Gathering:
 
 
 def _add(shelf: Shelf, plans: PlanCache, now_us: int, data: bytes) -> Reply:
-    try:
-        ready = plans.load(data, trusted=False)
-    except BadDefinition as error:
-        return Error("invalid", "the definition may not run", details=error.problems)
-    except ValueError as error:  # msgspec: the bytes are no definition
-        return Error("invalid", f"not a definition: {error}")
+    ready = compiled(plans, data)
+    if isinstance(ready, Error):
+        return ready
     definition = ready.plan.definition
     fault = may_be_template(definition)
     if fault is not None:

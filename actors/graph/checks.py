@@ -46,7 +46,7 @@ FALLBACKS_MAX = 16
 DEMANDS_MAX = 1_000
 """Kinds of agent, capabilities and tool that its steps ask for: each is a queue of its own in the router."""
 EXPRESSIONS_OF_ALL_MAX = 50_000
-"""In all its texts: they are compiled where the journal is read, and take 80 µs each."""
+"""In all its texts: they are compiled by the house's worker, of a quest that wakes where the journal is read, and take 80 µs each."""
 PRIORITIES = range(1, 11)
 
 _KEY = re.compile(STEP_KEY_PATTERN)

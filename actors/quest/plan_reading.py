@@ -42,7 +42,7 @@ FAULTS_SHOWN: Final = 20
 
 
 class PlanReading(Struct, frozen=True):
-    """A plan that waits to be read. Takes long for a large one, so it is done where the journal is read."""
+    """A plan that waits to be read. Takes long for a large one, so it is done by the house's worker."""
 
     payloads: tuple[Payload, ...]
     after: int

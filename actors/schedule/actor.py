@@ -37,11 +37,11 @@ from questd.actors.schedule.shown import shown
 from questd.actors.schedule.state import ScheduleState
 from questd.actors.schedule.submits import Submits
 from questd.messages.control import Done, Error, Reply, Submit
+from questd.messages.events import kind_of
 from questd.messages.schedules import (
     AfterQuest,
     ScheduleEvent,
     encode_schedule_event,
-    kind_of_schedule_event,
 )
 from questd.messages.upcasting import schedule_event_of
 from questd.runtime.actor import Actor, Ref
@@ -206,7 +206,7 @@ class ScheduleActor(Actor):
 
     def _fold(self, event: ScheduleEvent, now_us: int) -> None:
         core.evolve(self._state, event, now_us)
-        kind = kind_of_schedule_event(event)
+        kind = kind_of(event)
         self._events.append(NewEvent(now_us, kind, encode_schedule_event(event)))
 
     def _do(self, command: core.Command) -> core.Rejected | bool:

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from questd.actors.control.submitting import checked_inputs, merged_labels, refusal_of
+from questd.actors.control.submitting import checked_inputs, compiled, merged_labels, refusal_of
 from questd.actors.graph.checks import NAME_MAX
-from questd.actors.quest.plans import BadDefinition, PlanCache, ReadyPlan
+from questd.actors.quest.plans import PlanCache, ReadyPlan
 from questd.actors.schedule.cron import fault_of_cron, moment
 from questd.messages.control import AddSchedule, ChangeSchedule, Error, Submit
 from questd.messages.heads import TERMINAL
@@ -38,12 +38,9 @@ def check_schedule(
     request: AddSchedule | ChangeSchedule, plans: PlanCache, now_us: int, mark: int
 ) -> Checked | Error:
     """Everything that is wrong with it, or what is needed to keep it. ``mark``: the newest seq of the journal."""
-    try:
-        ready = plans.load(request.definition, trusted=False)
-    except BadDefinition as error:
-        return Error("invalid", "the definition may not run", details=error.problems)
-    except ValueError as error:  # msgspec: the bytes are no definition
-        return Error("invalid", f"not a definition: {error}")
+    ready = compiled(plans, request.definition)
+    if isinstance(ready, Error):
+        return ready
     return _fault_of(request, ready, now_us) or Checked(request, ready, mark)
 
 

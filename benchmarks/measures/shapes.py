@@ -24,18 +24,45 @@ def one(bench: Bench, bed: Bed, definition: bytes, steps: int) -> Load:
 def parallel(bench: Bench) -> Iterator[Figure]:
     """All steps at once, then a join."""
     steps = bench.size(WIDE)
+    yield _at_once(
+        bench,
+        fan(steps),
+        steps + 1,
+        name="parallel",
+        title=f"one quest, {steps:,} parallel steps and a join",
+        measured="from before the submit, checking and compiling the definition included (the first run: the others find it compiled), "
+        "until the quest was seen completed in the journal",
+    )
+
+
+def items(bench: Bench) -> Iterator[Figure]:
+    """All items of a list at once, then a join."""
+    count = bench.size(ITEMS)
+    yield _at_once(
+        bench,
+        each(count),
+        count + 1,
+        name="items",
+        title=f"one quest, for_each of {count:,} items and a join",
+        measured="from before the submit, rendering the list and gathering the results included, until the quest was seen completed in the journal",
+    )
+
+
+def _at_once(
+    bench: Bench, definition: bytes, steps: int, *, name: str, title: str, measured: str
+) -> Figure:
+    """One quest again and again."""
     with made(bench.nursery, bench.data()) as bed:
         burst(bench, bed, WARM_UP)
-        loads = [one(bench, bed, fan(steps), steps + 1) for _ in range(bench.repeats)]
+        loads = [one(bench, bed, definition, steps) for _ in range(bench.repeats)]
         pids = bed.pids
     runs = tuple(each.steps_per_s for each in loads)
     value, chosen = middle(runs)
-    yield Figure(
-        name="parallel",
-        title=f"one quest, {steps:,} parallel steps and a join",
+    return Figure(
+        name=name,
+        title=title,
         unit="steps/s",
-        measured="from before the submit, checking and compiling the definition included (the first run: the others find it compiled), "
-        "until the quest was seen completed in the journal",
+        measured=measured,
         value=value,
         target=at_least(5_000),
         runs=runs,
@@ -45,30 +72,6 @@ def parallel(bench: Bench) -> Iterator[Figure]:
             "submit ms, first": loads[0].submit_us[0] / 1e3,
             "submit ms, last": loads[-1].submit_us[0] / 1e3,
         },
-        pids=pids,
-        load=load(),
-    )
-
-
-def items(bench: Bench) -> Iterator[Figure]:
-    """All items of a list at once, then a join."""
-    count = bench.size(ITEMS)
-    with made(bench.nursery, bench.data()) as bed:
-        burst(bench, bed, WARM_UP)
-        loads = [one(bench, bed, each(count), count + 1) for _ in range(bench.repeats)]
-        pids = bed.pids
-    runs = tuple(load.steps_per_s for load in loads)
-    value, chosen = middle(runs)
-    yield Figure(
-        name="items",
-        title=f"one quest, for_each of {count:,} items and a join",
-        unit="steps/s",
-        measured="from before the submit, rendering the list and gathering the results included, until the quest was seen completed in the journal",
-        value=value,
-        target=at_least(5_000),
-        runs=runs,
-        chosen=chosen,
-        details={"steady": steady_rate(loads[-1].completed_us)},
         pids=pids,
         load=load(),
     )

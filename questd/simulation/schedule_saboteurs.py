@@ -8,14 +8,7 @@ from questd.actors.schedule import actor as schedule_actor
 from questd.actors.schedule import core as schedule_core
 from questd.actors.schedule.actor import ScheduleActor
 from questd.actors.schedule.state import ScheduleState
-from questd.simulation.saboteurs import EARLY_US, Broken, Saboteur
-
-
-def _do_nothing(_: Broken) -> Broken:
-    def nothing(*_arguments: Any) -> None:
-        return None
-
-    return nothing
+from questd.simulation.saboteurs import EARLY_US, Broken, Saboteur, giving
 
 
 def _account_for_less(whole: Broken) -> Broken:
@@ -75,8 +68,8 @@ SABOTEURS_OF_SCHEDULES: Final = (
     Saboteur("ignore what runs when it is due", ScheduleState, "at_rest", _at_rest),
     Saboteur("one key for all due times", schedule_core, "key_of", _one_key),
     Saboteur("fire before it is due", schedule_core, "_come_due", _come_early),
-    Saboteur("never hear that a run has ended", ScheduleActor, "_end_runs", _do_nothing),
+    Saboteur("never hear that a run has ended", ScheduleActor, "_end_runs", giving(None)),
     Saboteur("forget how far a trigger has looked", ScheduleActor, "_on_recorded", _forget_mark),
     Saboteur("pass over an end of a quest", schedule_actor, "find_endings", _find_fewer),
-    Saboteur("put off for ever", schedule_core, "_begin_what_waits", _do_nothing),
+    Saboteur("put off for ever", schedule_core, "_begin_what_waits", giving(None)),
 )

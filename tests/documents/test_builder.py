@@ -326,3 +326,20 @@ def test_a_step_may_plan_so_many_steps() -> None:
     q = Quest("plans")
     q.step("a", agent="b", plan=20)
     assert q.definition() == load("name: plans\nsteps: [{key: a, agent: b, plan: {max_steps: 20}}]")
+
+
+def test_a_step_may_be_a_whole_other_quest() -> None:
+    q = Quest("family")
+    text = q.input("text", str)
+    child = q.use("child", "leaf@1.0", inputs={"text": text}, timeout="2m", retry=Retry(attempts=2))
+    q.use("last", "leaf", dependencies=[child], when=child.result["ok"], on_error="continue")
+    first, last = q.definition().steps
+    assert (first.use, first.arguments, first.timeout_ms) == (
+        "leaf@1.0",
+        {"text": "{{ text }}"},
+        120_000,
+    )
+    assert first.retry is not None
+    assert (first.retry.attempts, last.use, last.dependencies) == (2, "leaf", ("child",))
+    assert (last.when, last.on_error) == ("{{ child.result.ok }}", "continue")
+    assert load(q.to_yaml()) == q.definition()

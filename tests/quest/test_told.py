@@ -3,6 +3,7 @@
 from typing import Any
 
 from questd.actors.quest import core
+from questd.actors.quest.owed import TellParent
 from questd.messages.heads import Want
 from tests.quest.making import Life, plan_of, quest, step
 
@@ -73,3 +74,13 @@ def test_a_finished_quest_has_a_finished_head() -> None:
     life.finish()
     head = core.head_of(life.state)
     assert (head.status, head.finished_us) == ("completed", life.now_us)
+
+
+def test_only_a_child_owes_the_word_that_it_has_ended_and_owes_it_again_after_a_restart() -> None:
+    for name, child in (("q_1", False), ("q_1.3", True)):
+        life = Life(plan_of(step("a")), id=name).submit()
+        life.run("a")
+        assert not life.owed.parent_told
+        life.finish()
+        assert life.owed.parent_told is child
+        assert core.outstanding(life.folded()) == ([TellParent()] if child else [])

@@ -12,7 +12,7 @@ from questd.actors.schedule import core
 from questd.actors.schedule.cron import moment
 from questd.actors.schedule.state import ScheduleState
 from questd.messages import schedules as ev
-from questd.messages.events import Record
+from questd.messages.events import Record, kind_of
 from questd.messages.schedules import Cron, ScheduleSpec
 from questd.messages.upcasting import schedule_event_of
 
@@ -332,4 +332,4 @@ def assert_each_once(life: Life) -> None:
 
 def decoded(event: ev.ScheduleEvent) -> ev.ScheduleEvent:
     body = ev.encode_schedule_event(event)
-    return schedule_event_of(Record(1, "s_1", 1, 0, ev.kind_of_schedule_event(event), 1, body))
+    return schedule_event_of(Record(1, "s_1", 1, 0, kind_of(event), 1, body))
