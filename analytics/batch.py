@@ -15,6 +15,7 @@ from questd.analytics.tables import (
     DependencyRow,
     QuestRow,
     Row,
+    SignalRow,
     TaskRow,
     WaitRow,
     WorkloadRow,
@@ -23,7 +24,7 @@ from questd.analytics.tables import (
 ROWS_MAX: Final = 40_000
 TEXT_MAX_BYTES: Final = 16 * 1024 * 1024
 DefinitionPart = DefinitionStepRow | DependencyRow
-ImageRow = QuestRow | TaskRow | AttemptRow | BreakpointRow | WaitRow
+ImageRow = QuestRow | TaskRow | AttemptRow | BreakpointRow | WaitRow | SignalRow
 
 
 class Sink(Protocol):
@@ -94,7 +95,7 @@ class Batch:
         """A row that has been changed in place."""
         if row.seq > self.after:
             return
-        place = row.place if isinstance(row, TaskRow) else 0
+        place = row.place if isinstance(row, TaskRow | WaitRow) else 0
         self.changed.setdefault(type(row), {})[row.seq, place] = row
 
     def flip(self, row: QuestRow) -> None:
@@ -127,6 +128,9 @@ class Batch:
                     row.inputs = None
                 if isinstance(row, QuestRow | TaskRow):
                     row.result, row.released = None, True
+        for row in self.added.get(SignalRow, ()):
+            if isinstance(row, SignalRow):
+                row.payload = None
 
 
 class Discard:

@@ -15,7 +15,7 @@ from questd.analytics.batch import Batch
 from questd.analytics.statements import Statements
 from questd.runtime.errors import JournalForeign, MachineError
 
-SCHEMA_NUMBER = 1
+SCHEMA_NUMBER = 2
 DEFAULT_MEMORY = "512MB"
 DEFAULT_THREADS = 1
 SPILL_MAX = "2GB"

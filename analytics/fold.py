@@ -10,8 +10,9 @@ import msgspec
 
 from questd.analytics.details import detail_of
 from questd.analytics.quest_state import StepState
+from questd.analytics.signal_fold import SignalFold
 from questd.analytics.tables import BreakpointRow, DefinitionRow, EventRow, LogRow, QuestRow
-from questd.analytics.task_fold import TaskFold, show_failure
+from questd.analytics.task_fold import show_failure
 from questd.messages import events as ev
 from questd.messages.address import address_of, round_of, step_of
 from questd.messages.failure import AGENT_LOST
@@ -29,7 +30,7 @@ QuestEvent = (
 )
 
 
-class Fold(TaskFold):
+class Fold(SignalFold):
     """One record, applied to the state of its quest by ``run``."""
 
     __slots__ = ()
@@ -90,6 +91,8 @@ class Fold(TaskFold):
                 self._on_task_gathered(event)
             case ev.TaskPlanned():
                 self._on_task_planned(event)
+            case ev.SignalReceived() | ev.TaskSignalled() | ev.TaskDefaulted() | ev.TaskWoke():
+                self._on_wait_event(event)
             case ev.BreakpointOpened():
                 self._on_breakpoint_opened(event)
             case ev.BreakpointResolved():
@@ -156,7 +159,7 @@ class Fold(TaskFold):
         self.sink.add(state.row)
         self._add_definition(state.row)
         for place, key in enumerate(plan.keys):
-            state.steps[key] = StepState(place, plan.needs[place])
+            state.steps[key] = StepState(place, plan.needs[place], plan.standing.get(place))
 
     def _add_definition(self, row: QuestRow) -> None:
         plan = self.state.plan
@@ -193,6 +196,7 @@ class Fold(TaskFold):
         row.duration_us = self.at_us - (row.started_at or row.submitted_at)
         row.attempts, row.retries = state.attempt_count, state.retry_count
         state.active = False
+        self._drop_signals()
         for epoch in list(state.attempts):
             self._stop_attempt(epoch)
         for step in state.steps.values():
@@ -338,6 +342,7 @@ class Fold(TaskFold):
         found = self._task(event.task)
         if found is not None:
             found[0].ready_us = self.at_us
+            self._stand(*found)
 
     def _on_task_skipped(self, event: ev.TaskSkipped) -> None:
         found = self._task(event.task)

@@ -13,11 +13,12 @@ from questd.analytics.tables import (
     DefinitionStepRow,
     DependencyRow,
     QuestRow,
+    SignalRow,
     TaskRow,
     WaitRow,
 )
 from questd.messages.address import address_of
-from questd.messages.definition import QuestDefinition
+from questd.messages.definition import QuestDefinition, StepDefinition
 from questd.messages.loops import wired
 
 ENDED = frozenset({"completed", "failed", "cancelled"})
@@ -26,7 +27,17 @@ ENDED = frozenset({"completed", "failed", "cancelled"})
 class Plan:
     """A definition as the projection needs it: who waits for whom, by place in the document (messages/loops.py)."""
 
-    __slots__ = ("body", "definition", "dependents", "keys", "loops", "needs", "places", "waits")
+    __slots__ = (
+        "body",
+        "definition",
+        "dependents",
+        "keys",
+        "loops",
+        "needs",
+        "places",
+        "standing",
+        "waits",
+    )
 
     def __init__(self, definition: QuestDefinition | None) -> None:
         steps = () if definition is None else definition.steps
@@ -34,6 +45,7 @@ class Plan:
         self.body = b"" if definition is None else msgspec.json.encode(definition)
         """The definition as JSON."""
         self.keys = tuple(step.key for step in steps)
+        self.standing = {place: step for place, step in enumerate(steps) if step.only_waits}
         self.places = {key: place for place, key in enumerate(self.keys)}
         self.dependents: list[list[int]] = [[] for _ in steps]
         made = wired(steps)
@@ -99,10 +111,12 @@ class StepState:
         "task",
         "unfinished",
         "wait",
+        "waits",
     )
 
-    def __init__(self, place: int, unfinished: int) -> None:
+    def __init__(self, place: int, unfinished: int, waits: StepDefinition | None = None) -> None:
         self.place = place
+        self.waits = waits
         self.unfinished = unfinished
         self.task: TaskRow | None = None
         self.ready_us: int | None = None
@@ -132,6 +146,7 @@ class QuestState:
         "rounds",
         "row",
         "running",
+        "signals",
         "steps",
     )
 
@@ -144,6 +159,7 @@ class QuestState:
         self.rounds: dict[str, int] = {}
         self.attempts: dict[int, AttemptRow] = {}
         self.breakpoints: dict[int, BreakpointRow] = {}
+        self.signals: dict[int, SignalRow] = {}
         self.running = 0
         self.attempt_count = 0
         self.retry_count = 0
@@ -174,6 +190,8 @@ class QuestState:
         if self.row is not None:
             self.row.inputs = self.row.result = None
             self.row.released = True
+        for signal in self.signals.values():
+            signal.payload = None
         for step in self.steps.values():
             if step.task is not None:
                 step.task.result, step.task.released = None, True

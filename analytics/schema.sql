@@ -311,19 +311,56 @@ CREATE TABLE waits (
     began_at TIMESTAMP NOT NULL,
     until_at TIMESTAMP,
     finished_at TIMESTAMP,
-    wait_us BIGINT
+    wait_us BIGINT,
+    place INTEGER NOT NULL
 );
 
-COMMENT ON TABLE waits IS 'One row a time that a task stood still between attempts or for a decision. Waiting for an agent is queue_us of attempts.';
+COMMENT ON TABLE waits IS 'One row a time that a task stood still: between attempts, for a decision, for a signal, or asleep. Waiting for an agent is queue_us of attempts.';
 COMMENT ON COLUMN waits.seq IS 'The event that began it.';
 COMMENT ON COLUMN waits.quest IS 'Its quest.';
 COMMENT ON COLUMN waits.task IS 'The task that waited.';
 COMMENT ON COLUMN waits.project IS 'Project of the quest.';
-COMMENT ON COLUMN waits.kind IS 'retry or breakpoint.';
+COMMENT ON COLUMN waits.kind IS 'retry, breakpoint, signal or timer.';
 COMMENT ON COLUMN waits.began_at IS 'Since when.';
 COMMENT ON COLUMN waits.until_at IS 'Until when at the latest, if that is known.';
 COMMENT ON COLUMN waits.finished_at IS 'When the task went on or ended.';
 COMMENT ON COLUMN waits.wait_us IS 'From began_at to finished_at.';
+COMMENT ON COLUMN waits.place IS 'The place of its step in the document, where several began by one event, else 0. (seq, place) is unique.';
+
+CREATE TABLE signals (
+    seq BIGINT NOT NULL,
+    quest VARCHAR NOT NULL,
+    signal BIGINT NOT NULL,
+    signal_name VARCHAR NOT NULL,
+    project VARCHAR NOT NULL,
+    actor VARCHAR NOT NULL,
+    idempotency_key VARCHAR,
+    received_at TIMESTAMP NOT NULL,
+    payload VARCHAR,
+    payload_size BIGINT NOT NULL,
+    payload_digest VARCHAR,
+    status VARCHAR NOT NULL,
+    task VARCHAR,
+    finished_at TIMESTAMP,
+    kept_us BIGINT
+);
+
+COMMENT ON TABLE signals IS 'One row a signal that a quest accepted.';
+COMMENT ON COLUMN signals.seq IS 'The event that received it.';
+COMMENT ON COLUMN signals.quest IS 'Its quest.';
+COMMENT ON COLUMN signals.signal IS 'The number of that event in the quest; (quest, signal) names it.';
+COMMENT ON COLUMN signals.signal_name IS 'What it is called, as in wait_for.';
+COMMENT ON COLUMN signals.project IS 'Project of the quest.';
+COMMENT ON COLUMN signals.actor IS 'Who sent it.';
+COMMENT ON COLUMN signals.idempotency_key IS 'The key that it was sent with.';
+COMMENT ON COLUMN signals.received_at IS 'When it came.';
+COMMENT ON COLUMN signals.payload IS 'JSON text of what it brought; null above 64 KiB.';
+COMMENT ON COLUMN signals.payload_size IS 'Bytes of what it brought.';
+COMMENT ON COLUMN signals.payload_digest IS 'SHA-256 of what it brought, where that is kept as a blob.';
+COMMENT ON COLUMN signals.status IS 'kept, taken, or dropped (the quest ended, and no step had taken it).';
+COMMENT ON COLUMN signals.task IS 'The task that took it.';
+COMMENT ON COLUMN signals.finished_at IS 'When it was taken or dropped.';
+COMMENT ON COLUMN signals.kept_us IS 'From received_at to finished_at.';
 
 CREATE TABLE logs (
     seq BIGINT NOT NULL,

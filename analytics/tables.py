@@ -195,6 +195,27 @@ class WaitRow(Struct, gc=False, omit_defaults=True):
     until_at: int | None = None
     finished_at: int | None = None
     wait_us: int | None = None
+    place: int = 0
+
+
+class SignalRow(Struct, gc=False, omit_defaults=True):
+    """A signal that a quest received."""
+
+    seq: int
+    quest: str
+    signal: int
+    signal_name: str
+    project: str
+    actor: str
+    idempotency_key: str | None
+    received_at: int
+    payload: str | None
+    payload_size: int
+    payload_digest: str | None
+    status: str = "kept"
+    task: str | None = None
+    finished_at: int | None = None
+    kept_us: int | None = None
 
 
 class LogRow(Struct, gc=False, omit_defaults=True):
@@ -236,6 +257,7 @@ Row = (
     | EventRow
     | BreakpointRow
     | WaitRow
+    | SignalRow
     | LogRow
     | WorkloadRow
 )
@@ -294,8 +316,26 @@ TABLES: tuple[Table, ...] = (
         "waits",
         WaitRow,
         "image",
-        ("seq",),
+        ("seq", "place"),
         ("quest", "task", "project", "kind", "began_at", "until_at"),
+    ),
+    Table(
+        "signals",
+        SignalRow,
+        "image",
+        ("seq",),
+        (
+            *(
+                "quest",
+                "signal",
+                "signal_name",
+                "project",
+                "actor",
+                "idempotency_key",
+                "received_at",
+            ),
+            *("payload", "payload_size", "payload_digest"),
+        ),
     ),
     Table("logs", LogRow, "append", ("seq", "place")),
     Table("workload", WorkloadRow, "tally", ("agent", "instance", "tool")),

@@ -71,7 +71,21 @@ class TaskFold:
         step.task = task
         step.ready_us = self.at_us
         self.sink.add(task)
+        if step.waits is not None and step.waits.when is None:
+            self._stand(step, task)
         return task
+
+    def _stand(self, step: StepState, task: TaskRow) -> None:
+        """It begins to wait, if its step does nothing else."""
+        waits = step.waits
+        if waits is None:
+            return
+        kind, length_ms = "timer", waits.sleep_ms
+        if waits.wait_for is not None:
+            kind, length_ms = "signal", waits.timeout_ms
+        until_us = None if length_ms is None else self.at_us + length_ms * 1_000
+        self._begin_wait(step, task, kind, until_us, step.place)
+        task.status = "waiting"
 
     def _end_task(self, step: StepState, task: TaskRow, status: str) -> None:
         self._end_wait(step, task)
@@ -126,7 +140,8 @@ class TaskFold:
         for name in self._dependents(by) if steps else ():
             self._wait_for(part, name)
         for step in steps:
-            joined = self.state.steps[step.key] = StepState(len(self.state.steps), 0)
+            waits = step if step.only_waits else None
+            joined = self.state.steps[step.key] = StepState(len(self.state.steps), 0, waits)
             joined.part = part
         for step in steps:
             self._tie(step.key, step.dependencies)
@@ -175,7 +190,8 @@ class TaskFold:
             key = plan.keys[place]
             round_ = state.rounds[key] = state.rounds.get(key, 1) + 1
             name = address_of(key, None, round_)
-            again = StepState(place, sum(other in body for other in plan.waits[place]))
+            unfinished = sum(other in body for other in plan.waits[place])
+            again = StepState(place, unfinished, plan.standing.get(place))
             state.steps[name] = again
             begun.append((again, name))
         for again, name in begun:
@@ -215,10 +231,19 @@ class TaskFold:
 
     # -- waits and breakpoints -----------------------------------------------------------------
 
-    def _begin_wait(self, step: StepState, task: TaskRow, kind: str, until_us: int | None) -> None:
+    def _begin_wait(
+        self, step: StepState, task: TaskRow, kind: str, until_us: int | None, place: int = 0
+    ) -> None:
         self._end_wait(step, task)
         step.wait = WaitRow(
-            self.record.seq, task.quest, task.task, task.project, kind, self.at_us, until_us
+            self.record.seq,
+            task.quest,
+            task.task,
+            task.project,
+            kind,
+            self.at_us,
+            until_us,
+            place=place,
         )
         self.sink.add(step.wait)
 

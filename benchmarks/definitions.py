@@ -27,6 +27,13 @@ def each(items: int) -> bytes:
     return encode_definition(QuestDefinition(f"each-{items}", (spread, join)))
 
 
+def nap(seconds: int) -> bytes:
+    """A step that does nothing for so long."""
+    return encode_definition(
+        QuestDefinition(f"nap-{seconds}", (StepDefinition("nap", sleep_ms=seconds * 1_000),))
+    )
+
+
 def fan(steps: int) -> bytes:
     """That many steps at once, and one that joins them."""
     keys = tuple(f"s{n}" for n in range(steps))

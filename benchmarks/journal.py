@@ -78,6 +78,16 @@ class Tail:
                     return [at_us]
         return []
 
+    def sleep_of(self, quest: str) -> tuple[int, int]:
+        """When the quest started, and when its sleep ended."""
+        kinds = "('quest.started', 'task.woke')"
+        rows = self._database.execute(
+            f"select at_us from events where quest = ? and kind in {kinds} order by n",
+            (quest,),
+        )
+        (started_us,), (woke_us,) = rows
+        return int(started_us), int(woke_us)
+
     def waiting(self) -> int:
         """Quests that rest, waiting."""
         row = self._database.execute(

@@ -85,6 +85,19 @@ class ResolveTask(Struct, frozen=True, tag_field="type", tag="resolve"):
     result: bytes | None = None
 
 
+class SendSignal(Struct, frozen=True, tag_field="type", tag="signal"):
+    """Send a quest a signal. ``payload``: JSON text. ``key``: a signal with a key that the quest has seen changes nothing.
+
+    Answered by ``Done`` when it is on disk, its message saying who took it; refused when no step is left that could take it.
+    """
+
+    quest: str
+    name: str
+    payload: bytes = b"null"
+    actor: str = ""
+    key: str | None = None
+
+
 class ListAgents(Struct, frozen=True, tag_field="type", tag="agents"):
     """The connected instances. Answered by ``Agents``."""
 
@@ -183,6 +196,7 @@ Request = (
     | StopDaemon
     | ScheduleRequest
     | TemplateRequest
+    | SendSignal
 )
 
 

@@ -67,6 +67,14 @@ class Repeat(Struct, frozen=True, omit_defaults=True):
     on_exhausted: OnExhausted = "stop"
 
 
+class Awaited(Struct, frozen=True, omit_defaults=True):
+    """The signal that a step waits for. Not ``required``: when none has come in time, the default stands in for its payload."""
+
+    signal: str
+    required: bool = True
+    default: Any = None
+
+
 class InputDefinition(Struct, frozen=True, omit_defaults=True):
     """One declared input: a JSON Schema, and whether a default stands in when it is not given. ``secret``: its value is a reference."""
 
@@ -88,10 +96,11 @@ class QuestLimits(Struct, frozen=True, omit_defaults=True):
 
 
 class StepDefinition(Struct, frozen=True, omit_defaults=True):
-    """A node of the graph. Either ``use`` is set (a template, whose inputs are the ``arguments``), or one of ``agent`` and ``capabilities``.
+    """A node of the graph. Of these is set: ``use`` (a template, whose inputs are the ``arguments``), or ``wait_for``, or ``sleep_ms``, or at least one of ``agent`` and ``capabilities``.
 
     ``for_each`` makes a task of each item of a list; ``max_parallel`` (None: all) and ``partial`` are about these.
     ``plan_steps``: its result is a plan, of at most so many further steps.
+    ``timeout_ms`` of a step that waits for a signal is the longest that it waits.
     """
 
     key: str
@@ -118,11 +127,18 @@ class StepDefinition(Struct, frozen=True, omit_defaults=True):
     plan_steps: int | None = None
     repeat: Repeat | None = None
     use: str | None = None
+    wait_for: Awaited | None = None
+    sleep_ms: int | None = None
 
     @property
     def choices(self) -> "tuple[StepDefinition | Fallback, ...]":
-        """Who may do it, in order: first it says so itself."""
-        return (self, *self.fallback)
+        """Who may do it, in order: first it says so itself. Nobody does a step that only waits."""
+        return () if self.only_waits else (self, *self.fallback)
+
+    @property
+    def only_waits(self) -> bool:
+        """For a signal, or for a time: no agent has any part in it."""
+        return self.wait_for is not None or self.sleep_ms is not None
 
 
 class QuestDefinition(Struct, frozen=True, omit_defaults=True):

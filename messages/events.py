@@ -197,6 +197,36 @@ class TaskSentBack(Struct, frozen=True, array_like=True, tag="task.sent_back"):
     feedback: Payload
 
 
+class SignalReceived(Struct, frozen=True, array_like=True, tag="signal.received"):
+    """Somebody outside sent a signal. Its own n is its id. It is kept until a step takes it."""
+
+    name: str
+    payload: Payload
+    actor: str
+    key: str | None = None
+
+
+class TaskSignalled(Struct, frozen=True, array_like=True, tag="task.signalled"):
+    """The task took the signal with this n: the payload is its result."""
+
+    task: str
+    signal: int
+    result: Payload
+
+
+class TaskDefaulted(Struct, frozen=True, array_like=True, tag="task.defaulted"):
+    """No signal has come in time: the step's default is its result."""
+
+    task: str
+    result: Payload
+
+
+class TaskWoke(Struct, frozen=True, array_like=True, tag="task.woke"):
+    """The task has slept as long as it should."""
+
+    task: str
+
+
 class BreakpointOpened(Struct, frozen=True, array_like=True, tag="breakpoint.opened"):
     """The quest waits for a decision on this task. The breakpoint's id is its event number n."""
 
@@ -274,6 +304,10 @@ Event = (
     | TaskPlanned
     | TaskAccepted
     | TaskSentBack
+    | SignalReceived
+    | TaskSignalled
+    | TaskDefaulted
+    | TaskWoke
 )
 
 

@@ -6,7 +6,7 @@ daemon, the journal nor DuckDB.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeGuard
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -14,13 +14,13 @@ from msgspec.structs import replace
 
 from questd.actors.graph.checks import check
 from questd.actors.graph.compiled import compile_reporting
-from questd.actors.graph.durations import parse_duration
-from questd.actors.graph.plain import DEPTH_MAX, is_list
 from questd.actors.graph.problems import At
 from questd.documents.export import to_json, to_yaml
 from questd.documents.faults import InvalidDocument, faults_of
+from questd.given import is_mapping, keys_of, length_of, plain_of, tags_of, text_of
 from questd.messages.definition import (
     ROUNDS_MAX,
+    Awaited,
     InputDefinition,
     OnError,
     OnExhausted,
@@ -57,9 +57,9 @@ class Retry(Struct, frozen=True, kw_only=True):
         """The policy: what is given here, the rest from ``base``."""
         given: dict[str, Any] = {
             "attempts": self.attempts,
-            "delay_ms": _length(self.delay, (*at, "delay")),
+            "delay_ms": length_of(self.delay, (*at, "delay")),
             "backoff": None if self.backoff is None else float(self.backoff),
-            "max_delay_ms": _length(self.max_delay, (*at, "max_delay")),
+            "max_delay_ms": length_of(self.max_delay, (*at, "max_delay")),
             "jitter": None if self.jitter is None else float(self.jitter),
             "no_retry_on": None if self.no_retry_on is None else tuple(self.no_retry_on),
         }
@@ -76,8 +76,8 @@ class Fallback(Struct, frozen=True, kw_only=True):
 
     def defined(self, at: At) -> FallbackDefinition:
         """As the definition has it."""
-        length_ms = _length(self.timeout, (*at, "timeout"))
-        return FallbackDefinition(self.agent, _tags(self.capability), self.tool, length_ms)
+        length_ms = length_of(self.timeout, (*at, "timeout"))
+        return FallbackDefinition(self.agent, tags_of(self.capability), self.tool, length_ms)
 
 
 class Repeat(Struct, frozen=True, kw_only=True):
@@ -99,7 +99,7 @@ class Repeat(Struct, frozen=True, kw_only=True):
             str(self.until),
             target.key if isinstance(target, StepReference) else target,
             self.max_rounds,
-            None if self.feedback is None else _plain(self.feedback, (*at, "feedback")),
+            None if self.feedback is None else plain_of(self.feedback, (*at, "feedback")),
             self.on_exhausted,
         )
 
@@ -145,9 +145,9 @@ class Quest:
             labels=dict(labels or {}),
             priority=priority,
             deadline=deadline,
-            total_timeout_ms=_length(total_timeout, ("total_timeout",)),
+            total_timeout_ms=length_of(total_timeout, ("total_timeout",)),
             limits=QuestLimits(parallel, steps, rounds),
-            default_timeout_ms=_length(timeout, ("defaults", "timeout")),
+            default_timeout_ms=length_of(timeout, ("defaults", "timeout")),
             default_retry=None
             if retry is None
             else retry.over(RetryPolicy(), ("defaults", "retry")),
@@ -167,10 +167,10 @@ class Quest:
             raise ValueError(f"the input {name} is declared already")
         if unknown := set(default) - {"default"}:
             raise TypeError(f"input() has no argument {', '.join(sorted(unknown))}")
-        written = schema if _is_mapping(schema) else msgspec.json.schema(schema)
+        written = schema if is_mapping(schema) else msgspec.json.schema(schema)
         required = "default" not in default
-        value = None if required else _plain(default["default"], ("inputs", name, "default"))
-        plain = _plain(written, ("inputs", name))
+        value = None if required else plain_of(default["default"], ("inputs", name, "default"))
+        plain = plain_of(written, ("inputs", name))
         self._inputs[name] = InputDefinition(plain, required, value, secret)
         return Reference(name)
 
@@ -210,23 +210,23 @@ class Quest:
         definition = StepDefinition(
             key=key,
             agent=agent,
-            capabilities=_tags(capability),
+            capabilities=tags_of(capability),
             tool=tool,
-            prompt=_text("prompt", prompt),
-            arguments=None if args is None else _plain(args, (*at, "with")),
-            dependencies=_keys(dependencies),
+            prompt=text_of("prompt", prompt),
+            arguments=None if args is None else plain_of(args, (*at, "with")),
+            dependencies=keys_of(dependencies),
             parallel=parallel,
-            timeout_ms=_length(timeout, (*at, "timeout")),
-            heartbeat_timeout_ms=_length(heartbeat_timeout, (*at, "heartbeat_timeout")),
-            total_timeout_ms=_length(total_timeout, (*at, "total_timeout")),
+            timeout_ms=length_of(timeout, (*at, "timeout")),
+            heartbeat_timeout_ms=length_of(heartbeat_timeout, (*at, "heartbeat_timeout")),
+            total_timeout_ms=length_of(total_timeout, (*at, "total_timeout")),
             on_error=on_error,
             idempotent=idempotent,
             priority=priority,
-            when=_text("when", when),
+            when=text_of("when", when),
             allow_skipped=allow_skipped,
             fallback=others,
             repeat=None if repeat is None else repeat.defined((*at, "repeat")),
-            for_each=_text("for_each", for_each),
+            for_each=text_of("for_each", for_each),
             max_parallel=max_parallel,
             partial=partial,
             plan_steps=plan,
@@ -252,15 +252,91 @@ class Quest:
         definition = StepDefinition(
             key=key,
             use=template,
-            arguments=None if inputs is None else _plain(inputs, (*at, "inputs")),
-            dependencies=_keys(dependencies),
-            timeout_ms=_length(timeout, (*at, "timeout")),
+            arguments=None if inputs is None else plain_of(inputs, (*at, "inputs")),
+            dependencies=keys_of(dependencies),
+            timeout_ms=length_of(timeout, (*at, "timeout")),
             on_error=on_error,
-            when=_text("when", when),
-            for_each=_text("for_each", for_each),
+            when=text_of("when", when),
+            for_each=text_of("for_each", for_each),
         )
         self._steps.append(_Step(definition, retry))
         return StepReference(key)
+
+    def wait_for(
+        self,
+        key: str,
+        signal: str,
+        *,
+        timeout: str | None = None,
+        dependencies: Iterable[str | StepReference] = (),
+        total_timeout: str | None = None,
+        on_error: OnError = "stop",
+        when: str | Reference | None = None,
+        allow_skipped: bool = False,
+        **default: Any,
+    ) -> StepReference:
+        """Add a step that waits for a signal, whose payload is its result.
+
+        With ``default=…`` that is the result when none has come within ``timeout``; without, the step fails then.
+        """
+        if unknown := set(default) - {"default"}:
+            raise TypeError(f"wait_for() has no argument {', '.join(sorted(unknown))}")
+        value = plain_of(default.get("default"), ("steps", len(self._steps), "default"))
+        self._add_wait(
+            key,
+            dependencies,
+            wait_for=Awaited(signal, required="default" not in default, default=value),
+            timeout=timeout,
+            total_timeout=total_timeout,
+            on_error=on_error,
+            when=when,
+            allow_skipped=allow_skipped,
+        )
+        return StepReference(key)
+
+    def sleep(
+        self,
+        key: str,
+        length: str,
+        *,
+        dependencies: Iterable[str | StepReference] = (),
+        total_timeout: str | None = None,
+        on_error: OnError = "stop",
+        when: str | Reference | None = None,
+        allow_skipped: bool = False,
+    ) -> StepReference:
+        """Add a step that does nothing for that long, as in "30s"."""
+        self._add_wait(
+            key,
+            dependencies,
+            sleep_ms=length_of(length, ("steps", len(self._steps), "sleep")),
+            total_timeout=total_timeout,
+            on_error=on_error,
+            when=when,
+            allow_skipped=allow_skipped,
+        )
+        return StepReference(key)
+
+    def _add_wait(
+        self,
+        key: str,
+        dependencies: Iterable[str | StepReference],
+        *,
+        when: str | Reference | None,
+        total_timeout: str | None,
+        timeout: str | None = None,
+        **fields: Any,
+    ) -> None:
+        at: At = ("steps", len(self._steps))
+        definition = StepDefinition(
+            key,
+            dependencies=keys_of(dependencies),
+            timeout_ms=length_of(timeout, (*at, "timeout")),
+            total_timeout_ms=length_of(total_timeout, (*at, "total_timeout")),
+            when=text_of("when", when),
+            **fields,
+        )
+        self._steps.append(_Step(definition, None))
 
     @property
     def output(self) -> Any:
@@ -301,7 +377,7 @@ class Quest:
             else replace(step.definition, retry=step.retry.over(base, ("steps", n, "retry")))
             for n, step in enumerate(self._steps)
         )
-        output = None if self._output is None else _plain(self._output, ("output",))
+        output = None if self._output is None else plain_of(self._output, ("output",))
         return replace(self._base, steps=steps, inputs=self._inputs or None, output=output)
 
     def _with_dependencies(self, definition: QuestDefinition) -> QuestDefinition:
@@ -319,52 +395,3 @@ class Quest:
 def _left_to_the_checks(at: At, error: BadExpression) -> None:
     """Bad expressions are told by ``check``, with all else."""
     del at, error
-
-
-def _tags(capability: str | Sequence[str] | None) -> tuple[str, ...]:
-    return (capability,) if isinstance(capability, str) else tuple(capability or ())
-
-
-def _text(field: str, value: Any) -> str | None:
-    if value is None:
-        return None
-    if isinstance(value, str | Reference):
-        return str(value)
-    raise TypeError(f"{field}: must be text, not {type(value).__name__}")
-
-
-def _length(text: str | None, at: At) -> int | None:
-    if text is None:
-        return None
-    try:
-        return parse_duration(text)
-    except (ValueError, TypeError) as error:
-        reason = f"{text!r} {error}" if isinstance(error, ValueError) else "must be text, as in 30s"
-        raise ValueError(f"{at[-1]}: {reason}") from error
-
-
-def _is_mapping(value: object) -> TypeGuard[Mapping[Any, Any]]:
-    return isinstance(value, Mapping)
-
-
-def _keys(steps: Iterable[str | StepReference]) -> tuple[str, ...]:
-    """Of steps, however they are given; each once."""
-    return tuple(dict.fromkeys(s.key if isinstance(s, StepReference) else s for s in steps))
-
-
-def _plain(value: Any, at: At, depth: int = 0) -> Any:
-    """A copy in plain data, references printed.
-
-    What is no plain data stays, and the checks tell it.
-    """
-    if isinstance(value, Reference):
-        return str(value)
-    if isinstance(value, StepReference):
-        raise TypeError(f"{at[-1]}: write {value.key}.result, not the step itself")
-    if depth > DEPTH_MAX:
-        raise ValueError(f"{at[-1]}: is nested deeper than {DEPTH_MAX}")
-    if _is_mapping(value):
-        return {key: _plain(inner, at, depth + 1) for key, inner in value.items()}
-    if is_list(value):
-        return [_plain(inner, at, depth + 1) for inner in value]
-    return value

@@ -9,7 +9,6 @@ from typing import Any
 
 from msgspec import Struct
 
-from questd.actors.agent.edge import fault_of_result
 from questd.actors.control.admission import Admission
 from questd.actors.control.arriving import ClientGone, RequestArrived
 from questd.actors.control.fitting import encode_fitting, refusal_of_blobs, refusal_of_list
@@ -25,6 +24,7 @@ from questd.actors.control.questions import (
     read_quest,
     whole_id,
 )
+from questd.actors.control.steering import Steering, steered_by
 from questd.actors.control.submitting import compiled, refusal_of, submission_of
 from questd.actors.control.templates import NOTHING, Library, answer, library_of
 from questd.actors.control.watching import Watches
@@ -156,11 +156,8 @@ class ControlActor(Actor):
                 self._submit(job, request)
             case ctl.ReadQuest():
                 self._with_id(job, request.quest, lambda q: self._begin_read(job, request, q))
-            case ctl.CancelQuest(quest, reason, actor):
-                cancel = cmd.CancelQuest(reason[:2_000], actor[:200])
-                self._with_id(job, quest, lambda q: self._ask_quest(job, q, cancel))
-            case ctl.ResolveTask():
-                self._resolve(job, request)
+            case ctl.CancelQuest() | ctl.ResolveTask() | ctl.SendSignal():
+                self._steer(job, request)
             case ctl.ListQuests():
                 self._list(job, request)
             case ctl.ReadBlobs():
@@ -312,13 +309,12 @@ class ControlActor(Actor):
         self._admission.began()
         self._house.directory.tell(start)
 
-    def _resolve(self, job: int, request: ctl.ResolveTask) -> None:
-        fault = None if request.result is None else fault_of_result(request.result)
-        if fault is not None:
-            self._reply(job, Error("invalid", fault))
-            return
-        resolve = cmd.ResolveTask(request.task, request.choice, request.actor[:200], request.result)
-        self._with_id(job, request.quest, lambda q: self._ask_quest(job, q, resolve))
+    def _steer(self, job: int, request: Steering) -> None:
+        command = steered_by(request)
+        if isinstance(command, Error):
+            self._reply(job, command)
+        else:
+            self._with_id(job, request.quest, lambda q: self._ask_quest(job, q, command))
 
     # -- reading and watching ----------------------------------------------------------------------
 

@@ -44,15 +44,15 @@ def compiled(plans: PlanCache, data: bytes) -> ReadyPlan | Error:
 
 def _faults_of_texts(submit: Submit) -> list[str]:
     faults: list[str] = []
-    if submit.key is not None and not _fits(submit.key, KEY_MAX):
+    if submit.key is not None and not fits(submit.key, KEY_MAX):
         faults.append(f"key: an idempotency key has 1 to {KEY_MAX} printable characters")
-    if submit.project is not None and not _fits(submit.project, NAME_MAX):
+    if submit.project is not None and not fits(submit.project, NAME_MAX):
         faults.append(f"project: has 1 to {NAME_MAX} printable characters")
     if len(submit.labels) > LABELS_MAX:
         faults.append(f"labels: has {len(submit.labels)} labels; {LABELS_MAX} are allowed")
         return faults
     for name, value in submit.labels.items():
-        if not _fits(name, NAME_MAX) or "=" in name:
+        if not fits(name, NAME_MAX) or "=" in name:
             faults.append(
                 f"labels: a name has 1 to {NAME_MAX} printable characters, none of them ="
             )
@@ -86,7 +86,8 @@ def merged_labels(definition: QuestDefinition, submit: Submit) -> dict[str, str]
     return Error("invalid", message)
 
 
-def _fits(name: str, most: int) -> bool:
+def fits(name: str, most: int) -> bool:
+    """Is it neither empty nor too long, and can it be shown?"""
     return 0 < len(name) <= most and name.isprintable()
 
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 from msgspec import Struct, structs
 
 from questd.actors.directory.room import Room
+from questd.actors.directory.waking import Alarm, Sleeper, Waking, in_short
 from questd.actors.house import House
 from questd.actors.mail import (
     Answered,
@@ -39,7 +40,6 @@ from questd.messages.failure import INTERNAL, Failure
 from questd.messages.heads import Head, Want, parent_of
 from questd.messages.schedules import is_schedule
 from questd.runtime.actor import Actor, ChildFailed, ChildStopped, Ref, stop
-from questd.runtime.clock import Timer
 from questd.runtime.errors import JournalError
 from questd.runtime.journal.store import Append, Appended, JournalStore
 from questd.runtime.supervision import Intensity
@@ -56,9 +56,12 @@ STABLE_AFTER_S: Final = 3.0
 
 
 class HeadsRead(Struct, frozen=True):
-    """From the journal's reader: the open heads (those from ``done`` on are still to be looked at)."""
+    """From the journal's reader: the open heads (those from ``done`` on are still to be looked at).
 
-    heads: tuple[Head, ...]
+    Of those that only wait for a signal or a time no more than that is kept: there may be a hundred thousand.
+    """
+
+    heads: tuple[Head | Sleeper, ...]
     done: int = 0
 
 
@@ -108,7 +111,7 @@ class Directory(Actor):
         self._house = house
         self._quests: dict[str, Ref] = {}
         self._watched: set[str] = set()
-        self._wake_timers: dict[str, Timer] = {}
+        self._waking = Waking(house, self.ref)
         self._deaths: dict[str, Intensity] = {}
         self._suspects: deque[Head] = deque()
         self._known = self._folded = 0
@@ -124,8 +127,7 @@ class Directory(Actor):
         for quest, ref in self._quests.items():
             stop(ref)
             self._house.router.tell(ForgetQuest(quest))
-        for timer in self._wake_timers.values():
-            timer.cancel()
+        self._waking.stop()
 
     def on_failure(self, *_: Any) -> None:
         self.on_stop()
@@ -148,6 +150,8 @@ class Directory(Actor):
                     self._early.append(message)
             case Rested(quest, wake_us):
                 self._on_rested(quest, wake_us)
+            case Alarm():
+                self._ring()
             case StartQuest():
                 self._begin(message)
             case ChildStopped(ref, quest):
@@ -189,6 +193,7 @@ class Directory(Actor):
         self._house.awake_steps = self._room.steps
         if self._room.crowded:
             self._make_room()
+        self._waking.arm()
 
     # -- finding and waking --------------------------------------------------------------------------
 
@@ -202,9 +207,7 @@ class Directory(Actor):
             self.ref.tell(ToQuest(quest, message))
 
     def _wake(self, quest: str) -> Ref:
-        timer = self._wake_timers.pop(quest, None)
-        if timer is not None:
-            timer.cancel()
+        self._waking.alarms.drop(quest)
         return self._start(quest, None)
 
     def _start(self, quest: str, submission: Submission | None, *, again: bool = False) -> Ref:
@@ -237,11 +240,11 @@ class Directory(Actor):
     def _on_rested(self, quest: str, wake_us: int | None) -> None:
         """That it stopped was heard before, in the urgent lane; by now somebody may have woken it again."""
         if wake_us is not None and quest not in self._quests:
-            self._arm(quest, wake_us)
+            self._waking.alarms.set(quest, wake_us)
 
-    def _arm(self, quest: str, wake_us: int) -> None:
-        wake = ToQuest(quest, Wake())
-        self._wake_timers[quest] = self._house.timers.at(wake_us, self.ref, wake)
+    def _ring(self) -> None:
+        for quest in self._waking.due():
+            self._bring(quest, Wake())
 
     def _on_watch(self, watch: WatchQuest) -> None:
         if watch.on:
@@ -291,18 +294,20 @@ class Directory(Actor):
 
     def _read_heads(self) -> None:
         def question(store: JournalStore) -> HeadsRead:
-            heads = store.heads(open_only=True)
-            return HeadsRead(tuple(head for head in heads if not is_schedule(head.quest)))
+            heads = (h for h in store.heads(open_only=True) if not is_schedule(h.quest))
+            return HeadsRead(tuple(in_short(head, MAX_DEATHS) for head in heads))
 
         self._house.journal.read(question, self.ref.tell)
 
-    def _on_heads(self, heads: tuple[Head, ...], done: int) -> None:
+    def _on_heads(self, heads: tuple[Head | Sleeper, ...], done: int) -> None:
         wants: list[Want] = []
         for head in heads[done : done + HEADS_A_TURN]:
             self._known += 1
-            if head.quest in self._quests:
+            if isinstance(head, tuple):
+                self._on_rested(*head)
+            elif head.quest in self._quests:
                 continue  # a message woke it, or it was begun, before its head was read
-            if head.deaths > ON_TRIAL:
+            elif head.deaths > ON_TRIAL:
                 self._park(
                     head, "the daemon died each time that it was running, the last time alone"
                 )
@@ -311,7 +316,7 @@ class Directory(Actor):
             elif head.status == "waiting":
                 wants += head.wants
                 if head.wake_us is not None:
-                    self._arm(head.quest, head.wake_us)
+                    self._waking.alarms.set(head.quest, head.wake_us)
             else:
                 self._folded += 1
                 self._start(head.quest, None)

@@ -19,6 +19,7 @@ from questd.actors.graph.plain import plain_faults, text_fault, walk
 from questd.actors.graph.problems import At, Problem, Problems, path_of, shorten
 from questd.actors.graph.secrecy import check_secrecy
 from questd.actors.graph.using import arguments_field, check_use
+from questd.actors.graph.waits import check_wait
 from questd.messages.definition import (
     RESERVED_NAMES,
     ROUNDS_MAX,
@@ -105,6 +106,8 @@ def _check_plain(definition: QuestDefinition, problems: Problems) -> None:
             values.append((("steps", number, arguments_field(step)), step.arguments))
         if step.repeat is not None:
             values.append((("steps", number, "repeat", "feedback"), step.repeat.feedback))
+        if step.wait_for is not None:
+            values.append((("steps", number, "default"), step.wait_for.default))
     for name, declared in (definition.inputs or {}).items():
         values.append((("inputs", name), declared.schema))
         values.append((("inputs", name, "default"), declared.default))
@@ -148,10 +151,14 @@ def _check_input_names(definition: QuestDefinition, problems: Problems) -> None:
 
 def _check_step(number: int, step: StepDefinition, problems: Problems) -> None:
     at: At = ("steps", number)
-    if step.use is None:
+    if step.only_waits:
+        check_wait(at, step, problems)
+    elif step.use is None:
         _check_who(at, step, problems)
     else:
         check_use(at, step, problems)
+    if step.wait_for is not None:
+        _check_name((*at, "wait_for"), step.wait_for.signal, problems)
     if len(step.fallback) > FALLBACKS_MAX:
         message = f"has {len(step.fallback)} fallbacks; {FALLBACKS_MAX} are allowed"
         problems.add((*at, "fallback"), message)
@@ -169,7 +176,7 @@ def _check_step(number: int, step: StepDefinition, problems: Problems) -> None:
     check_repeat(at, step, problems)
     if step.prompt is not None and "prompt" in (step.arguments or ()):
         problems.add((*at, "with", "prompt"), "is given twice", "keep it, or the step's prompt")
-    for field in ("timeout", "heartbeat_timeout", "total_timeout"):
+    for field in ("timeout", "heartbeat_timeout", "total_timeout", "sleep"):
         _check_length((*at, field), getattr(step, f"{field}_ms"), problems)
     _check_retry((*at, "retry"), step.retry, problems)
     if step.priority is not None:

@@ -27,6 +27,7 @@ from questd.actors.quest.recovery import Fenced, Recorded, Recovery, refuse_unkn
 from questd.actors.quest.resting import Rest, Resting, RestNow
 from questd.actors.quest.state import TERMINAL_PHASES, QuestState
 from questd.actors.quest.steps import Renderings, Steps
+from questd.actors.quest.waiting import said_of
 from questd.actors.quest.writing import Writing, records_of
 from questd.messages.control import Submitted
 from questd.messages.events import Event
@@ -283,7 +284,9 @@ class QuestSupervisor(Actor):
         command, blobs = incoming.held_command(command)
         self._writing.attach(blobs)
         rejected = self._do(state, command)
-        self._writing.answer(reply, incoming.answer_to(rejected, changed=state.version > before))
+        said = said_of(state, command, before)
+        changed = state.version > before
+        self._writing.answer(reply, incoming.answer_to(rejected, changed=changed, said=said))
 
     def _on_wake(self, state: QuestState) -> None:
         for command in core.elapse(state, self._now_us(state)):
@@ -368,13 +371,8 @@ class QuestSupervisor(Actor):
         return bool(state.running or self._steps or self._renderings or self._asking.busy)
 
     def _rests_with_this(self, state: QuestState) -> bool:
-        """What is about to be written leaves it waiting for agents that are not there: its head can say so at once."""
-        return (
-            state.phase == "active"
-            and not self._busy(state)
-            and 0 < len(state.admitted) == state.in_vain
-            and self.mailbox.empty()
-        )
+        """What is about to be written leaves it with nothing to do for long: its head can say so at once."""
+        return self._resting.at_once(state) and not self._busy(state) and self.mailbox.empty()
 
     def _consider_rest(self, state: QuestState) -> None:
         if self._resting.phase == "awake" and self._quiet(state):

@@ -9,6 +9,7 @@ from questd.actors.quest.retrying import retry_at
 from questd.actors.quest.state import TERMINAL_PHASES, QuestState
 from questd.actors.quest.task import (
     Attempt,
+    Awaiting,
     Completed,
     Deciding,
     Gathering,
@@ -18,6 +19,7 @@ from questd.actors.quest.task import (
     Ready,
     Retrying,
     Running,
+    Sleeping,
     Spread,
     Task,
     Waiting,
@@ -29,15 +31,8 @@ from questd.messages.payload import NULL
 MAX_LOSSES: Final = 5
 """A task whose agents vanish this often in the middle of it fails as agent_lost."""
 UNTRIED: Final = (
-    Deciding,
-    Listing,
-    Spread,
-    Gathering,
-    Planning,
-    Judging,
-    Ready,
-    Retrying,
-    Waiting,
+    *(Deciding, Listing, Spread, Gathering, Planning, Judging, Ready, Retrying),
+    *(Waiting, Awaiting, Sleeping),
 )
 """States of a task that is not in an attempt and may fail all the same."""
 LOST_OPTIONS: Final = ("retry", "complete", "fail")

@@ -149,6 +149,21 @@ class ResolveTask(Struct, frozen=True):
     result: Payload | None = None
 
 
+class ReceiveSignal(Struct, frozen=True):
+    """Somebody outside sends a signal."""
+
+    name: str
+    payload: Payload
+    actor: str
+    key: str | None = None
+
+
+class EndWait(Struct, frozen=True):
+    """The task has waited, or slept, as long as it should."""
+
+    task: str
+
+
 class ExpireTask(Struct, frozen=True):
     """The task's total timeout has passed."""
 
@@ -184,6 +199,8 @@ Command = (
     | ExpireTask
     | ExpireQuest
     | AbandonAttempts
+    | ReceiveSignal
+    | EndWait
 )
 
 

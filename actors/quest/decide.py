@@ -2,7 +2,7 @@
 
 from typing import assert_never
 
-from questd.actors.quest import attempts, items, planning, rounds
+from questd.actors.quest import attempts, items, planning, rounds, waiting
 from questd.actors.quest.commands import (
     AbandonAttempts,
     CancelQuest,
@@ -12,6 +12,7 @@ from questd.actors.quest.commands import (
     DecideTask,
     EndAttempt,
     EndRound,
+    EndWait,
     ExpandTask,
     ExpireQuest,
     ExpireTask,
@@ -22,6 +23,7 @@ from questd.actors.quest.commands import (
     LogAttempt,
     LoseAttempt,
     PlanTask,
+    ReceiveSignal,
     Rejected,
     ResolveTask,
     StartAttempt,
@@ -74,6 +76,10 @@ def decide(state: QuestState, command: Command, now_us: int) -> Events | Rejecte
             return _cancel(state, reason, actor)
         case ResolveTask():
             return _resolve(state, command)
+        case ReceiveSignal():
+            return waiting.receive(state, command)
+        case EndWait(key):
+            return waiting.end_wait(state, key)
         case ExpireTask(key):
             return attempts.expire_task(state, key)
         case ExpireQuest():
@@ -202,12 +208,14 @@ def _abandon(state: QuestState) -> Events | Rejected:
 
 
 def conclude(state: QuestState) -> Events:
-    """What must follow, until nothing does: tasks are skipped because of skipped ones; a stopping quest ends when nothing runs.
+    """What must follow, until nothing does: tasks are skipped because of skipped ones, or take their signals; a stopping quest ends.
 
-    An active quest ends by ``RenderOutput``.
+    It ends when nothing runs. An active quest ends by ``RenderOutput``.
     """
     if state.doomed and state.phase == "active":
         return [_skip_after(state.tasks[index]) for index in state.doomed]
+    if state.signals is not None and state.signals.handed and state.phase == "active":
+        return waiting.answers(state)
     if state.phase != "stopping" or state.running:
         return []
     assert state.failure is not None

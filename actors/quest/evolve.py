@@ -2,7 +2,16 @@
 
 from typing import Final, assert_never
 
-from questd.actors.quest import fallback, items, moving, planning, rounds, timing
+from questd.actors.quest import (
+    fallback,
+    items,
+    moving,
+    planning,
+    rounds,
+    standing,
+    timing,
+    waiting,
+)
 from questd.actors.quest.admission import admit, drop_want, enqueue
 from questd.actors.quest.attempts import UNTRIED
 from questd.actors.quest.outstanding import recalls
@@ -33,7 +42,7 @@ from questd.actors.quest.task import (
 from questd.messages import events as ev
 from questd.messages.failure import CANCELLED, TIMEOUT, Failure
 from questd.messages.heads import parent_of
-from questd.messages.payload import Payload
+from questd.messages.payload import NULL, Payload
 
 CANCEL_GRACE_US: Final = 10_000_000
 
@@ -68,13 +77,23 @@ def evolve(state: QuestState, event: ev.Event, now_us: int) -> None:
         case ev.TaskAllowed(key):
             moving.allow(state, state.at(key), now_us)
         case ev.TaskSkipped(key, reason):
-            moving.move(state, state.at(key), "task.skipped", Skipped(reason, now_us))
+            task = state.at(key)
+            standing.leave(state, task)
+            moving.move(state, task, "task.skipped", Skipped(reason, now_us))
         case ev.TaskExpanded():
             items.on_expanded(state, event, now_us)
         case ev.TaskGathered():
             items.on_gathered(state, event, now_us)
         case ev.TaskPlanned():
             planning.on_planned(state, event, now_us)
+        case ev.SignalReceived():
+            waiting.on_received(state, event)
+        case ev.TaskSignalled(key, _, result):
+            waiting.on_over(state, state.at(key), "task.signalled", result, now_us)
+        case ev.TaskDefaulted(key, result):
+            waiting.on_over(state, state.at(key), "task.defaulted", result, now_us)
+        case ev.TaskWoke(key):
+            waiting.on_over(state, state.at(key), "task.woke", NULL, now_us)
         case ev.TaskCompleted(key, result):
             _on_task_completed(state, state.at(key), result, now_us)
         case ev.BreakpointOpened():
@@ -216,6 +235,7 @@ def _on_attempt_cancelled(state: QuestState, task: Task, epoch: int, now_us: int
 
 def _on_task_failed(state: QuestState, event: ev.TaskFailed, now_us: int) -> None:
     task = state.at(event.task)
+    standing.leave(state, task)
     to: TaskState
     if task.items is not None:
         items.drop_rest(state, task.items, event.failure.message, now_us)

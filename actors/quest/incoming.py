@@ -8,6 +8,7 @@ from questd.actors.quest.commands import (
     CompleteAttempt,
     EndAttempt,
     FailAttempt,
+    ReceiveSignal,
     Rejected,
     ResolveTask,
     StartAttempt,
@@ -68,16 +69,21 @@ def start_command(state: QuestState, key: str, place: Place) -> StartAttempt:
 
 
 def held_command(command: Command) -> tuple[Command, tuple[Blob, ...]]:
-    """A client's command, with a result that it brings kept as payloads are."""
-    if isinstance(command, ResolveTask) and isinstance(command.result, bytes):
-        result, blobs = hold(command.result)
-        return ResolveTask(command.task, command.choice, command.actor, result), blobs
-    return command, ()
+    """A client's command, with what it brings kept as payloads are."""
+    match command:
+        case ResolveTask(task, choice, actor, bytes() as text):
+            result, blobs = hold(text)
+            return ResolveTask(task, choice, actor, result), blobs
+        case ReceiveSignal(name, bytes() as text, actor, key):
+            payload, blobs = hold(text)
+            return ReceiveSignal(name, payload, actor, key), blobs
+        case _:
+            return command, ()
 
 
-def answer_to(rejected: Rejected | None, *, changed: bool) -> Done | Error:
+def answer_to(rejected: Rejected | None, *, changed: bool, said: str) -> Done | Error:
     """What the client hears of its command."""
     if rejected is None:
-        return Done(changed=changed)
+        return Done(changed=changed, message=said)
     kind = "invalid" if rejected.kind == "invalid" else "refused"
     return Error(kind, rejected.message)

@@ -14,6 +14,7 @@ from questd.actors.quest.owed import (
     RenderInput,
     RenderOutput,
 )
+from questd.actors.quest.standing import stand
 from questd.actors.quest.state import IllegalMove, QuestState
 from questd.actors.quest.task import (
     TASK_MOVES,
@@ -81,6 +82,8 @@ def come_up(state: QuestState, task: Task, now_us: int) -> None:
     elif task.step.for_each is not None:
         set_state(state, task, Listing(now_us))
         state.due.append(ListItems(task.key))
+    elif task.step.wait_for is not None or task.step.sleep_ms is not None:
+        set_state(state, task, stand(state, task, now_us))
     else:
         set_state(state, task, Ready(now_us))
         enqueue(state, task, now_us)
@@ -108,6 +111,8 @@ def allow(state: QuestState, task: Task, now_us: int) -> None:
     if task.step.for_each is not None:
         move(state, task, "task.allowed", Listing(now_us))
         state.due.append(ListItems(task.key))
+    elif task.step.only_waits:
+        move(state, task, "task.allowed", stand(state, task, now_us))
     else:
         move(state, task, "task.allowed", Ready(now_us))
         enqueue(state, task, now_us)

@@ -47,6 +47,18 @@ class Resting:
         if at_us is not None:
             self._wake_timer = self._house.timers.at(at_us, self._owner, Wake())
 
+    def at_once(self, state: QuestState) -> bool:
+        """Does it wait for absent agents only, or for signals and times that are further away than the while that one looks on?"""
+        if state.phase != "active" or len(state.admitted) != state.in_vain:
+            return False
+        if state.in_vain:
+            return True
+        if not state.standing:
+            return False
+        at_us = core.next_wake_us(state)
+        soon_us = self._house.clock.now_us() + int(self._house.limits.rest_after_s * 1e6)
+        return at_us is None or at_us > soon_us
+
     def arm_rest(self, *, queued: bool) -> None:
         """Look again in a while whether there is still nothing to do: later when it stands in a queue, where its turn may come soon."""
         if self._rest_timer is None:

@@ -10,6 +10,7 @@ This file must not know of actors, time, or the disk.
 from typing import Final, Literal
 
 from questd.actors.quest.owed import Due
+from questd.actors.quest.signals import Signals, signals_of
 from questd.actors.quest.task import Ended, Task
 from questd.messages.definition import QuestDefinition, StepDefinition
 from questd.messages.failure import Failure
@@ -51,13 +52,14 @@ class Plan:
     """The immutable shape of a definition, shared by all its quests.
 
     ``waits``: for each step those whose end it waits for, its dependencies but for loops (messages/loops.py); ``dependents`` the other way.
-    ``sinks``: the steps on which none depends.
+    ``sinks``: the steps on which none depends. ``hears``: whether one waits for a signal.
     """
 
     __slots__ = (
         "definition",
         "dependents",
         "digest",
+        "hears",
         "index",
         "loops",
         "sinks",
@@ -73,6 +75,7 @@ class Plan:
         self.index = {step.key: n for n, step in enumerate(self.steps)}
         made = wired(self.steps)
         self.waits, self.loops = made.waits, made.loops
+        self.hears = any(step.wait_for is not None for step in self.steps)
         dependents: list[list[int]] = [[] for _ in self.steps]
         for n, waits in enumerate(self.waits):
             for other in waits:
@@ -89,6 +92,7 @@ class QuestState:
     ``tasks`` begins with the document's steps. ``grown``: the places of those that came while it ran. ``planned``: the steps that joined
     it; ``edges``: which of them wait for a step (by its number). ``turned``: for a step (by its place in the document) that runs again, the
     place of its latest round's task. ``sent_back``: how often it was, by all its loops.
+    ``standing``: how many wait for a signal or a time. ``signals`` is None where no step waits for one.
     """
 
     __slots__ = (
@@ -125,6 +129,8 @@ class QuestState:
         "secrets",
         "sent_back",
         "settling",
+        "signals",
+        "standing",
         "started_us",
         "stopping_us",
         "tasks",
@@ -167,6 +173,8 @@ class QuestState:
         self.ended = 0
         self.running = 0
         self.settling = 0
+        self.standing = 0
+        self.signals = signals_of(self.tasks) if plan.hears else None
         self.epochs: dict[int, int] = {}
         self.refused: dict[int, None] = {}
         self.ready: list[tuple[int, int, int]] = []
@@ -211,6 +219,9 @@ class QuestState:
             self.grown = {}
         self.grown[task.key] = task.index
         self.tasks.append(task)
+        if task.step.wait_for is not None:
+            self.signals = self.signals or Signals({})
+            self.signals.open.setdefault(task.step.wait_for.signal, {})[task.index] = None
 
     def dependents(self, task: Task) -> tuple[int, ...]:
         """The places of the tasks that wait for this one's end."""

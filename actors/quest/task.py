@@ -1,7 +1,7 @@
 """What a task is at a moment, and the table of its legal moves.
 
 A task is *pending* until its dependencies have ended, *deciding* while its ``when`` is looked at, *ready* when it could run, *running* through one attempt,
-*retrying* between attempts, *waiting* for a decision, *settling* when it has failed and the input that stands in for
+*retrying* between attempts, *waiting* for a decision, *awaiting* a signal, *sleeping* for a time, *settling* when it has failed and the input that stands in for
 its result is still to be rendered, and then completed, failed, skipped or cancelled. A task whose attempt was lost is ready again and
 remembers the lost attempt: its result still counts until another attempt has started. A task whose step has a ``repeat`` is *judging* when
 it has a result, until it is known whether that stands or the quest goes back for another round.
@@ -23,27 +23,14 @@ from questd.messages.heads import TaskStatus
 from questd.messages.payload import NULL, Payload
 
 Ended = Literal["completed", "failed", "cancelled"]
-TaskPhase = Literal[
-    "pending",
-    "deciding",
-    "listing",
-    "spread",
-    "gathering",
-    "planning",
-    "ready",
-    "running",
-    "retrying",
-    "waiting",
-    "settling",
-    "judging",
-    "skipped",
-    Ended,
-]
+Rendered = Literal["deciding", "listing", "gathering", "planning", "settling", "judging"]
+Standing = Literal["retrying", "waiting", "awaiting", "sleeping"]
+TaskPhase = Literal["pending", "ready", "running", "spread", "skipped", Rendered, Standing, Ended]
 
 TASK_MOVES: Final[dict[tuple[TaskPhase, str], tuple[TaskPhase, ...]]] = {
     ("pending", "task.skipped"): ("skipped",),
     ("deciding", "task.skipped"): ("skipped",),
-    ("deciding", "task.allowed"): ("ready", "listing"),
+    ("deciding", "task.allowed"): ("ready", "listing", "awaiting", "sleeping"),
     ("deciding", "task.failed"): ("settling", "failed"),
     ("ready", "attempt.started"): ("running",),
     ("ready", "attempt.completed"): ("completed", "planning", "judging"),
@@ -73,6 +60,11 @@ TASK_MOVES: Final[dict[tuple[TaskPhase, str], tuple[TaskPhase, ...]]] = {
     ("planning", "task.planned"): ("completed",),
     ("planning", "task.failed"): ("settling", "failed"),
     ("planning", "task.fell_back"): ("ready",),
+    ("awaiting", "task.signalled"): ("completed",),
+    ("awaiting", "task.defaulted"): ("completed",),
+    ("awaiting", "task.failed"): ("settling", "failed"),
+    ("sleeping", "task.woke"): ("completed",),
+    ("sleeping", "task.failed"): ("settling", "failed"),
     ("settling", "task.failed"): ("failed",),
     ("failed", "task.failed"): ("failed",),
     ("ready", "task.fell_back"): ("ready",),
@@ -179,6 +171,22 @@ class Waiting(Struct, frozen=True):
     phase: ClassVar[TaskPhase] = "waiting"
 
 
+class Awaiting(Struct, frozen=True):
+    """A signal must come, until then (wall clock; None: whenever)."""
+
+    since_us: int
+    until_us: int | None
+    phase: ClassVar[TaskPhase] = "awaiting"
+
+
+class Sleeping(Struct, frozen=True):
+    """Nothing to do until then (wall clock)."""
+
+    since_us: int
+    until_us: int
+    phase: ClassVar[TaskPhase] = "sleeping"
+
+
 class Settling(Struct, frozen=True):
     """Failed with on_error: continue_with_input; what it was given is still to be rendered."""
 
@@ -188,7 +196,7 @@ class Settling(Struct, frozen=True):
 
 
 class Completed(Struct, frozen=True):
-    """Has a result. ``attempt`` is None when a person gave it."""
+    """Has a result. ``attempt`` is None when no agent gave it."""
 
     result: Payload
     finished_us: int
@@ -243,6 +251,8 @@ TaskState = (
     | Running
     | Retrying
     | Waiting
+    | Awaiting
+    | Sleeping
     | Settling
     | Judging
     | Completed
@@ -378,5 +388,7 @@ def task_status(task: Task) -> TaskStatus:
             return "pending"
         case "settling" | "judging" | "spread" | "gathering" | "planning":
             return "running"
+        case "awaiting" | "sleeping":
+            return "waiting"
         case phase:
             return phase

@@ -3,9 +3,10 @@
 import heapq
 
 from questd.actors.quest.admission import admit, enqueue
-from questd.actors.quest.commands import AbandonAttempts, Command, ExpireQuest, ExpireTask
+from questd.actors.quest.commands import AbandonAttempts, Command, EndWait, ExpireQuest, ExpireTask
 from questd.actors.quest.state import QuestState
 from questd.actors.quest.task import (
+    Awaiting,
     Cancelled,
     Completed,
     Failed,
@@ -13,6 +14,7 @@ from questd.actors.quest.task import (
     Retrying,
     Settling,
     Skipped,
+    Sleeping,
     TaskState,
     Waiting,
 )
@@ -30,6 +32,10 @@ def _timer_counts(state: QuestState, timer: tuple[int, str, int]) -> bool:
             task_state = state.tasks[index].state
             counts = isinstance(task_state, Retrying) and task_state.until_us == at_us
             return counts and state.phase == "active"
+        case "end_wait":
+            task_state = state.tasks[index].state
+            waits = isinstance(task_state, Awaiting | Sleeping) and task_state.until_us == at_us
+            return waits and state.phase == "active"
         case "expire_task":
             return state.phase == "active" and not _has_ended(state.tasks[index].state)
         case "expire_quest":
@@ -62,6 +68,8 @@ def elapse(state: QuestState, now_us: int) -> list[Command]:
         match kind:
             case "retry":
                 enqueue(state, state.tasks[index], at_us)
+            case "end_wait":
+                commands.append(EndWait(state.tasks[index].key))
             case "expire_task":
                 commands.append(ExpireTask(state.tasks[index].key))
             case "expire_quest":

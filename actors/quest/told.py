@@ -2,7 +2,7 @@
 
 from questd.actors.quest.admission import asked_since, queue_reason, queued
 from questd.actors.quest.state import QuestState
-from questd.actors.quest.task import Ready, Retrying, Task, Waiting
+from questd.actors.quest.task import Awaiting, Ready, Retrying, Sleeping, Task, Waiting
 from questd.actors.quest.timing import next_wake_us
 from questd.messages.heads import Head, Wait, Want
 
@@ -38,8 +38,16 @@ def _wait_of(state: QuestState, task: Task) -> Wait | None:
             return Wait(task.key, "agent", wanted_name(task), until)
         case Waiting(since_us=since, question=question):
             return Wait(task.key, "breakpoint", question, since)
+        case Awaiting(since, until):
+            return Wait(task.key, "signal", _signal_of(task), since, until)
+        case Sleeping(since, until):
+            return Wait(task.key, "timer", "sleep", since, until)
         case _:
             return None
+
+
+def _signal_of(task: Task) -> str:
+    return "" if task.step.wait_for is None else task.step.wait_for.signal
 
 
 def wanted_name(task: Task) -> str:

@@ -9,6 +9,7 @@ from benchmarks.measures.parked import parked
 from benchmarks.measures.shapes import items, long_chain, parallel
 from benchmarks.measures.startup import startup
 from benchmarks.measures.throughput import capacity, throughput
+from benchmarks.measures.timers import timers
 from benchmarks.report import Figure
 
 MEASURES: dict[str, Callable[[Bench], Iterator[Figure]]] = {
@@ -19,6 +20,7 @@ MEASURES: dict[str, Callable[[Bench], Iterator[Figure]]] = {
     "items": items,
     "chain": long_chain,
     "parked": parked,
+    "timers": timers,
     "history": history,
     "startup": startup,
 }

@@ -183,6 +183,21 @@ def resolve(parser: ArgumentParser) -> None:
     )
 
 
+def signal_list(parser: ArgumentParser) -> None:
+    """``quest signal list``."""
+    parser.add_argument("quest", metavar="ID", nargs="?", help="of one quest, running or not")
+
+
+def signal_send(parser: ArgumentParser) -> None:
+    """``quest signal send``."""
+    quest(parser)
+    parser.add_argument("name", metavar="NAME", help="the signal, as wait_for names it")
+    parser.add_argument(
+        "payload", metavar="VALUE", nargs="?", help="what it brings, JSON or text, or @FILE"
+    )
+    parser.add_argument("--key", help="idempotency key: the same key, the same signal")
+
+
 def validate(parser: ArgumentParser) -> None:
     """``quest validate``."""
     parser.add_argument("documents", metavar="FILE", nargs="*", help="a document; - reads stdin")

@@ -67,7 +67,9 @@ def _needs(definition: QuestDefinition) -> list[str]:
     agents = dict.fromkeys(each.agent for each in asked if each.agent)
     tags = dict.fromkeys(tag for each in asked for tag in each.capabilities)
     used = used_by(definition)
-    told = {"inputs": names, "agents": agents, "capabilities": tags, "templates": used}
+    signals = dict.fromkeys(step.wait_for.signal for step in definition.steps if step.wait_for)
+    told = {"inputs": names, "agents": agents, "capabilities": tags}
+    told |= {"templates": used, "signals": signals}
     return [f"{what}: {', '.join(found)}" for what, found in told.items() if found]
 
 
@@ -97,6 +99,8 @@ def _data(definition: QuestDefinition) -> dict[str, Any]:
             "use": step.use,
             "dependencies": step.dependencies,
             "parallel": step.parallel,
+            "wait_for": None if step.wait_for is None else step.wait_for.signal,
+            "sleep_ms": step.sleep_ms,
         }
         for number, step in enumerate(definition.steps)
     ]

@@ -132,3 +132,12 @@ class FileReader:
 
 def _named(name: str) -> str:
     return "standard input" if name == "-" else name
+
+
+def given_value(given: str | None) -> Any:
+    """The value of an argument: JSON, else text; ``@FILE`` and ``@-`` take a file's, ``@@`` is a plain @; None of none."""
+    if given is None:
+        return None
+    if given.startswith("@") and not given.startswith("@@"):
+        return json_or_text(FileReader()(given[1:]))
+    return json_or_text(given.removeprefix("@") if given.startswith("@@") else given)

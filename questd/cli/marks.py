@@ -81,6 +81,8 @@ def waiting_text(what: str, name: str) -> str:
             return "waits until it can run alone"
         case "limit":
             return f"waits for a place ({name})"
+        case "timer":
+            return "sleeps"
         case "breakpoint":
             return f"asks: {name}"
         case _:

@@ -44,6 +44,14 @@ GROUPS: Final[dict[str, tuple[Verb | Noun, ...]]] = {
         Verb("cancel", "end quests", "questd.cli.quests:cancel", add.cancel),
         Verb("call", "call one tool, without a document", "questd.cli.running:call", add.call),
         Verb("resolve", "answer what a quest asks", "questd.cli.quests:resolve", add.resolve),
+        Noun(
+            "signal",
+            "signals that steps wait for: list, send",
+            (
+                Verb("list", "who waits for which", "questd.cli.signals:list_signals", add.signal_list),
+                Verb("send", "send a quest a signal", "questd.cli.signals:send", add.signal_send),
+            ),
+        ),
     ),
     "Documents": (
         Verb("validate", "check a document", "questd.cli.documents:validate", add.validate),
@@ -113,7 +121,6 @@ LATER: Final = (
     "checkpoint",
     "breakpoint",
     "dead-letter",
-    "signal",
     "queue",
     "quality",
     "report",

@@ -87,6 +87,14 @@ class _Lines:
                 return f"{task}: goes back to {to}"
             case ev.TaskAccepted(task, exhausted) if exhausted:
                 return f"{task}: goes on as it is, without another round"
+            case ev.SignalReceived(name, _, actor):
+                return f"signal {name} from {actor}"
+            case ev.TaskSignalled(task):
+                return f"{task}: has its signal"
+            case ev.TaskDefaulted(task):
+                return f"{task}: no signal came in time; its default counts"
+            case ev.TaskWoke(task):
+                return f"{task}: slept long enough"
             case ev.BreakpointOpened(task, question=question):
                 return f"{task}: {question}"
             case ev.BreakpointResolved(task=task, choice=choice):

@@ -7,7 +7,7 @@ from typing import Any
 
 from questd.cli.asking import ask_choice
 from questd.cli.codes import DONE
-from questd.cli.inputs import FileReader, input_values, json_or_text, pairs
+from questd.cli.inputs import given_value, input_values, pairs
 from questd.cli.opening import client_of, definition_at
 from questd.cli.output import Out
 from questd.client.client import Client
@@ -99,7 +99,7 @@ def _filtered(options: argparse.Namespace, client: Client) -> list[str]:
 def resolve(options: argparse.Namespace, out: Out) -> int:
     """Answers with CHOICE, or asks for it on a terminal."""
     with client_of(options) as client:
-        choice, task, result = options.choice, options.task, _result(options.result)
+        choice, task, result = options.choice, options.task, given_value(options.result)
         if choice is None:
             waiting = open_questions(client, options.quest, task)
             asked = ask_choice(waiting[0], out)
@@ -112,14 +112,6 @@ def resolve(options: argparse.Namespace, out: Out) -> int:
     else:
         out.say(f"answered: {choice}")
     return DONE
-
-
-def _result(given: str | None) -> Any:
-    if given is None:
-        return None
-    if given.startswith("@") and not given.startswith("@@"):
-        return json_or_text(FileReader()(given[1:]))
-    return json_or_text(given.removeprefix("@") if given.startswith("@@") else given)
 
 
 def open_questions(client: Client, quest: str, task: str | None) -> "list[Any]":

@@ -10,23 +10,31 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from questd.client.errors import InvalidInput, NotFound, QuestFailed, Refused
+from questd.client.errors import InvalidInput, NotFound, QuestFailed
 from questd.client.following import Following, Texts
 from questd.client.history import Table
 from questd.client.home import Home
 from questd.client.questions import DEFAULT_STATISTICS, ROWS, TIMEOUT_MS, History
+from questd.client.results import output_of
 from questd.client.schedules import SchedulesOfClient
 from questd.client.session import Session
+from questd.client.templates import TemplatesOfClient
 from questd.messages import control as ctl
-from questd.messages import templates as tp
 from questd.messages.address import step_of
 from questd.messages.control import InstanceView
-from questd.messages.definition import QuestDefinition, decode_definition, encode_definition
+from questd.messages.definition import QuestDefinition
 from questd.messages.heads import ListFilter
 from questd.messages.payload import encode_json
 from questd.views.events import EventView, LogView, event_view, log_views
 from questd.views.quests import list_row
-from questd.views.shapes import QuestList, QuestView, StepView, SubmittedView, TaskView
+from questd.views.shapes import (
+    AwaitedView,
+    QuestList,
+    QuestView,
+    SentView,
+    SubmittedView,
+    awaited_of,
+)
 
 if TYPE_CHECKING:
     from questd.builder import Quest
@@ -34,9 +42,11 @@ if TYPE_CHECKING:
 
 WAIT_MS: Final = 20_000
 """How long one question for news is held open."""
+LIST_PAGE: Final = 1_000
+"""Quests that one question of ``signal_list`` asks for."""
 
 
-class Client(SchedulesOfClient):
+class Client(SchedulesOfClient, TemplatesOfClient):
     """Finds the daemon by its data directory, as the command line does: ``data``, ``config`` and ``connect`` are its options.
 
     Methods that only read work without a daemon too; ``run`` starts one for as long as it takes.
@@ -230,17 +240,7 @@ class Client(SchedulesOfClient):
 
     def output(self, quest: str, *, step: str | None = None) -> Any:
         """What the quest gave, or one of its steps or items. QuestFailed when it failed, Refused while it runs."""
-        view = self.show(quest)
-        if step is not None:
-            return step_result(view, step)
-        if view.status in ("failed", "cancelled"):
-            raise QuestFailed(view)
-        if view.status != "completed":
-            raise Refused(
-                f"{view.id} is {view.status} and has no output yet: `quest watch {view.id}` waits for it",
-                kind="not_yet",
-            )
-        return view.output
+        return output_of(self.show(quest), step)
 
     # -- steering ------------------------------------------------------------------------------------
 
@@ -259,6 +259,33 @@ class Client(SchedulesOfClient):
         text = encode_json(result) if choice == "complete" else None
         request = ctl.ResolveTask(quest, choice, self._actor, task or "", text)
         return self._home.daemon().ask(request, ctl.Done).changed
+
+    def signal_send(
+        self, quest: str, name: str, payload: Any = None, *, key: str | None = None
+    ) -> SentView:
+        """Send a quest a signal. The step that has waited longest for its name takes it; before any does, it is kept.
+
+        ``key``: sent again with the same key it is the same signal. Refused when no step is left that could take it; InvalidInput
+        when none ever waits for that name.
+        """
+        request = ctl.SendSignal(quest, name, encode_json(payload), self._actor, key)
+        done = self._home.daemon().ask(request, ctl.Done)
+        return SentView(quest, name, done.changed, done.message)
+
+    def signal_list(self, quest: str | None = None) -> tuple[AwaitedView, ...]:
+        """The signals that a quest waits for, or all resting quests do."""
+        if quest is not None:
+            view = self.show(quest)
+            return awaited_of(view.id, view.waiting_for)
+        found: list[AwaitedView] = []
+        after: str | None = None
+        while True:
+            page = self.list(status=("waiting",), payloads=False, limit=LIST_PAGE, after=after)
+            for row in page.quests:
+                found += awaited_of(row.id, row.waiting_for)
+            after = page.next
+            if after is None:
+                return tuple(found)
 
     # -- agents --------------------------------------------------------------------------------------
 
@@ -286,32 +313,6 @@ class Client(SchedulesOfClient):
     def ping(self) -> ctl.DaemonInfo:
         """Who is there?"""
         return self._home.daemon().ask(ctl.Ping(), ctl.DaemonInfo)
-
-    # -- templates -----------------------------------------------------------------------------------
-
-    def template_add(self, quest: "str | Path | QuestDefinition | Quest") -> tp.TemplateAdded:
-        """Keep a document under its name and version. Refused when that version is there and says something else."""
-        from questd.client.submitting import definition_of  # noqa: PLC0415 - 80 ms
-
-        data = encode_definition(definition_of(quest))
-        return self._home.daemon().ask(tp.AddTemplate(data), tp.TemplateAdded)
-
-    def template_list(self, *, archived: bool = False) -> tuple[tp.TemplateRow, ...]:
-        """Stored documents by name and version; with the ``archived`` ones."""
-        return self._home.reader().ask(tp.ListTemplates(archived), tp.Templates).templates
-
-    def template_show(self, name: str) -> QuestDefinition:
-        """The document of ``name@version``, or of ``name`` the newest that is not archived. NotFound."""
-        found = self._home.reader().ask(tp.ReadTemplate(name), tp.TemplateText)
-        return decode_definition(found.definition)
-
-    def template_archive(self, name: str, *, archived: bool = True) -> bool:
-        """Hide ``name@version``, or show it again: who names the version still finds it. Whether that changed anything."""
-        return self._home.daemon().ask(tp.ArchiveTemplate(name, archived), ctl.Done).changed
-
-    def template_remove(self, name: str) -> bool:
-        """Forget ``name@version``. Quests that were submitted before go on as they are."""
-        return self._home.daemon().ask(tp.RemoveTemplate(name), ctl.Done).changed
 
     # -- history -------------------------------------------------------------------------------------
 
@@ -373,17 +374,3 @@ class Client(SchedulesOfClient):
         if fmt not in drawings:
             raise InvalidInput(f"there is no format {fmt!r}: choose text, mermaid or svg")
         return drawings[fmt](self.validate(quest))
-
-
-def step_result(view: QuestView, key: str) -> Any:
-    """The result of one step, or of an item by its id. NotFound names the steps that there are."""
-    step: StepView | TaskView | None = view.steps.get(key)
-    if step is None and (whole := view.steps.get(step_of(key))) is not None:
-        step = whole.tasks.get(key) if isinstance(whole.tasks, dict) else None
-    if step is None:
-        raise NotFound(f"{view.id} has no step {key!r}; it has {', '.join(view.steps)}")
-    if step.status != "completed" and step.result is None:
-        error = step.error
-        reason = f": {error.message}" if error else ""
-        raise Refused(f"{key} is {step.status} and has no result{reason}", kind="not_yet")
-    return step.result

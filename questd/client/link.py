@@ -139,7 +139,7 @@ def misunderstood(error: Exception, version: str | None) -> str:
 
 def may_ask_again(request: Request) -> bool:
     """Whether asking a second time is the same as once."""
-    if isinstance(request, ctl.Submit):
+    if isinstance(request, ctl.Submit | ctl.SendSignal):
         return request.key is not None
     return isinstance(request, _READING + _SAME_TWICE)
 
@@ -150,6 +150,11 @@ def explained(error: Unreachable, request: Request) -> Unreachable:
         return Unreachable(
             f"{error}. The quest may or may not have started: look with `quest list`. "
             "With --key it could be asked again without starting twice"
+        )
+    if isinstance(request, ctl.SendSignal) and not may_ask_again(request):
+        return Unreachable(
+            f"{error}. The signal may or may not have come: look with `quest show`. "
+            "With --key it could be sent again without coming twice"
         )
     return error
 

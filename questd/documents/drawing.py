@@ -10,6 +10,7 @@ from itertools import pairwise
 
 from msgspec import Struct
 
+from questd.actors.graph.durations import format_duration
 from questd.actors.graph.graph import Graph, graph_of
 from questd.messages.definition import Fallback, QuestDefinition, StepDefinition
 
@@ -120,10 +121,19 @@ def draw_svg(definition: QuestDefinition) -> str:
 
 
 def who_does(step: StepDefinition) -> str:
-    """The template, or the agent, the capabilities with +, and the tool behind a dot; then who else, in order."""
+    """The template, or the agent, the capabilities with +, and the tool behind a dot; then who else, in order. Of a step that waits: what for."""
     if step.use is not None:
         return f"quest {step.use}"
+    if step.only_waits:
+        return _waits_for(step)
     return ", else ".join(_asked(each) for each in step.choices)
+
+
+def _waits_for(step: StepDefinition) -> str:
+    if step.wait_for is None:
+        return f"sleep {format_duration(step.sleep_ms or 0)}"
+    longest = "" if step.timeout_ms is None else f", at most {format_duration(step.timeout_ms)}"
+    return f"signal {step.wait_for.signal}{longest}"
 
 
 def _asked(each: StepDefinition | Fallback) -> str:

@@ -133,6 +133,7 @@ def _step(step: StepDefinition, base: RetryPolicy) -> dict[str, Any]:
         written["dependencies"] = _Inline(step.dependencies)
     if not step.parallel:
         written["parallel"] = False
+    _put_wait(written, step)
     for field in ("timeout", "heartbeat_timeout", "total_timeout"):
         _put_length(written, field, getattr(step, f"{field}_ms"))
     if step.retry is not None:
@@ -155,6 +156,15 @@ def _put_who(written: dict[str, Any], asked: StepDefinition | Fallback) -> None:
     if asked.capabilities:
         one = len(asked.capabilities) == 1
         written["capability"] = asked.capabilities[0] if one else _Inline(asked.capabilities)
+
+
+def _put_wait(written: dict[str, Any], step: StepDefinition) -> None:
+    awaited = step.wait_for
+    if awaited is not None:
+        written["wait_for"] = awaited.signal
+        if not awaited.required:
+            written["default"] = awaited.default
+    _put_length(written, "sleep", step.sleep_ms)
 
 
 def _fallback(other: Fallback) -> dict[str, Any]:

@@ -337,7 +337,9 @@ STEP_FIELDS: Fields = {
     "dependencies": Field("dependencies", KEYS, "Keys of steps that must be done before."),
     "needs": Field("dependencies", KEYS, "The same as dependencies."),
     "parallel": Field("parallel", BOOLEAN, "false: nothing else of this quest runs meanwhile."),
-    "timeout": Field("timeout_ms", DURATION, "The longest that one attempt may take."),
+    "timeout": Field(
+        "timeout_ms", DURATION, "The longest that one attempt may take, or a wait_for may wait."
+    ),
     "heartbeat_timeout": Field(
         "heartbeat_timeout_ms", DURATION, "The longest silence of the tool."
     ),
@@ -358,8 +360,13 @@ STEP_FIELDS: Fields = {
     "partial": Field("partial", PARTIAL, "continue: goes on without the items that fail."),
     "plan": Field("plan_steps", PLAN, "Its result is a plan: {steps: […]}, which join the quest."),
     "repeat": Field("repeat", REPEAT, "Sends the quest back unless its result stands."),
+    "wait_for": Field("signal", NAME, "Instead of an agent: the signal that the step waits for."),
+    "default": Field(
+        "default", ANYTHING, "With wait_for: the result when no signal has come within timeout."
+    ),
+    "sleep": Field("sleep_ms", DURATION, "Instead of an agent: how long the step does nothing."),
 }
-STEP_LATER = "compensate breakpoint gate wait_for sleep ask route labels affinity default"
+STEP_LATER = "compensate breakpoint gate ask route labels affinity"
 QUEST_FIELDS: Fields = {
     "name": Field("name", NAME, "What the quest is called."),
     "description": Field("description", TEXT, "What it is for."),

@@ -29,6 +29,7 @@ from questd.documents.sheet import Sheet, say
 from questd.documents.tree import Node, TreeBuilder, Unreadable, keys_at, place_of, plain
 from questd.documents.yaml_text import read_yaml
 from questd.messages.definition import (
+    Awaited,
     Fallback,
     InputDefinition,
     QuestDefinition,
@@ -41,7 +42,8 @@ from questd.messages.definition import (
 DOCUMENT_MAX_BYTES = 8 * 1024 * 1024
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
 PLAN_TEXT_FIELDS = {"steps": QUEST_FIELDS["steps"]}
-_OTHER_KINDS = frozenset({"wait_for", "sleep", "ask"})
+_OTHER_KINDS = frozenset({"ask"})
+_WAITS = ("wait_for", "sleep")
 
 
 def load_file(path: str | Path) -> QuestDefinition:
@@ -226,9 +228,10 @@ def _read_step(sheet: Sheet, number: int, node: Node, base: RetryPolicy) -> Step
         message = "is the same as dependencies, which is given too"
         sheet.refuse((*at, "needs"), written["needs"].place, message, "keep one")
     _check_given(sheet, at, written)
-    unread = any((*at, field) in sheet.settled for field in ("capability", "use"))
+    unread = any((*at, kind) in sheet.settled for kind in ("capability", "use", *_WAITS))
     if unread or not _OTHER_KINDS.isdisjoint(written):
         sheet.settled.add((*at, "agent"))
+    _take_signal(sheet, at, node, found)
     if "retry" in found:
         found["retry"] = replace(base, **found["retry"])
     if "repeat" in found:
@@ -254,6 +257,16 @@ def _check_given(sheet: Sheet, at: At, written: Mapping[str, Node]) -> None:
     if "inputs" in written and "use" not in written:
         message = "is for a step that uses a template"
         sheet.refuse((*at, "inputs"), written["inputs"].place, message, "write with for a tool's")
+
+
+def _take_signal(sheet: Sheet, at: At, node: Node, found: dict[str, Any]) -> None:
+    """The signal with its default; a default alone is of no use."""
+    given = "default" in found
+    default, signal = found.pop("default", None), found.pop("signal", None)
+    if signal is not None:
+        found["wait_for"] = Awaited(signal, required=not given, default=default)
+    elif given and "wait_for" not in node.keys:
+        sheet.refuse((*at, "default"), node.keys["default"], "goes with wait_for only", "remove it")
 
 
 def _read_inputs(sheet: Sheet, node: Node) -> dict[str, InputDefinition] | None:

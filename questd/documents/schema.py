@@ -18,7 +18,11 @@ from questd.messages.definition import STEP_KEY_PATTERN
 _SOMEBODY = [{"required": ["agent"]}, {"required": ["capability"]}]
 SAID_OF_SECRETS = "true: what is given is a reference (env:NAME, file:/PATH, secret:NAME)."
 SAID_OF_DEFAULTS = "What it is when it is not given; without a default it must be given."
-_OF_AGENTS = [{"required": [field]} for field in (*OF_ATTEMPTS_ON_AGENTS, "with")]
+_OF_WAITS = ("wait_for", "sleep", "default")
+_NOT_WITH_WAITS = (
+    *("agent", "capability", "tool", "prompt", "with", "use", "parallel", "heartbeat_timeout"),
+    *("retry", "idempotent", "priority", "fallback", "for_each", "plan"),
+)
 SCHEMA_PATH = Path(__file__).parent / "schema.json"
 
 
@@ -47,9 +51,13 @@ def document_schema() -> dict[str, Any]:
 
 def _step_schema() -> dict[str, Any]:
     step = object_schema(STEP_FIELDS, ("key",))
-    step["anyOf"] = [*_SOMEBODY, {"required": ["use"]}]
-    step["dependentRequired"] = {"inputs": ["use"]}
-    step["dependentSchemas"] = {"use": {"not": {"anyOf": _OF_AGENTS}}}
+    step["oneOf"] = [
+        {"anyOf": _SOMEBODY, "not": _any_of("use", *_OF_WAITS)},
+        {"required": ["use"], "not": _any_of(*OF_ATTEMPTS_ON_AGENTS, "with", *_OF_WAITS)},
+        {"required": ["wait_for"], "not": _any_of("sleep", *_NOT_WITH_WAITS)},
+        {"required": ["sleep"], "not": _any_of("wait_for", "default", "timeout", *_NOT_WITH_WAITS)},
+    ]
+    step["dependentRequired"] = {"default": ["timeout"], "inputs": ["use"]}
     step["properties"]["fallback"] |= {"maxItems": FALLBACKS_MAX}
     step["properties"]["fallback"]["items"]["anyOf"] = _SOMEBODY
     step["not"] = {"required": ["dependencies", "needs"]}
@@ -63,6 +71,10 @@ def _input_schema() -> dict[str, Any]:
         "secret": {"type": "boolean", "description": SAID_OF_SECRETS},
     }
     return {"type": "object", "allOf": [{"$ref": "#/$defs/schema"}], "properties": own}
+
+
+def _any_of(*fields: str) -> dict[str, Any]:
+    return {"anyOf": [{"required": [field]} for field in fields]}
 
 
 def write_schema(path: str | Path = SCHEMA_PATH) -> None:

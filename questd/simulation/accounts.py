@@ -62,6 +62,10 @@ class Account:
         self.sent_back = 0
         self.feedback: dict[str, Any] = {}
         self.undecided: dict[str, int] = {}
+        self.only_waits = [step for step in definition.steps if step.only_waits]
+        self.begun_us: dict[str, int] = {}
+        self.signals: dict[int, ev.SignalReceived] = {}
+        self.taken_by: dict[int, str] = {}
         self.refused: dict[int, None] = {}
         self.actors: dict[str, None] = {}
         self.started_us = 0

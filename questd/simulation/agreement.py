@@ -7,7 +7,7 @@ from questd.actors.quest import core
 from questd.actors.quest.actor import QuestSupervisor
 from questd.actors.quest.owed import WantPlace
 from questd.actors.quest.state import QuestState
-from questd.actors.quest.task import Ready, Retrying, Running
+from questd.actors.quest.task import Awaiting, Ready, Retrying, Running, Sleeping
 from questd.simulation.accounts import Account
 from questd.simulation.daemon import insides
 
@@ -43,6 +43,8 @@ def summary(state: QuestState) -> tuple[object, ...]:
         state.running,
         state.settling,
         state.exclusive_running,
+        state.standing,
+        state.signals,
         state.last_us,
         state.finished_us,
         tuple(state.failed_steps),
@@ -59,13 +61,15 @@ def forgotten(state: QuestState) -> str | None:
     if state.phase != "active":
         return None
     queued = {(-since, index) for _, since, index in state.ready}
-    timed = {(at_us, index) for at_us, kind, index in state.timers if kind == "retry"}
+    timed = {(at_us, index) for at_us, _, index in state.timers}
     for task in state.tasks:
         match task.state:
             case Ready(since):
                 known = (-since, task.index) in queued
             case Retrying(until_us=until):
                 known = (-until, task.index) in queued or (until, task.index) in timed
+            case Awaiting(until_us=int(until)) | Sleeping(until_us=until):
+                known = (until, task.index) in timed
             case _:
                 continue
         if not (known or task.index in state.admitted):

@@ -1,6 +1,6 @@
-"""Simulated clients: they submit with idempotency keys and try again, cancel, watch, and resolve breakpoints."""
+"""Simulated clients: they submit with idempotency keys and try again, send signals, cancel, watch, and resolve breakpoints."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Protocol
 
@@ -19,13 +19,16 @@ from questd.messages.control import (
     Reply,
     Request,
     ResolveTask,
+    SendSignal,
     Submit,
     Submitted,
 )
+from questd.messages.definition import QuestDefinition
 from questd.messages.heads import TERMINAL
 from questd.runtime.deterministic import Agenda
 from questd.simulation.chance import Chance
 from questd.simulation.faults import MILLISECOND, SECOND
+from questd.simulation.waits import Sending, draw_sendings, payload_of
 
 
 class Ask(Protocol):
@@ -47,19 +50,50 @@ class Errand(Struct):
     cancel_after_us: int | None = None
     watches: bool = False
     total_timeout_ms: int | None = None
+    sendings: tuple[Sending, ...] = ()
 
 
-class Client:
-    """Submits until it has heard of its quest, then does what else it wants."""
+class Sender:
+    """Somebody who sends signals, each until it is answered."""
 
-    def __init__(self, errand: Errand, ask: Ask, agenda: Agenda, chance: Chance) -> None:
-        self._errand = errand
+    def __init__(self, ask: Ask, agenda: Agenda, chance: Chance) -> None:
         self._ask = ask
         self._agenda = agenda
         self._chance = chance
+        self.open = 0
+        """Things it still waits for."""
+
+    def _again(self, what: Callable[[], None]) -> None:
+        self._agenda.after(self._chance.between(10 * MILLISECOND, 600 * MILLISECOND), what)
+
+    def send(self, quest: str, sendings: Iterable[Sending]) -> None:
+        """Send these, each at its time."""
+        for sending in sendings:
+            self.open += 1
+            signal = SendSignal(quest, sending.name, payload_of(sending.key), "client", sending.key)
+            self._agenda.after(sending.after_us, partial(self._send, signal))
+
+    def _send(self, signal: SendSignal) -> None:
+        self._ask(signal, 2 * SECOND, lambda reply: self._on_sent(signal, reply))
+
+    def _on_sent(self, signal: SendSignal, reply: Reply | None) -> None:
+        match reply:
+            case Done():
+                self.open -= 1
+            case Error(kind) if kind not in {"busy", "internal"}:
+                self.open -= 1
+            case _:
+                self._again(lambda: self._send(signal))
+
+
+class Client(Sender):
+    """Submits until it has heard of its quest, then does what else it wants."""
+
+    def __init__(self, errand: Errand, ask: Ask, agenda: Agenda, chance: Chance) -> None:
+        super().__init__(ask, agenda, chance)
+        self._errand = errand
         self.quest: str | None = None
         self.open = 1
-        """Things it still waits for."""
         self.refusal: Error | None = None
 
     def begin(self) -> None:
@@ -73,9 +107,6 @@ class Client:
             total_timeout_ms=errand.total_timeout_ms,
         )
         self._ask(submit, 2 * SECOND, self._on_submitted)
-
-    def _again(self, what: Callable[[], None]) -> None:
-        self._agenda.after(self._chance.between(10 * MILLISECOND, 600 * MILLISECOND), what)
 
     def _on_submitted(self, reply: Reply | None) -> None:
         match reply:
@@ -97,6 +128,7 @@ class Client:
         if errand.watches:
             self.open += 1
             self._watch(quest, 0)
+        self.send(quest, errand.sendings)
 
     def _cancel(self, quest: str) -> None:
         cancel = CancelQuest(quest, f"{self._errand.key} changed its mind", "client")
@@ -129,15 +161,16 @@ class Client:
                 self._again(lambda: self._watch(quest, after))
 
 
-class Operator:
-    """A person who decides what quests wait for, until each is decided."""
+class Operator(Sender):
+    """A person who decides what quests wait for, until each is decided, and sends quests that no client knows their signals."""
 
     def __init__(self, ask: Ask, agenda: Agenda, chance: Chance) -> None:
-        self._ask = ask
-        self._agenda = agenda
-        self._chance = chance
+        super().__init__(ask, agenda, chance)
         self._number = 0
-        self.open = 0
+
+    def answer(self, quest: str, definition: QuestDefinition) -> None:
+        """A quest was begun that waits for signals."""
+        self.send(quest, draw_sendings(self._chance, definition, quest))
 
     def decide(self, quest: str, task: str, options: tuple[str, ...]) -> None:
         """A breakpoint has opened; sometimes two people answer."""
@@ -160,8 +193,7 @@ class Operator:
             case Error(kind) if kind not in {"busy", "internal"}:
                 self.open -= 1
             case _:
-                delay_us = self._chance.between(10 * MILLISECOND, 600 * MILLISECOND)
-                self._agenda.after(delay_us, lambda: self._resolve(resolve))
+                self._again(lambda: self._resolve(resolve))
 
 
 def passing_question(chance: Chance) -> Request:

@@ -5,14 +5,15 @@ from typing import Any
 from questd.actors.agent.actor import Beat
 from questd.actors.agent.core import Session
 from questd.actors.directory.actor import DaemonStable
+from questd.actors.directory.waking import Alarm
 from questd.actors.exchange.actor import GraceOver
 from questd.actors.quest.actor import QuestSupervisor
 from questd.actors.quest.told import waits_of
 from questd.simulation.daemon import insides
 from questd.simulation.families import is_root
 from questd.simulation.historian import whole
-from questd.simulation.ledger import Violation
 from questd.simulation.schedules import KEY
+from questd.simulation.spoken import Violation
 from questd.simulation.world import World
 
 FINISHED_LEAST = 0.9
@@ -59,7 +60,6 @@ def _schedules(world: World) -> None:
     faults = book.faults()
     _demand(not faults, f"schedules: {faults}")
     for keeper in world.keepers:
-        _demand(keeper.refusal is None, f"a good request was refused: {keeper.refusal}")
         _demand(book.page_of(keeper.name), f"{keeper.name} is not in the journal")
     left = {**world.life.house.heeded, **world.life.house.watching}
     _demand(not left, f"the scheduler heeds {left}")
@@ -126,7 +126,7 @@ def _timers(world: World) -> None:
         owner = world.life.actor(timer.ref)
         beats += isinstance(timer.message, Beat)
         known = isinstance(timer.message, Beat | DaemonStable | GraceOver)
-        waits = not isinstance(owner, QuestSupervisor) and type(timer.message).__name__ == "ToQuest"
+        waits = not isinstance(owner, QuestSupervisor) and isinstance(timer.message, Alarm)
         _demand(known or waits, f"a timer was left behind: {timer.message!r} for {owner.name}")
     _demand(beats == len(world.instances), f"{beats} beats for {len(world.instances)} sessions")
 

@@ -7,11 +7,13 @@ from questd.messages.control import (
     AddSchedule,
     CancelQuest,
     Done,
+    Error,
     QuestRecords,
     ReadQuest,
     Reply,
     Request,
     ResolveTask,
+    SendSignal,
     Submit,
     Submitted,
     decode_reply,
@@ -22,6 +24,7 @@ from questd.simulation.daemon import Life
 from questd.simulation.faults import SECOND
 from questd.simulation.ledger import Ledger
 from questd.simulation.network import Network, Route
+from questd.simulation.waits import is_wanted
 
 PATIENCE_US = 60 * SECOND
 """A request that is unanswered for longer than it asked to wait, and this, counts as forgotten."""
@@ -126,6 +129,8 @@ class Counter:
             case AddSchedule(name), Done():
                 known = self._ledger.schedules.page_of(name) is not None
                 self._ledger.expect(known, f"schedule {name} was acknowledged too soon")
+            case SendSignal(), Done() | Error():
+                self._check_sent(request, reply)
             case ReadQuest(), QuestRecords():
                 self._check_records(request, reply)
             case _:
@@ -140,6 +145,17 @@ class Counter:
         if reply.created:
             self._created[key] = self._created.get(key, 0) + 1
             ledger.expect(self._created[key] == 1, f"key {key} was created twice")
+
+    def _check_sent(self, signal: SendSignal, reply: Done | Error) -> None:
+        account = self._ledger.accounts[signal.quest]
+        where = f"{signal.quest}: the signal {signal.key}"
+        if isinstance(reply, Done):
+            known = any(each.key == signal.key for each in account.signals.values())
+            self._ledger.expect(known, f"{where} was acknowledged too soon")
+        elif reply.kind not in {"busy", "internal"}:
+            over = account.stopping or account.end is not None
+            wanted = is_wanted(account, signal.name)
+            self._ledger.expect(over or not wanted, f"{where} was turned away, and is wanted")
 
     def _check_records(self, request: ReadQuest, reply: QuestRecords) -> None:
         account = self._ledger.accounts.get(reply.head.quest)

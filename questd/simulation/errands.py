@@ -7,6 +7,7 @@ from questd.simulation.concealed import inputs_for
 from questd.simulation.families import TEMPLATES
 from questd.simulation.faults import SECOND, Scene
 from questd.simulation.references import SHAPES
+from questd.simulation.waits import draw_sendings
 from questd.simulation.workload import draw_definition, hopeless_definition
 
 
@@ -25,6 +26,7 @@ def draw_errands(scene: Scene, chance: Chance) -> list[tuple[Errand, int]]:
             cancel_after_us=chance.skewed(0, 3 * SECOND) if chance.maybe(0.12) else None,
             watches=chance.maybe(0.4),
             total_timeout_ms=3_000 if chance.maybe(0.05) else None,
+            sendings=draw_sendings(chance, definition, f"key-{number}"),
         )
         errands.append((errand, chance.between(0, scene.chaos_us * 2 // 3)))
     if scene.hopeless:

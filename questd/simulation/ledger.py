@@ -23,13 +23,9 @@ from questd.actors.quest import core
 from questd.actors.quest.plans import PlanCache
 from questd.actors.quest.state import QuestState
 from questd.messages import events as ev
+from questd.messages.definition import QuestDefinition
 from questd.messages.exchange import (
-    AttemptId,
     Completed,
-    Invocation,
-    Outcome,
-    Work,
-    decode_daemon_frame,
 )
 from questd.messages.failure import TIMEOUT
 from questd.messages.payload import BlobRef, Payload
@@ -37,43 +33,26 @@ from questd.messages.upcasting import event_of
 from questd.runtime.deterministic import VirtualClock
 from questd.runtime.journal.memory import MemoryStore
 from questd.runtime.journal.store import Append, Appended, KeyTaken, Refusal
-from questd.simulation import choices, concealed, families, items, loops, plans
+from questd.simulation import choices, concealed, families, items, loops, plans, waits
 from questd.simulation.accounts import NEVER_US, SAID_BY_THE_DAEMON, Account, Attempt
 from questd.simulation.company import check_company
 from questd.simulation.conditions import note_decision
 from questd.simulation.schedules import Book
+from questd.simulation.spoken import Spoken
 
 
-class Violation(Exception):
-    """An invariant does not hold."""
-
-
-class Ledger:
+class Ledger(Spoken):
     """All quests. ``opened`` is told (quest, task) when a breakpoint has become durable."""
 
     def __init__(self, store: MemoryStore, clock: VirtualClock, stale_us: int) -> None:
+        super().__init__(clock, stale_us)
         self._store = store
-        self._clock = clock
-        self._stale_us = stale_us
         self._plans = PlanCache()
-        self.accounts: dict[str, Account] = {}
         self.by_key: dict[str, str] = {}
-        self.outcomes: dict[AttemptId, Outcome] = {}
-        self.begun: dict[AttemptId, str] = {}
         self.breakpoints: list[tuple[str, str, tuple[str, ...]]] = []
-        self.violation: Violation | None = None
+        self.waiting_children: list[tuple[str, QuestDefinition]] = []
         self.events = 0
         self.schedules = Book(clock, self.expect, self.by_key)
-
-    def fail(self, message: str) -> None:
-        """Note the first violation; the world stops at the end of the step, so that no actor can swallow it."""
-        if self.violation is None:
-            self.violation = Violation(message)
-
-    def expect(self, holds: bool, message: str) -> None:
-        """Fail unless it holds."""
-        if not holds:
-            self.fail(message)
 
     # -- what becomes durable --------------------------------------------------------------------------
 
@@ -107,6 +86,7 @@ class Ledger:
                 self.expect(not backwards, f"{item.quest}: {record.n} is older than its forerunner")
             account.records.append(record)
             self._fold(account, record)
+        waits.check_served(account, self.expect)
 
     def _open(self, item: Append) -> Account:
         data = self._store.definition(item.head.definition)
@@ -115,6 +95,8 @@ class Ledger:
         fold = QuestState(item.quest, plan)
         account = self.accounts[item.quest] = Account(item.quest, plan.definition, fold)
         account.loops = loops.Loops(plan.definition)
+        if account.only_waits and not families.is_root(account):
+            self.waiting_children.append((item.quest, plan.definition))
         return account
 
     def _fold(self, account: Account, record: ev.Record) -> None:
@@ -125,6 +107,7 @@ class Ledger:
             f"{account.quest}: {record.kind} after its end",
         )
         self._note(account, event, record)
+        waits.look(account, record.at_us)
         try:
             core.evolve(account.fold, event, record.at_us)
         except Exception as error:  # noqa: BLE001 - whatever the fold says of history is a finding
@@ -153,15 +136,8 @@ class Ledger:
                 news = epoch not in account.refused and account.completed.get(task) != epoch
                 self.expect(news and epoch in account.attempts, f"{account.quest}: refused {epoch}")
                 account.refused[epoch] = None
-            case ev.TaskFailed(task, failure, continued, result):
-                if not loops.check_failed(account, event, self.expect):
-                    choices.check_failed(account, task, failure, self.expect)
-                items.note_failed(account, event, self.expect)
-                plans.check_failed(account, event, self._text, self.expect)
-                account.failed[task] = None
-                if continued:
-                    account.ended[task] = None
-                self._text(account, result)
+            case ev.TaskFailed():
+                self._on_task_failed(account, event)
             case ev.TaskCompleted(task, result, _):
                 self._complete(account, task, -1, result)
             case ev.TaskPlanned(task):
@@ -183,11 +159,29 @@ class Ledger:
             case ev.TaskGathered(task, result):
                 items.gathered(account, event, self._text, self.expect)
                 self._complete(account, task, -1, result)
+            case ev.SignalReceived():
+                text = self._text(account, event.payload)
+                waits.note_received(account, event, record.n, text, self.expect)
+            case ev.TaskSignalled() | ev.TaskDefaulted() | ev.TaskWoke():
+                result = waits.note_over(account, event, self._clock.latest_us, self.expect)
+                self._complete(account, event.task, -1, result)
             case ev.BreakpointResolved(_, task, _, actor):
                 account.undecided.pop(task, None)
                 account.actors[actor] = None
             case _:
                 self._note_quest(account, event, record)
+
+    def _on_task_failed(self, account: Account, event: ev.TaskFailed) -> None:
+        task, failure = event.task, event.failure
+        if not loops.check_failed(account, event, self.expect):
+            choices.check_failed(account, task, failure, self.expect)
+        items.note_failed(account, event, self.expect)
+        plans.check_failed(account, event, self._text, self.expect)
+        waits.check_failed(account, task, failure, self._clock.latest_us, self.expect)
+        account.failed[task] = None
+        if event.continued:
+            account.ended[task] = None
+        self._text(account, event.result)
 
     def _note_quest(self, account: Account, event: ev.Event, record: ev.Record) -> None:
         match event:
@@ -224,9 +218,7 @@ class Ledger:
             due = self._clock.latest_us >= account.started_us + total_us
             self.expect(due, f"{account.quest}: its total timeout came early")
 
-    def _on_end(
-        self, account: Account, event: ev.QuestCompleted | ev.QuestFailed | ev.QuestCancelled
-    ) -> None:
+    def _on_end(self, account: Account, event: ev.Event) -> None:
         account.end = ev.kind_of(event)
         self.expect(not account.running, f"{account.quest}: ended while {account.running} ran")
         families.note_end(self, account, event, self._text)
@@ -323,73 +315,6 @@ class Ledger:
         text = self._store.blob(payload.digest)
         self.expect(text is not None, f"{account.quest}: a payload is not in the journal")
         return text
-
-    # -- what is said ----------------------------------------------------------------------------------
-
-    def agent_heard(self, instance: str, body: bytes) -> None:
-        """A frame goes out to an instance."""
-        frame = decode_daemon_frame(body)
-        if not isinstance(frame, Work):
-            return
-        for item in (each for each in frame.items if isinstance(each, Invocation)):
-            self._check_invocation(instance, item)
-        for attempt in frame.acks:
-            self._check_ack(attempt)
-
-    def _check_invocation(self, instance: str, item: Invocation) -> None:
-        account = self.accounts.get(item.quest)
-        attempt = None if account is None else account.attempts.get(item.epoch)
-        where = f"work of {item.quest} {item.task} epoch {item.epoch}"
-        if account is None or attempt is None:
-            self.fail(f"{where}: sent before its start was durable")
-            return
-        started = attempt.event
-        same = (started.task, started.attempt, started.tool) == (item.task, item.attempt, item.tool)
-        self.expect(same, f"{where}: is not what was started")
-        self.expect(started.instance == instance, f"{where}: sent to {instance}")
-        self.expect(item.task not in account.completed, f"{where}: its task is completed")
-        given = (concealed.lasting(item.arguments), item.idempotency_key)
-        loops.check_sent(account, item, self.expect)
-        items.check_sent(account, item, self.expect)
-        before = account.sent.setdefault(item.task, given)
-        self.expect(before == given, f"{where}: other arguments or key than before")
-
-    def _check_ack(self, attempt_id: AttemptId) -> None:
-        quest, epoch = attempt_id
-        account = self.accounts.get(quest)
-        where = f"acknowledged {quest} epoch {epoch}"
-        if account is None or epoch not in account.attempts:
-            self.fail(f"{where}: nothing of it is durable")
-            return
-        task = account.attempts[epoch].event.task
-        if isinstance(self.outcomes.get(attempt_id), Completed):
-            kept = account.completed.get(task) == epoch or epoch in account.refused
-            self.expect(kept, f"{where}: its result is not durable")
-        else:
-            self.expect(epoch not in account.running, f"{where}: its end is not durable")
-
-    def tool_began(self, attempt_id: AttemptId, instance: str) -> None:
-        """A tool is called on an instance."""
-        quest, epoch = attempt_id
-        account = self.accounts.get(quest)
-        attempt = None if account is None else account.attempts.get(epoch)
-        where = f"tool of {quest} epoch {epoch}"
-        if account is None or attempt is None:
-            self.fail(f"{where}: called before its start was durable")
-            return
-        self.expect(attempt_id not in self.begun, f"{where}: called twice")
-        self.begun[attempt_id] = instance
-        self.expect(attempt.event.instance == instance, f"{where}: called on {instance}")
-        completed_by = account.completed.get(attempt.event.task)
-        lost = attempt.lost_us != NEVER_US
-        allowed = lost or completed_by is None or completed_by < 0
-        self.expect(allowed, f"{where}: called although its task is completed")
-        stale = lost and self._clock.monotonic_us > attempt.lost_us + self._stale_us
-        self.expect(not stale, f"{where}: called long after it was given up")
-
-    def tool_ended(self, outcome: Outcome) -> None:
-        """An instance knows how an attempt ended; the first word counts."""
-        self.outcomes.setdefault((outcome.quest, outcome.epoch), outcome)
 
     # -- from time to time -----------------------------------------------------------------------------
 

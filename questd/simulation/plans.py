@@ -68,6 +68,7 @@ def planned(account: Account, event: ev.TaskPlanned, text: TextOf, expect: Expec
     expect(new, f"{where}: planned steps that there were")
     account.steps.update((step.key, step) for step in event.steps)
     account.loops.join(event.steps)
+    account.only_waits += [step for step in event.steps if step.only_waits]
     account.planned[event.task] = keys
 
 
@@ -80,10 +81,14 @@ def check_failed(account: Account, event: ev.TaskFailed, text: TextOf, expect: E
 
 def check_started(account: Account, task: str, expect: Expect) -> None:
     """All that its dependencies planned has ended, unless it is a part of the same plan."""
-    for key in account.steps[task].dependencies:
-        plan = account.planned.get(key, [])
-        over = task in plan or all(part in account.ended for part in plan)
-        expect(over, f"{account.quest} {task}: started before the plan of {key} had ended")
+    where = f"{account.quest} {task}"
+    expect(are_over(account, task), f"{where}: started before a plan that it follows had ended")
+
+
+def are_over(account: Account, task: str) -> bool:
+    """Has all ended that its dependencies planned?"""
+    plans = [account.planned.get(key, []) for key in account.steps[task].dependencies]
+    return all(task in plan or all(part in account.ended for part in plan) for plan in plans)
 
 
 def _keys(text: bytes) -> list[str] | None:

@@ -11,6 +11,7 @@ from msgspec import Struct, structs
 
 from questd.actors.house import Limits
 from questd.messages.definition import (
+    Awaited,
     Fallback,
     QuestDefinition,
     Repeat,
@@ -22,6 +23,7 @@ from questd.simulation.chance import stream
 from questd.simulation.clients import Errand
 from questd.simulation.faults import MILLISECOND, SECOND, Faults, Scene
 from questd.simulation.loops import TOLD
+from questd.simulation.waits import Sending
 from questd.simulation.workload import ON_ERROR
 
 LIMITS: Final = Limits(
@@ -151,6 +153,18 @@ def _family() -> list[Errand]:
     ]
 
 
+def _signals() -> list[Errand]:
+    """Signals that come early, twice, second and too late; a sleep between two steps; agents are quick."""
+    awaited = StepDefinition("s1", dependencies=("s0",), wait_for=Awaited("go"))
+    nap = StepDefinition("s2", dependencies=("s1",), sleep_ms=300)
+    hurried = StepDefinition("s1", wait_for=Awaited("go", False, 0), timeout_ms=400)
+    early = [Sending(0, "go", "k/0"), Sending(200 * MILLISECOND, "go", "k/0")]
+    late = [Sending(SECOND, "go", "k/1"), Sending(300 * MILLISECOND, "go", "k/2")]
+    one, two = _errand(0, _step(0), awaited, nap, _step(3, "s2")), _errand(1, hurried)
+    one.sendings, two.sendings = (*early, late[0]), tuple(late)
+    return [one, two]
+
+
 def _cancel() -> list[Errand]:
     row = [_step(0), _step(1, "s0"), _step(2, "s1"), _step(3)]
     return [
@@ -173,6 +187,7 @@ SHAPES: Final = {
     ),
     "rests": Shape(_rests, Faults(tool_fails=0.7, slow_commit=0.4, lag=0.6), False, 12 * SECOND),
     "family": Shape(_family, steady=False, chaos_us=4 * SECOND),
+    "signals": Shape(_signals, steady=False),
     "cancel": Shape(_cancel, steady=False),
 }
 

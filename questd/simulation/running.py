@@ -7,8 +7,8 @@ from msgspec import Struct
 
 from questd.simulation.closing import close
 from questd.simulation.faults import draw_faults, draw_scene
-from questd.simulation.ledger import Violation
 from questd.simulation.misfortunes import Misfortunes
+from questd.simulation.spoken import Violation
 from questd.simulation.trace import Trace
 from questd.simulation.world import Script, World
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any, Final
 
-from msgspec import Struct, structs
+from msgspec import Struct
 
 from questd.actors import redaction
 from questd.actors.agent import core as agent_core
@@ -15,6 +15,7 @@ from questd.actors.agent.actor import AgentActor
 from questd.actors.children import actor as children_actor
 from questd.actors.children.actor import ChildQuests
 from questd.actors.directory.actor import Directory
+from questd.actors.directory.alarms import Alarms
 from questd.actors.exchange.actor import ExchangeActor
 from questd.actors.mail import Answered
 from questd.actors.quest import actor as quest_actor
@@ -29,8 +30,10 @@ from questd.actors.quest import (
     moving,
     planning,
     rounds,
+    standing,
     timing,
     told,
+    waiting,
 )
 from questd.actors.quest import state as quest_state
 from questd.actors.quest import task as quest_task
@@ -38,6 +41,7 @@ from questd.actors.quest.actor import QuestSupervisor
 from questd.actors.quest.commands import Rejected
 from questd.actors.quest.owed import RunAttempt
 from questd.actors.quest.recovery import Recovery
+from questd.actors.quest.signals import Signals
 from questd.actors.quest.writing import Writing
 from questd.actors.router import core as router_core
 from questd.actors.step import actor as step_actor
@@ -50,6 +54,13 @@ from questd.runtime.clock import TimerHeap
 from questd.runtime.journal.memory import MemoryStore
 from questd.runtime.keyring import Remembering
 from questd.simulation.historian import Tables
+from questd.simulation.lapses import (
+    forget_key,
+    give_to_all,
+    take_the_last,
+    wait_for_the_next,
+    wake_early,
+)
 from questd.simulation.leaks import (
     first_argument,
     hand_out_none,
@@ -59,6 +70,7 @@ from questd.simulation.leaks import (
     write_secrets_down,
 )
 from questd.simulation.lost_children import never_there, only_attach
+from questd.simulation.lost_items import but_one, hide_failed, last_first, one_key, pass_over
 from questd.simulation.turning import (
     ask_nobody,
     go_on_for_ever,
@@ -285,45 +297,6 @@ def _drop_nothing(whole: Broken) -> Broken:
     return greet_again
 
 
-def _last_first(whole: Broken) -> Broken:
-    def items_of(state: Any, task: Any) -> Any:
-        return whole(state, task)[::-1]
-
-    return items_of
-
-
-def _one_key(whole: Broken) -> Broken:
-    def idempotency_key(quest: str, task: Any) -> Any:
-        item, task.item = task.item, None
-        key = whole(quest, task)
-        task.item = item
-        return key
-
-    return idempotency_key
-
-
-def _but_one(whole: Broken) -> Broken:
-    def plan(state: Any, command: Any) -> Any:
-        return whole(state, structs.replace(command, steps=command.steps[1:]))
-
-    return plan
-
-
-def _pass_over(whole: Broken) -> Broken:
-    def item_step(step: Any) -> Any:
-        return structs.replace(whole(step), on_error="continue")
-
-    return item_step
-
-
-def _hide_failed(whole: Broken) -> Broken:
-    def on_gathered(state: Any, event: Any, now_us: int) -> None:
-        state.at(event.task).items.failed.clear()
-        whole(state, event, now_us)
-
-    return on_gathered
-
-
 SABOTEURS: Final = (
     Saboteur("hand out references", step_actor, "secrets_for", hand_out_none),
     Saboteur("believe that tools keep secrets", redaction, "redacted", first_argument),
@@ -336,6 +309,7 @@ SABOTEURS: Final = (
     Saboteur("drop the epoch check", attempts, "counting", _ignore_epoch),
     Saboteur("take work behind a gap", Session, "_work", _skip_gaps),
     Saboteur("skip deduplication of results", attempts, "completed_by", giving(None)),
+    Saboteur("forget when to wake whom", Alarms, "set", giving(None)),
     Saboteur("lose a passivated quest", Directory, "_on_rested", giving(None)),
     Saboteur("forget what a resting quest wants", told, "_wants_by_need", giving(())),
     Saboteur("fire a timer early", TimerHeap, "due", _fire_early),
@@ -354,17 +328,23 @@ SABOTEURS: Final = (
     Saboteur("tell the next round nothing", rounds, "end_round", tell_nothing),
     Saboteur("let all rounds release", moving, "_release_dependents", wait_for_no_loop),
     Saboteur("let all items go at once", items, "window_of", giving(None)),
-    Saboteur("mix up the results of items", item_materials, "items_of", _last_first),
-    Saboteur("give all items one key", materials, "idempotency_key", _one_key),
-    Saboteur("go on after an item that failed", items, "item_step", _pass_over),
+    Saboteur("mix up the results of items", item_materials, "items_of", last_first),
+    Saboteur("give all items one key", materials, "idempotency_key", one_key),
+    Saboteur("go on after an item that failed", items, "item_step", pass_over),
     Saboteur("let items outlive their step", items, "drop_rest", giving(None)),
-    Saboteur("join a plan but for its first step", planning, "plan", _but_one),
+    Saboteur("join a plan but for its first step", planning, "plan", but_one),
     Saboteur("take a plan unchecked", reading, "check", giving([])),
     Saboteur("overtake a plan", planning, "_wait_for", giving(None)),
-    Saboteur("hide the items that failed", items, "on_gathered", _hide_failed),
+    Saboteur("hide the items that failed", items, "on_gathered", hide_failed),
     Saboteur("forget to tell the parent", quest_actor, "tell_parent", giving(None)),
     Saboteur("begin a child that is there", children_actor, "standing_of", never_there),
     Saboteur("leave a child that has ended alone", ChildQuests, "_on_standing", only_attach),
+    Saboteur("wake before its time", standing, "_until_us", wake_early),
+    Saboteur("lose a kept signal", Signals, "await_", wait_for_the_next),
+    Saboteur("let the second answer win", Signals, "await_", take_the_last),
+    Saboteur("hear what nobody can take", waiting, "_refusal", giving(None)),
+    Saboteur("give a signal to all who wait", Signals, "keep", give_to_all),
+    Saboteur("take a resent signal for another", waiting, "on_received", forget_key),
     Saboteur("start with one dependency done", quest_task.Task, "__init__", _one_dependency),
     Saboteur("ignore exclusivity and limits", attempts, "hold_reason", giving(None)),
     Saboteur("ignore the idempotency key", MemoryStore, "_holder", giving(None)),

@@ -1,4 +1,4 @@
-"""Quests of random shape: chains, joins, fan-outs, exclusive steps, retries, timeouts, every on_error, conditions, fallbacks, items, plans, loops."""
+"""Quests of random shape: chains, joins, fan-outs, exclusive steps, retries, timeouts, on_error, conditions, fallbacks, items, plans, loops, signals, sleeps."""
 
 from typing import Final
 
@@ -19,6 +19,7 @@ from questd.simulation.conditions import draw_condition
 from questd.simulation.items import draw_items
 from questd.simulation.loops import Loops, draw_repeat
 from questd.simulation.plans import MOST
+from questd.simulation.waits import bound_in_loops, draw_wait
 
 AGENTS: Final = ("alder", "birch", "cedar")
 NOBODY: Final = "nobody"
@@ -40,11 +41,10 @@ def draw_definition(
     """One that the daemon accepts. Some of its steps use ``templates``."""
     steps: list[StepDefinition] = []
     for place in range(chance.between(1, 7)):
-        if templates and chance.maybe(0.1):
-            step = _draw_use(chance, place, steps, templates)
-        else:
-            step = _draw_step(chance, place, steps)
-        steps.append(_with_loop(chance, step, steps) if chance.maybe(0.12) else step)
+        step = _draw(chance, place, steps, templates)
+        looped = chance.maybe(0.12) and not step.only_waits
+        steps.append(_with_loop(chance, step, steps) if looped else step)
+    steps = bound_in_loops(steps)
     secret = chance.maybe(0.25)
     if secret:
         steps = [draw_secret_step(chance, step) if step.use is None else step for step in steps]
@@ -87,6 +87,17 @@ def _draw_use(
     )
 
 
+def _draw(
+    chance: Chance, place: int, earlier: list[StepDefinition], templates: tuple[str, ...]
+) -> StepDefinition:
+    if templates and chance.maybe(0.1):
+        return _draw_use(chance, place, earlier, templates)
+    if chance.maybe(0.15):
+        dependencies = _draw_dependencies(chance, [step.key for step in earlier])
+        return draw_wait(chance, f"s{place}", dependencies)
+    return _draw_step(chance, place, earlier)
+
+
 def _draw_step(chance: Chance, place: int, earlier: list[StepDefinition]) -> StepDefinition:
     key = f"s{place}"
     dependencies = _draw_dependencies(chance, [step.key for step in earlier])
@@ -121,6 +132,8 @@ def _draw_step(chance: Chance, place: int, earlier: list[StepDefinition]) -> Ste
 def draw_secret_step(chance: Chance, step: StepDefinition) -> StepDefinition:
     """Perhaps it is given the secret, by itself or in a text."""
     match chance.between(0, 3):
+        case _ if step.only_waits:
+            return step
         case 0 if step.for_each is not None:
             return step
         case 1 if step.for_each is not None and step.arguments is None:

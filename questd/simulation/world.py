@@ -29,10 +29,11 @@ from questd.simulation.families import stock
 from questd.simulation.faults import MILLISECOND, NONE, SECOND, Faults, Scene
 from questd.simulation.historian import Historian
 from questd.simulation.journal import Outcomes
-from questd.simulation.ledger import Ledger, Violation
+from questd.simulation.ledger import Ledger
 from questd.simulation.network import Network, Route
 from questd.simulation.schedules import Keeper
 from questd.simulation.shown import shown
+from questd.simulation.spoken import Violation
 from questd.simulation.trace import Trace
 from questd.simulation.workload import AGENTS, draw_definition
 
@@ -241,7 +242,10 @@ class World:
         self.ledger.committed(items, outcomes)
         for quest, task, options in self.ledger.breakpoints:
             self.operator.decide(quest, task, options)
+        for quest, definition in self.ledger.waiting_children:
+            self.operator.answer(quest, definition)
         self.ledger.breakpoints.clear()
+        self.ledger.waiting_children.clear()
 
     def died(self, why: str) -> None:
         """The daemon is dead; another one starts a little later."""
@@ -353,7 +357,7 @@ class World:
     def what_is_open(self) -> list[str]:
         """What has not come to its end, in words."""
         found = [f"client of {c.quest}" for c in self.clients if c.open and not self._hopeless(c)]
-        found += [f"keeper of {keeper.name}" for keeper in self.keepers if keeper.open]
+        found += [f"keeper of {k.name}: {k.refusal}" for k in self.keepers if k.open or k.refusal]
         found += [f"schedules: {self.life.schedule_refs()}"] if self.life.schedule_refs() else []
         found += [f"operator: {self.operator.open}"] if self.operator.open else []
         found += [f"{i.incarnation} busy" for i in self.instances if not i.idle]

@@ -14,7 +14,7 @@ from questd.views.quests import TextOf, error_view, payload_value
 from questd.views.times import rfc3339
 
 _TIMES = ("retry_at_us", "deadline_us")
-_PAYLOADS = ("inputs", "result", "output", "feedback")
+_PAYLOADS = ("inputs", "result", "output", "feedback", "payload")
 
 
 def _inline(reference: BlobRef) -> bytes:

@@ -108,6 +108,34 @@ class QuestList(Struct, frozen=True):
     next: str | None
 
 
+class AwaitedView(Struct, frozen=True):
+    """A signal that a quest waits for."""
+
+    id: str
+    task: str
+    signal: str
+    since: str
+    until: str | None
+
+
+def awaited_of(quest: str, waits: tuple[WaitView, ...]) -> tuple[AwaitedView, ...]:
+    """Those of a quest's waits that are for signals."""
+    return tuple(
+        AwaitedView(quest, wait.task, wait.name, wait.since, wait.until)
+        for wait in waits
+        if wait.what == "signal"
+    )
+
+
+class SentView(Struct, frozen=True):
+    """A signal that was accepted: "taken" by a step, "kept" for one, or "received before"; ``created`` is false in that case."""
+
+    id: str
+    signal: str
+    created: bool
+    state: str
+
+
 class SubmittedView(Struct, frozen=True):
     """``created`` is false when the idempotency key was known."""
 

@@ -7,6 +7,7 @@ from questd.messages import control as ctl
 from questd.messages import events as ev
 from questd.messages import templates as tp
 from questd.messages.definition import (
+    Awaited,
     InputDefinition,
     QuestDefinition,
     RetryPolicy,
@@ -265,3 +266,40 @@ def test_families_nest() -> None:
     assert work.quest == f"{quest}.{EPOCH}.{EPOCH}"
     complete(agent, work, b"[3]")
     assert {head.status for head in house.store.heads()} == {"completed"}
+
+
+def test_a_child_waits_for_signals_of_its_own_and_its_parent_for_the_child() -> None:
+    house, _ = housed()
+    waits = StepDefinition("wait", wait_for=Awaited("go"))
+    nap = StepDefinition("nap", dependencies=("wait",), sleep_ms=86_400_000)
+    steps = (waits, nap)
+    patient = QuestDefinition("patient", steps, output={"by": "{{ wait.result }}"})
+    house.ask(tp.AddTemplate(encode_definition(patient)))
+    definition = QuestDefinition("parent", (StepDefinition("sub", use="patient", retry=ONCE),))
+    quest = begin(house, definition, b"{}")
+    child = child_id(quest, EPOCH)
+    house.wait(60.0)
+    assert house.house.awake == 1  # the child has gone to rest
+    assert (head(house, child).status, head(house, quest).status) == ("waiting", "running")
+    refused = house.ask(ctl.SendSignal(quest, "go", b"1", "ann"))
+    assert refused == ctl.Error("invalid", f"no step of {quest} waits for a signal")
+    assert house.ask(ctl.SendSignal(child, "go", b'"ann"', "ann")).message == "taken"
+    assert kinds(house, child)[2:] == ["signal.received", "task.signalled"]
+    house.wait(86_400.0)
+    assert events(house, child)[-1] == ev.QuestCompleted(b'{"by":"ann"}')
+    assert head(house, quest).status == "completed"
+    completed = events(house, quest)[3]
+    assert isinstance(completed, ev.AttemptCompleted)
+    assert completed.result == b'{"by":"ann"}'
+
+
+def test_a_parent_that_ends_ends_a_child_that_only_waits() -> None:
+    house, _ = housed()
+    waits = QuestDefinition("patient", (StepDefinition("wait", wait_for=Awaited("go")),))
+    house.ask(tp.AddTemplate(encode_definition(waits)))
+    quest = begin(house, QuestDefinition("parent", (StepDefinition("sub", use="patient"),)), b"{}")
+    house.wait(60.0)
+    house.ask(ctl.CancelQuest(quest, "no more", "ann"))
+    house.wait(1.0)
+    child = head(house, child_id(quest, EPOCH))
+    assert (child.status, head(house, quest).status) == ("cancelled", "cancelled")

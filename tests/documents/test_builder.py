@@ -11,6 +11,7 @@ import pytest
 from questd.builder import Fallback, Quest, Repeat, Retry
 from questd.documents import InvalidDocument, load, to_json
 from questd.messages.definition import (
+    Awaited,
     InputDefinition,
     QuestDefinition,
     QuestLimits,
@@ -343,3 +344,21 @@ def test_a_step_may_be_a_whole_other_quest() -> None:
     assert (first.retry.attempts, last.use, last.dependencies) == (2, "leaf", ("child",))
     assert (last.when, last.on_error) == ("{{ child.result.ok }}", "continue")
     assert load(q.to_yaml()) == q.definition()
+
+
+def test_waits_and_sleeps_are_steps_of_their_own() -> None:
+    q = Quest("paid")
+    q.wait_for("order", "ordered")
+    q.wait_for("paid", "payment", timeout="2d", default=None, dependencies=["order"])
+    q.sleep("cool", "30s", when="{{ paid.result }}")
+    text = """
+name: paid
+steps:
+- {key: order, wait_for: ordered}
+- {key: paid, wait_for: payment, timeout: 2d, default: null, dependencies: [order]}
+- {key: cool, sleep: 30s, dependencies: [paid], when: "{{ paid.result }}"}
+"""
+    assert q.definition() == load(text)
+    assert q.definition().steps[0].wait_for == Awaited("ordered")
+    with pytest.raises(TypeError, match="no argument defualt"):
+        q.wait_for("x", "y", defualt=1)

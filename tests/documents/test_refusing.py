@@ -112,7 +112,7 @@ def test_json_faults_have_places_too() -> None:
     )
 
 
-LATER_OF_STEP = "compensate breakpoint gate wait_for sleep ask route labels affinity"
+LATER_OF_STEP = "compensate breakpoint gate ask route labels affinity"
 
 
 @pytest.mark.parametrize("name", LATER_OF_STEP.split())
@@ -355,3 +355,39 @@ def test_what_a_step_that_uses_a_template_may_not_say(step: str, path: str, mess
     assert fault.path == f"steps[0].{path}"
     assert message in fault.message
     assert (fault.line, fault.column > 1) == (3, True)
+
+
+def test_what_is_wrong_with_a_wait_has_its_place() -> None:
+    text = (
+        "name: x\n"
+        "steps:\n"
+        "- {key: a, wait_for: '{{ b }}', default: 1}\n"
+        "- {key: b, wait_for: go, agent: x, retry: {}, timeout: 5}\n"
+        "- {key: c, sleep: 0s, timeout: 1s, parallel: false}\n"
+        "- {key: d, sleep: 1s, wait_for: go, needs: [b]}\n"
+        "- {key: e, agent: x, default: 1}\n"
+        "- {key: f, wait_for: 7, default: 1}\n"
+        "- {key: g, sleep: soon}\n"
+        "- {key: h, sleep: 1s, repeat: {until: 'true'}}\n"
+        "- {key: i, use: leaf, inputs: {x: 1}, wait_for: go}\n"
+        "- {key: j, sleep: 1s, use: leaf}\n"
+    )
+    assert places(text) == [
+        ("steps[0].wait_for", 3, 22),
+        ("steps[0].default", 3, 42),
+        ("steps[1].agent", 4, 33),
+        ("steps[1].retry", 4, 43),
+        ("steps[1].timeout", 4, 56),
+        ("steps[2].sleep", 5, 19),
+        ("steps[2].timeout", 5, 32),
+        ("steps[2].parallel", 5, 46),
+        ("steps[3].sleep", 6, 19),
+        ("steps[4].default", 7, 22),
+        ("steps[5].wait_for", 8, 22),
+        ("steps[6].sleep", 9, 19),
+        ("steps[7].repeat", 10, 31),
+        ("steps[8].use", 11, 17),
+        ("steps[8].inputs", 11, 31),
+        ("steps[9].use", 12, 28),
+    ]
+    assert faults(text)[-1].message == "a step with sleep is no quest of its own"

@@ -11,6 +11,7 @@ import msgspec
 from questd.messages import control as ctl
 from questd.messages import exchange as ex
 from questd.messages.definition import (
+    Awaited,
     InputDefinition,
     QuestDefinition,
     QuestLimits,
@@ -40,7 +41,7 @@ from tests.fuzz.place import Fault
 from tests.fuzz.script import LINES, Hang, Say, Step, Wait, read, write
 
 NAME: Final = "control"
-WAITING, OPEN, ENDED = quest_id(1), quest_id(2), quest_id(3)
+WAITING, OPEN, ENDED, PATIENCE = quest_id(1), quest_id(2), quest_id(3), quest_id(4)
 WAIT_MAX_S: Final = 62
 """A little longer than a reader may wait."""
 
@@ -157,6 +158,13 @@ GOOD = QuestDefinition(
     inputs={"number": InputDefinition({"type": "integer", "minimum": 0}, False, 7), "text": InputDefinition({"type": "string", "pattern": "^a+$"})},
     output={"all": "{{ a.result }}", "last": ["{{ d.status }}", "{{ c.error }}"]},
 )  # fmt: skip
+PATIENT = QuestDefinition(
+    "patient",
+    (
+        StepDefinition("nap", sleep_ms=50),
+        StepDefinition("go", wait_for=Awaited("go", False, [1]), timeout_ms=9_000, dependencies=("nap",)),
+    ),
+)  # fmt: skip
 REQUESTS: Final[dict[str, tuple[ctl.Request, ...]]] = {
     "ping": (ctl.Ping(), ctl.Missing(), ctl.ListAgents(), ctl.ListAgents("worker"), ctl.StopDaemon()),
     "submit": (ctl.Submit(encode_definition(GOOD), b'{"text":"aaa"}'),),
@@ -170,6 +178,10 @@ REQUESTS: Final[dict[str, tuple[ctl.Request, ...]]] = {
     "cancel": (ctl.CancelQuest(OPEN, "r", "ann"), ctl.CancelQuest(OPEN, "r", "ann"), ctl.CancelQuest("q_000000000000000009", "r", "ann")),
     "resolve": (ctl.ResolveTask(OPEN, "complete", "ann", "once", b'{"n":1}'), ctl.ResolveTask(OPEN, "retry", "bob")),
     "retry": (ctl.ResolveTask(OPEN, "retry", "ann"), ctl.ResolveTask(OPEN, "fail", "bob", "once")),
+    "signal": (
+        ctl.Submit(encode_definition(PATIENT)), ctl.SendSignal(PATIENCE, "go", b'{"n":1}', "ann", "k"), ctl.SendSignal(PATIENCE, "go", b"1", "bob"),
+        ctl.SendSignal(WAITING, "go"), ctl.SendSignal(ENDED, "go", b"\xff"),
+    ),
     "drain": (ctl.DrainAgent("worker"), ctl.DrainAgent("worker", HONEST[:6]), ctl.DrainAgent("none")),
 }  # fmt: skip
 

@@ -79,6 +79,7 @@ REQUESTS: tuple[Struct, ...] = (
     ctl.RemoveSchedule("nightly", "ann"),
     ctl.BackfillSchedule("nightly", T_US, T_US + 1, "ann"),
     ctl.ListSchedules("nightly"),
+    ctl.SendSignal(QUEST, "payment", b'{"sum":5}', "ann", "once"),
 )
 
 TOOL = ctl.ToolView(

@@ -55,6 +55,10 @@ EVENTS: tuple[Struct, ...] = (
     ev.TaskPlanned("audit", (de.StepDefinition("more", agent="a", dependencies=("audit",)),)),
     ev.TaskAccepted("audit@2", exhausted=True),
     ev.TaskSentBack("audit", "parse", b'"be brief"'),
+    ev.SignalReceived("payment", b'{"sum":5}', "ann", "once"),
+    ev.TaskSignalled("paid", 9, BLOB),
+    ev.TaskDefaulted("paid", b'"nobody"'),
+    ev.TaskWoke("cool"),
 )
 
 SCHEDULE = "s_01h2xcejqtf2nbrexx3vqjhp41"
@@ -197,6 +201,9 @@ STEP_6 = structs.replace(
 )
 
 STEP_7 = structs.replace(STEP_6, use="code-review@1.0.0")
+STEP_8 = de.StepDefinition(
+    "paid", timeout_ms=9_000, wait_for=de.Awaited("payment", required=False, default=[None, 1])
+)
 
 DEFINITIONS: tuple[Struct, ...] = (
     de.QuestDefinition(name="least", steps=(de.StepDefinition("only", agent="a"),)),
@@ -244,6 +251,9 @@ DEFINITIONS: tuple[Struct, ...] = (
     ),
     de.QuestDefinition(
         name="family", steps=(de.StepDefinition("parse", agent="a"), STEP_7), inputs={}
+    ),
+    de.QuestDefinition(
+        name="patient", steps=(STEP_8, de.StepDefinition("cool", sleep_ms=30_000)), inputs={}
     ),
 )
 

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import msgspec
 import pytest
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from questd.messages import control as ctl
 from questd.messages import events as ev
@@ -73,7 +73,7 @@ def decode_history(name: str, data: bytes) -> Struct:
 
 FAMILIES = {
     "events": Family(
-        f"events-{ev.EVENT_SCHEMA_VERSION}.10.json",
+        f"events-{ev.EVENT_SCHEMA_VERSION}.11.json",
         samples.EVENTS,
         ev.encode_event,
         lambda _, data: ev.decode_event(data),
@@ -88,7 +88,7 @@ FAMILIES = {
         f"exchange-{ex.PROTOCOL_VERSION}.json", samples.FRAMES, ex.encode_frame, decode_frame
     ),
     "control": Family(
-        "control-1.2.json",
+        "control-1.3.json",
         (*door_samples.REQUESTS, *door_samples.REPLIES),
         ctl.encode_control,
         decode_control,
@@ -100,7 +100,7 @@ FAMILIES = {
         decode_history,
     ),
     "definitions": Family(
-        "definitions-1.10.json",
+        "definitions-1.11.json",
         samples.DEFINITIONS,
         encode_definition,
         lambda _, data: decode_definition(data),
@@ -241,7 +241,7 @@ def work_items() -> tuple[ex.WorkItem, ...]:
         *samples.EVENTS,
         *samples.FRAMES,
         *samples.HEAD_PARTS,
-        samples.STEP_7,
+        structs.replace(samples.STEP_7, wait_for=samples.STEP_8.wait_for, sleep_ms=1),
         *door_samples.REQUESTS,
         *door_samples.REPLIES,
         *door_samples.HISTORY_REQUESTS,
@@ -295,6 +295,7 @@ def test_the_digest_of_a_definition_never_changes() -> None:
         "QuestDefinition secretive": SECRETIVE_DIGEST,
         "QuestDefinition rounds": ROUNDS_DIGEST,
         "QuestDefinition family": FAMILY_DIGEST,
+        "QuestDefinition patient": PATIENT_DIGEST,
     }
 
 
@@ -319,6 +320,7 @@ if __name__ == "__main__":
     if sys.argv[1:] != ["--write-missing"]:
         sys.exit("usage: python -m tests.golden.test_golden --write-missing")
     write_missing()
+PATIENT_DIGEST = "9aaad46ab271a93cdf9d33721033d41b6506bfb49db40046f94d8ce03ca53c5f"
 OTHERS_DIGEST = "21cb78834570f4e69dd92b7621f198181470de068498f22ba8f358a1eadea546"
 ITEMS_DIGEST = "463486658eb72d818fb2260d4462d6f79211783000ab935c5c1dba34a2d38e20"
 PLAN_DIGEST = "f401d59d619afc9d80d850cca8bad2167a9cf8e15d2e476fd05d2cf5ea9b5ab8"

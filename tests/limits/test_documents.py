@@ -25,12 +25,14 @@ from questd.actors.graph.inputs import INPUTS_MAX, PATTERN_STEPS_MAX, check_inpu
 from questd.actors.graph.looping import LOOPED_MAX, LOOPS_MAX
 from questd.actors.graph.plain import DEPTH_MAX
 from questd.actors.graph.problems import HINTED_MAX, PROBLEMS_MAX
+from questd.actors.graph.waits import DEFAULT_MAX_BYTES
 from questd.actors.quest import plans
 from questd.documents import InvalidDocument, load, reading, tree
 from questd.documents.faults import FAULTS_MAX
 from questd.messages.definition import (
     DEFAULT_TIMEOUT_MS,
     ROUNDS_MAX,
+    Awaited,
     Fallback,
     InputDefinition,
     QuestDefinition,
@@ -173,6 +175,13 @@ DEFINITIONS: dict[str, tuple[int, Make, str]] = {
         ROUNDS_MAX,
         lambda n: quest(limits=QuestLimits(rounds=n)),
         "limits.rounds: 1001 is not between 1 and 1000",
+    ),
+    "DEFAULT_MAX_BYTES": (
+        DEFAULT_MAX_BYTES,
+        lambda n: quest(
+            StepDefinition("a", wait_for=Awaited("x", False, "y" * (n - 2)), timeout_ms=1)
+        ),
+        "steps[0].default: takes 4097 bytes as JSON; 4096 are allowed",
     ),
     "DEMANDS_MAX": (
         DEMANDS_MAX,

@@ -75,6 +75,10 @@ TESTED: Final[Mapping[str, Tests]] = {
         "PATTERN_STEPS_MAX": "limits/test_documents.py::test_a_pattern_that_backtracks_for_ever_does_not_match",
     },
     "actors.graph.plain": {"DEPTH_MAX": DEFINED},
+    "actors.graph.waits": {"DEFAULT_MAX_BYTES": DEFINED},
+    "actors.quest.signals": {
+        "SIGNALS_KEPT_MAX": "quest/test_waiting.py::test_so_many_signals_are_kept_and_no_more",
+    },
     "actors.graph.problems": dict.fromkeys(
         ("PROBLEMS_MAX", "HINTED_MAX"),
         "limits/test_documents.py::test_of_many_problems_the_first_are_told_and_the_rest_is_counted",

@@ -9,9 +9,9 @@ from questd.actors.quest import core
 from questd.actors.quest import state as st
 from questd.actors.quest import task as tk
 from questd.actors.quest.admission import queued
-from questd.messages.definition import Fallback, Repeat, RetryPolicy, StepDefinition
-from tests.quest.model import Step
+from questd.messages.definition import Awaited, Fallback, Repeat, RetryPolicy, StepDefinition
 from tests.quest.model_loops import Loops
+from tests.quest.model_waits import Step
 
 KEYS = ("a", "b", "c", "d", "e", "f", "g", "h")
 FIELDS: dict[str, tuple[Any, ...]] = {
@@ -33,6 +33,11 @@ FIELDS: dict[str, tuple[Any, ...]] = {
     "delay_ms": (0, 10, 1_000),
     "backoff": (1, 2),
     "cap_ms": (1_000, 1_500),
+    "kind": ("agent", "agent", "agent", "agent", "signal", "signal", "sleep"),
+    "signal": ("x", "x", "y"),
+    "wait_ms": (None, 700, 2_000),
+    "default": (True, False),
+    "sleep_ms": (1, 500, 2_500),
 }
 DERIVED = {"plan", "due", "timers", "ready", "admitted", "exclusive_wanted", "tasks"}
 """Of a state: what another fold may hold in another order, and is compared by what it means."""
@@ -46,11 +51,13 @@ def graphs(draw: s.DrawFn) -> Steps:
     for key in KEYS[: draw(s.integers(1, len(KEYS)))]:
         before = s.lists(s.sampled_from(list(steps) or ["?"]), max_size=3, unique=True)
         fields = {name: draw(s.sampled_from(values)) for name, values in FIELDS.items()}
-        fields["plans"] = fields["plans"] and not fields["for_each"]
+        agent = fields["kind"] == "agent"
+        fields["plans"] &= agent and not fields["for_each"]
         needs = [other for other in draw(before) if other in steps]
         steps[key] = fields | {"needs": needs, "back_to": None}
         back_to = draw(s.sampled_from((None, *steps)))
-        steps[key]["back_to"] = back_to if may_go_back(steps, key, back_to) else None
+        may = agent and may_go_back(steps, key, back_to)
+        steps[key]["back_to"] = back_to if may else None
     return without_plans_in_loops(steps)
 
 
@@ -59,10 +66,12 @@ def random_graph(random: Random) -> Steps:
     for key in KEYS[: random.randint(1, len(KEYS))]:
         needs = random.sample(list(steps), random.randint(0, min(2, len(steps))))
         fields = {name: random.choice(values) for name, values in FIELDS.items()}
-        fields["plans"] = fields["plans"] and not fields["for_each"]
+        agent = fields["kind"] == "agent"
+        fields["plans"] &= agent and not fields["for_each"]
         steps[key] = fields | {"needs": needs, "back_to": None}
         back_to = random.choice((None, *steps))
-        steps[key]["back_to"] = back_to if may_go_back(steps, key, back_to) else None
+        may = agent and may_go_back(steps, key, back_to)
+        steps[key]["back_to"] = back_to if may else None
     return without_plans_in_loops(steps)
 
 
@@ -92,6 +101,26 @@ def random_plan(random: Random, may_need: list[str]) -> Steps:
 
 
 def defined(key: str, of: Step) -> StepDefinition:
+    return asked(key, of) if of["kind"] == "agent" else waited(key, of)
+
+
+def waited(key: str, of: Step) -> StepDefinition:
+    asleep = of["kind"] == "sleep"
+    signal = Awaited(of["signal"], required=not of["default"] or of["wait_ms"] is None)
+    return StepDefinition(
+        key,
+        dependencies=tuple(of["needs"]),
+        when="true" if of["when"] else None,
+        allow_skipped=of["allow_skipped"],
+        on_error=of["on_error"],
+        total_timeout_ms=of["total_ms"],
+        timeout_ms=None if asleep else of["wait_ms"],
+        wait_for=None if asleep else signal,
+        sleep_ms=of["sleep_ms"] if asleep else None,
+    )
+
+
+def asked(key: str, of: Step) -> StepDefinition:
     retry = RetryPolicy(of["attempts"], of["delay_ms"], float(of["backoff"]), of["cap_ms"], 0.0)
     return StepDefinition(
         key,

@@ -5,8 +5,10 @@ Whoever asks pays for it; that is what makes it simple. Times are milliseconds.
 
 from typing import Any
 
-from tests.quest.model_loops import ENDS, Loops, key_of
+from tests.quest.model_items import Items
+from tests.quest.model_loops import ENDS, Loops
 from tests.quest.model_plans import Plans
+from tests.quest.model_waits import Step, Waits
 
 MAX_LOSSES = 5
 GRACE_MS = 10_000
@@ -17,14 +19,13 @@ RENDERED = {
     "plans": "planning",
     "judges": "judging",
 }
-Step = dict[str, Any]
-"""needs, back_to (whom it sends the quest back to), max_rounds, on_exhausted, fallbacks (how many?), when (has it a condition?), allow_skipped, on_error, parallel, idempotent, priority, total_ms, for_each, max_parallel, partial, plans (is its result a plan?), and of its retries: attempts, delay_ms, backoff, cap_ms."""
 
 
-class Model(Plans):
+class Model(Items, Plans, Waits):
     def __init__(
         self, steps: dict[str, Step], limit: int | None, total_ms: int | None, rounds: int = 1_000
     ) -> None:
+        super().__init__()
         self.steps, self.limit, self.places = dict(steps), limit, list(steps)
         self.loops, self.rounds_left = Loops(steps), rounds
         self.latest = {key: key for key in steps}
@@ -64,6 +65,7 @@ class Model(Plans):
         return not self.steps[task]["parallel"]
 
     def _ask(self) -> None:
+        self.drop_signals()
         self.asking = [t for t in self.asking if t in self.could_run()]
         while True:
             queue = [t for t in self.could_run() if t not in self.asking]
@@ -108,18 +110,28 @@ class Model(Plans):
         self._release()
 
     def _release(self) -> None:
-        """What is skipped because of others is so one by one, behind what could come up with the same event."""
+        """What is skipped because of others is so one by one, behind what could come up with the same event; then signals are taken."""
         doomed: list[str] = []
+        taking: list[str] = []
         while self.quest == "active":
             while any(self._come_up(task) for task in self.places):
                 pass
             self._gather_what_is_over()
             self._ask()
             doomed += [t for t in self.places if t not in doomed and self._is_doomed(t)]
-            if not doomed:
+            if not (taking or doomed):
+                taking, self.handed = self.handed, []
+            if taking:
+                self._take(taking.pop(0))
+            elif doomed:
+                self.phase[doomed.pop(0)] = "skipped"
+            else:
                 return
-            self.phase[doomed.pop(0)] = "skipped"
         self._ask()
+
+    def _take(self, task: str) -> None:
+        self.phase[task] = "completed"
+        self.completed[task] += 1
 
     def _waits_for_nothing(self, task: str) -> bool:
         return self.phase[task] == "pending" and all(map(self._over, self.waits_for(task)))
@@ -135,13 +147,13 @@ class Model(Plans):
             return False
         if "of" in step and not self._next_in_the_window(task):
             return False
-        self.phase[task], self.since[task] = self._first_phase(step, step["when"]), self.now
         if step["total_ms"] is not None:
             self.step_expires_at[task] = self.now + step["total_ms"]
+        if step["when"]:
+            self.phase[task], self.since[task] = "deciding", self.now
+        else:
+            self._begin(task)
         return True
-
-    def _first_phase(self, step: Step, when: bool) -> str:
-        return "deciding" if when else "listing" if step["for_each"] else "ready"
 
     def _over(self, task: str) -> bool:
         if "of" in self.steps[task]:
@@ -150,39 +162,6 @@ class Model(Plans):
         return phase in ("completed", "skipped") or (phase == "failed" and task in self.continued)
 
     # -- items ---------------------------------------------------------------------------------
-
-    def _items(self, whole: str) -> list[str]:
-        return [t for t in self.places if self.steps[t].get("of") == whole]
-
-    def _next_in_the_window(self, item: str) -> bool:
-        whole = self.steps[item]["of"]
-        items, step = self._items(whole), self.steps[whole]
-        window = step["max_parallel"] if step["parallel"] else 1
-        begun = [t for t in items if self.phase[t] != "pending"]
-        under_way = [t for t in begun if self.phase[t] not in ENDS]
-        return (
-            self.phase[whole] == "spread"
-            and items[len(begun)] == item
-            and (window is None or len(under_way) < window)
-        )
-
-    def expand(self, whole: str, count: int) -> None:
-        made_of = {
-            "when": False,
-            "for_each": False,
-            "parallel": True,
-            "total_ms": None,
-            "plans": False,
-            "back_to": None,
-        }
-        key = key_of(whole)
-        for n in range(count):
-            item = f"{key}[{n}]{whole.removeprefix(key)}"
-            self.places.append(item)
-            self.steps[item] = self.steps[whole] | made_of | {"needs": [], "of": whole}
-            self.phase[item] = "pending"
-            self.choice[item] = self.tried[item] = self.losses[item] = self.completed[item] = 0
-        self.move(whole, "spread")
 
     def _gather_what_is_over(self) -> None:
         for whole in [t for t in self.places if self.phase[t] == "spread"]:
@@ -299,7 +278,11 @@ class Model(Plans):
             self.move(task, "waiting")
 
     def decide(self, task: str, *, holds: bool) -> None:
-        self.move(task, self._first_phase(self.steps[task], False) if holds else "skipped")
+        if holds:
+            self._begin(task)
+            self._release()
+        else:
+            self.move(task, "skipped")
 
     def resolve(self, task: str, choice: str) -> None:
         if choice == "again":
@@ -342,12 +325,16 @@ class Model(Plans):
         ]
         if self.expires_at is not None and self.expires_at <= now:
             over.append((self.expires_at, 0, 0))
+        over += [(at, -1, self.places.index(t)) for t, at in self.wait_ends_at.items() if at <= now]
         grace_over = self.quest == "stopping" and self.stopped_at + GRACE_MS <= now
         for _, kind, place in sorted(over):
             if self.quest != "active":
                 break
             task = self.places[place]
-            if not kind:
+            if kind < 0:
+                if self.phase[task] in ("awaiting", "sleeping"):
+                    self.end_wait(task)
+            elif not kind:
                 self._stop()
             elif self._in_time(task):
                 self.give_up(task)
@@ -387,5 +374,7 @@ class Model(Plans):
             times += [self.since[t] for t in self.places if self.phase[t] == "retrying"]
             open_ = {t for t in self.places if self._in_time(t)}
             times += [at for t, at in self.step_expires_at.items() if t in open_]
+            waits = {t for t in self.places if self.phase[t] in ("awaiting", "sleeping")}
+            times += [at for t, at in self.wait_ends_at.items() if t in waits]
             times += [] if self.expires_at is None else [self.expires_at]
         return min(times, default=None)

@@ -11,22 +11,29 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from questd.actors.quest import commands as cmd
 from questd.actors.quest import core
+from questd.actors.quest.waiting import said_of
 from questd.messages import events as ev
 from questd.messages.definition import QuestLimits
 from tests.quest.drawing import Steps, defined, graphs, meaning, random_graph, random_plan
 from tests.quest.making import T0_US, Life, failure, owed_by, plan_of
 from tests.quest.model import Model
+from tests.quest.walking import (
+    CHOICES,
+    COMPLETIONS,
+    KINDS,
+    LIMITS,
+    LOSSES,
+    PAUSES_MS,
+    ROUNDS,
+    SIGNALS,
+    TOTALS_MS,
+    UNTRIED,
+    WISHES_MS,
+    act,
+)
 
-LIMITS = (None, None, 1, 2)
-ROUNDS = (1_000, 1_000, 1, 2)
-TOTALS_MS = (None, None, None, 5_000)
-KINDS = ("exception", "exception", "exception", "timeout", "auth", "cancelled")
-WISHES_MS = (None, None, 0, 700)
-PAUSES_MS = (0, 1, 1, 10, 10, 500, 500, 1_000, 12_000)
 WALKS = 300
 STEPS_OF_A_WALK = 100
-CHOICES = ("retry", "complete", "fail", "again", "accept", "maybe")
-LOSSES = ("lost", "lost", "given back", "never begun")
 
 
 class QuestMachine(RuleBasedStateMachine):
@@ -218,6 +225,24 @@ class QuestMachine(RuleBasedStateMachine):
             model.judge(task, holds=holds)
             model.conclude()
 
+    @rule(name=s.sampled_from(SIGNALS), key=s.integers(0, 200))
+    def a_signal_comes(self, name: str, key: int) -> None:
+        before = self.life.state.version
+        sent = cmd.ReceiveSignal(name, b'"in"', "ann", str(key))
+        outcome = self.life.when(sent)
+        became = self.model.signal(name, key)
+        if became == "refused":
+            assert isinstance(outcome, cmd.Rejected)
+            return
+        assert isinstance(outcome, list)
+        assert [type(e) for e in outcome[:2]] == {
+            "known": [],
+            "kept": [ev.SignalReceived],
+            "taken": [ev.SignalReceived, ev.TaskSignalled],
+        }[became]
+        assert said_of(self.life.state, sent, before) == became.replace("known", "received before")
+        self.model.conclude()
+
     @rule(fails=s.sampled_from([False, False, True]))
     def an_output_is_rendered(self, fails: bool) -> None:
         able = self.model.quest == "active" and self.model.ended()
@@ -232,18 +257,7 @@ class QuestMachine(RuleBasedStateMachine):
             return
         model, task = self.model, self.key(n)
         able = model.quest == "active"
-        able = able and model.phase[task] in (
-            "deciding",
-            "ready",
-            "due",
-            "retrying",
-            "waiting",
-            "judging",
-            "listing",
-            "spread",
-            "gathering",
-            "planning",
-        )
+        able = able and model.phase[task] in UNTRIED
         outcome = self.life.when(cmd.FailTask(task, failure("validation", retryable=False)))
         assert isinstance(outcome, list) is able
         if able:
@@ -324,7 +338,7 @@ class QuestMachine(RuleBasedStateMachine):
         """Events that complete the task that this one is about."""
         if self.model.steps.get(getattr(event, "task", ""), {}).get("plans"):
             return ev.TaskPlanned
-        return ev.AttemptCompleted | ev.TaskCompleted | ev.TaskGathered
+        return COMPLETIONS
 
     @invariant()
     def the_journal_alone_gives_the_same(self) -> None:
@@ -341,45 +355,6 @@ TestQuestCoreAgainstItsModel = QuestMachine.TestCase
 
 
 # -- long walks: Hypothesis finds the short contradictions and shrinks them, a seed gets far ------------
-
-
-def act(machine: QuestMachine, random: Random) -> None:
-    """Something happens; what moves a quest on more often than what ends it."""
-    n = random.randint(0, 63)
-    match random.choices(range(16), (6, 24, 14, 8, 8, 4, 2, 5, 3, 1, 8, 6, 5, 8, 9, 9))[0]:
-        case 0:
-            machine.a_place_comes(n, random.random() < 0.5)
-        case 1 if machine.model.asking:
-            machine.an_asked_for_place_comes(n)
-        case 2:
-            machine.a_result_comes(n)
-        case 3:
-            wish_ms = random.choice(WISHES_MS)
-            machine.a_failure_comes(n, random.choice(KINDS), random.random() < 0.9, wish_ms)
-        case 4:
-            machine.an_attempt_is_lost(n, random.choice(LOSSES))
-        case 5:
-            machine.somebody_decides(n, random.choice(CHOICES))
-        case 6:
-            machine.somebody_cancels(n % 12)
-        case 7:
-            machine.an_input_is_rendered(n)
-        case 8:
-            machine.an_output_is_rendered(random.random() < 0.2)
-        case 9:
-            machine.a_task_turns_out_impossible(n % 30)
-        case 10:
-            machine.a_condition_is_looked_at(n, random.random() < 0.7)
-        case 11:
-            machine.a_list_is_rendered(n, random.randint(0, 4))
-        case 12:
-            machine.results_are_gathered(n)
-        case 13:
-            machine.a_plan_is_read(n, random.randint(0, 9_999))
-        case 14:
-            machine.a_round_is_judged(n, random.random() < 0.3)
-        case _:
-            machine.time_passes(random.choice(PAUSES_MS))
 
 
 @pytest.mark.parametrize("seed", range(WALKS))

@@ -49,6 +49,7 @@ LATER = {
         "task.accepted",
         "task.sent_back",
     }
+    | {"signal.received", "task.signalled", "task.defaulted", "task.woke"}
 }
 """Kinds of events that there were not when the journal was made."""
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from questd.analytics.database import SCHEMA_NUMBER
 from questd.messages.events import EVENT_SCHEMA_VERSION
 from questd.runtime.journal.chain import chained_crc
 from questd.runtime.journal.head_file import HEAD_VERSION
@@ -150,4 +151,7 @@ def test_a_newer_history_is_set_aside_by_name_and_built_anew(tmp_path: Path) -> 
     with duckdb.connect(str(aside), read_only=True) as kept:
         assert kept.execute("from of_tomorrow").fetchall() == []
     said = (data / "logs" / "historian.log").read_text()
-    assert "history.duckdb has schema 2, not 1; set aside as history.duckdb.newer" in said
+    assert (
+        f"schema {SCHEMA_NUMBER + 1}, not {SCHEMA_NUMBER}; set aside as history.duckdb.newer"
+        in said
+    )
