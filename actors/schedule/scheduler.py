@@ -291,7 +291,9 @@ class Scheduler(Actor):
     def _same(self, request: ctl.AddSchedule, digest: str) -> Reply:
         """Added again after an answer that was lost it is no mistake."""
         view = self._views.get(self._names[request.name])
-        if view is not None and (view.spec, view.definition) == (request.spec, digest):
+        if view is None:  # not on disk yet, so nobody can say what it is
+            return Error("busy", f"schedule {request.name!r} is being added", 200)
+        if (view.spec, view.definition) == (request.spec, digest):
             return ctl.Done(changed=False)
         said = f"there is a schedule {request.name!r} already"
         return Error("refused", f"{said}: change it, or remove it first")

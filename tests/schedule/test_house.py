@@ -107,6 +107,20 @@ def test_a_name_is_given_once_and_the_same_again_is_no_mistake() -> None:
     assert "a name begins with a letter or _" in bad.message
 
 
+def test_who_adds_again_what_is_not_on_disk_yet_is_told_to_come_again() -> None:
+    """The answer took too long, so the client asks again: that is no other schedule of the same name."""
+    house = Standing()
+    request = ctl.AddSchedule("nightly", ScheduleSpec(EACH_MINUTE), DEFINITION, "ann")
+    routes = [house.post(request) for _ in range(20)]
+    house.run()
+    answers = [house.answer(route) for route in routes]
+    assert answers.count(Done()) == 1
+    rest = [reply for reply in answers if reply not in (Done(), Done(changed=False))]
+    assert rest, "none came before the first was on disk"
+    assert all(reply == Error("busy", "schedule 'nightly' is being added", 200) for reply in rest)
+    assert house.ask(request) == Done(changed=False)
+
+
 def test_who_asks_for_what_is_not_there_is_told() -> None:
     house = Standing()
     spec = ScheduleSpec(EACH_MINUTE)
