@@ -39,7 +39,7 @@ class QuestResting(Struct, frozen=True):
 class Settle(Struct, frozen=True):
     """From a quest: which tasks ask for places, ask no more, gave their place back, or hold one since before a restart.
 
-    Answered at once by ``Places`` when ``answer`` is set. ``takes``: (task, instance).
+    Who asks, or asks no more, holds none: a place that is still on its way to it is free again. Answered at once by ``Places`` when ``answer`` is set. ``takes``: (task, instance).
     """
 
     quest: str
@@ -63,8 +63,8 @@ class Places(Struct, frozen=True):
     ``absent``: of the tasks that asked in it, those that nobody connected can do now.
     """
 
-    granted: tuple[tuple[str, Place], ...] = ()
-    unroutable: tuple[tuple[str, str], ...] = ()
+    granted: tuple[tuple[Want, Place], ...] = ()
+    unroutable: tuple[tuple[Want, str], ...] = ()
     settled: bool = False
     absent: tuple[str, ...] = ()
 

@@ -39,6 +39,10 @@ def parent_of(quest: str) -> tuple[str, int] | None:
     return (parent, int(epoch)) if mark else None
 
 
+Need = tuple[str, tuple[str, ...], str | None]
+"""(agent or "", capabilities, tool or None)."""
+
+
 class Want(Struct, frozen=True, array_like=True):
     """A task that could run now and asks for a place on an agent.
 
@@ -52,6 +56,11 @@ class Want(Struct, frozen=True, array_like=True):
     tool: str | None
     priority: int
     ready_us: int
+
+    @property
+    def need(self) -> Need:
+        """What a place must be fit for: tasks of one need wait in one queue."""
+        return (self.agent, self.capabilities, self.tool)
 
 
 class Wait(Struct, frozen=True, array_like=True):

@@ -136,7 +136,7 @@ class Directory(Actor):
         """A place that was on its way goes back; all else is said again by those who said it."""
         match message:
             case ToQuest(quest, Places(granted)):
-                releases = tuple(task for task, _ in granted)
+                releases = tuple(want.task for want, _ in granted)
                 self._house.router.tell(Settle(quest, self.ref, releases=releases))
             case _:
                 pass

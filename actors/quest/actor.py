@@ -31,7 +31,6 @@ from questd.actors.quest.waiting import said_of
 from questd.actors.quest.writing import Writing, records_of
 from questd.messages.control import Submitted
 from questd.messages.events import Event
-from questd.messages.failure import VALIDATION, Failure
 from questd.messages.payload import hold
 from questd.runtime.actor import Actor, ChildFailed, ChildStopped, Ref
 from questd.runtime.errors import JournalError
@@ -265,10 +264,12 @@ class QuestSupervisor(Actor):
         if places.settled:
             self._asking.awaiting = False
             core.ask_in_vain(state, places.absent)
-        for task, place in places.granted:
-            self._on_place(state, task, place)
-        for task, message in places.unroutable:
-            self._do(state, cmd.FailTask(task, Failure(VALIDATION, message, task, False)))
+        for want, place in places.granted:
+            if core.still_wants(state, want):
+                self._on_place(state, want.task, place)
+        for want, message in places.unroutable:
+            if core.still_wants(state, want):
+                self._do(state, incoming.unroutable_command(want.task, message))
         self._take_due(state)
 
     def _on_place(self, state: QuestState, task: str, place: mail.Place) -> None:
@@ -325,7 +326,7 @@ class QuestSupervisor(Actor):
         assert self._ready is not None
         return self._ready.compiled
 
-    # -- the end of a turn ---------------------------------------------------------------------------
+    # -- the end of a turn, and rest ------------------------------------------------------------------
 
     def after_batch(self) -> None:
         state = self._state
@@ -360,8 +361,6 @@ class QuestSupervisor(Actor):
         self._writing.give_way(holder)
         self._asking.withdraw(tuple(task.key for task in state.tasks))
         self._stop()
-
-    # -- rest ----------------------------------------------------------------------------------------
 
     def _quiet(self, state: QuestState) -> bool:
         """Nothing under way: the journal holds all that this actor knows."""

@@ -8,6 +8,7 @@ from questd.actors.quest.commands import (
     CompleteAttempt,
     EndAttempt,
     FailAttempt,
+    FailTask,
     ReceiveSignal,
     Rejected,
     ResolveTask,
@@ -17,6 +18,7 @@ from questd.actors.quest.state import QuestState
 from questd.messages.control import Done, Error
 from questd.messages.definition import DEFAULT_TIMEOUT_MS
 from questd.messages.exchange import Cancelled, Completed, Failed
+from questd.messages.failure import VALIDATION, Failure
 from questd.messages.payload import Blob, hold
 
 
@@ -66,6 +68,11 @@ def start_command(state: QuestState, key: str, place: Place) -> StartAttempt:
         tool.idempotent,
         timeout_ms,
     )
+
+
+def unroutable_command(task: str, message: str) -> FailTask:
+    """Who is to do it is there, and cannot."""
+    return FailTask(task, Failure(VALIDATION, message, task, False))
 
 
 def held_command(command: Command) -> tuple[Command, tuple[Blob, ...]]:

@@ -114,7 +114,7 @@ def refuse_unknown(house: House, quest: str, owner: Ref, messages: list[Any]) ->
             case AttemptEnded(epoch, _, reply) if reply is not None:
                 reply.tell(Acknowledge((quest, epoch)))
             case Places(granted):
-                releases = tuple(task for task, _ in granted)
+                releases = tuple(want.task for want, _ in granted)
                 house.router.tell(Settle(quest, owner, releases=releases))
             case _:
                 pass

@@ -89,8 +89,17 @@ def _wants_by_need(state: QuestState) -> tuple[Want, ...]:
     wants: dict[tuple[object, ...], Want] = {}
     for index in state.admitted:
         want = want_of(state, state.tasks[index].key)
-        wants.setdefault((want.agent, want.capabilities, want.tool), want)
+        wants.setdefault(want.need, want)
     return tuple(wants.values())
+
+
+def still_wants(state: QuestState, want: Want) -> bool:
+    """Is what it asked for what it would ask for now? Somebody else may be its choice since, and asked anew."""
+    task = state.task(want.task)
+    if task is None:
+        return False
+    asked = task.asked
+    return want.need == (asked.agent or "", asked.capabilities, asked.tool)
 
 
 def want_of(state: QuestState, key: str) -> Want:

@@ -12,7 +12,6 @@ from questd.actors.mail import (
     InstanceJoined,
     InstanceLeft,
     InstanceResized,
-    Place,
     Places,
     QuestResting,
     ReplyTo,
@@ -60,19 +59,10 @@ class Router(Actor):
         state, quest = self._state, settle.quest
         if quest:
             self._quests[quest] = settle.sender
-        for task, instance in settle.takes:
-            core.take(state, (quest, task), instance)
-        core.drop(state, quest, settle.drops)
-        holders = [(quest, task) for task in settle.releases]
-        freed = [state.held.get(holder, "") for holder in holders]
-        needs = core.release(state, holders)
-        now_us = self._house.clock.now_us()
-        granted, left = core.hand_on(state, settle.wants, freed, now_us)
-        wanted, unroutable = core.want(state, left)
-        granted += core.serve(state, dict.fromkeys((*needs, *wanted)))
+        granted, unroutable = core.settle(state, settle, self._house.clock.now_us())
         if settle.answer:
-            own = tuple((want.task, place) for want, place in granted if want.quest == quest)
-            refused = tuple((each.want.task, each.message) for each in unroutable)
+            own = tuple(grant for grant in granted if grant[0].quest == quest)
+            refused = tuple((each.want, each.message) for each in unroutable)
             absent = core.absent(state, settle.wants)
             settle.sender.tell(Places(own, refused, settled=True, absent=absent))
             granted = [grant for grant in granted if grant[0].quest != quest]
@@ -95,15 +85,15 @@ class Router(Actor):
         self._refuse(unroutable)
 
     def _grant(self, grants: Iterable[core.Grant]) -> None:
-        by_quest: dict[str, list[tuple[str, Place]]] = defaultdict(list)
-        for want, place in grants:
-            by_quest[want.quest].append((want.task, place))
+        by_quest: dict[str, list[core.Grant]] = defaultdict(list)
+        for grant in grants:
+            by_quest[grant[0].quest].append(grant)
         for quest, granted in by_quest.items():
             self._tell(quest, Places(tuple(granted)))
 
     def _refuse(self, unroutable: Iterable[core.Unroutable]) -> None:
         for each in unroutable:
-            self._tell(each.want.quest, Places((), ((each.want.task, each.message),)))
+            self._tell(each.want.quest, Places((), ((each.want, each.message),)))
 
     def _tell(self, quest: str, places: Places) -> None:
         """To the quest's actor; the directory wakes one that rests."""
@@ -112,7 +102,7 @@ class Router(Actor):
             return
         if not self._house.directory.tell(ToQuest(quest, places)):
             # The next directory says anew what its quests want; what this one was given is free again.
-            core.release(self._state, [(quest, task) for task, _ in places.granted])
+            core.release(self._state, [(quest, want.task) for want, _ in places.granted])
 
     def _missing(self) -> MissingAgents:
         found = core.missing(self._state)

@@ -14,10 +14,10 @@ from typing import Final
 
 from msgspec import Struct
 
-from questd.actors.mail import Place
-from questd.actors.router.instance import Holder, Instance, Need
+from questd.actors.mail import Place, Settle
+from questd.actors.router.instance import Holder, Instance
 from questd.messages.exchange import ToolSpec
-from questd.messages.heads import Want
+from questd.messages.heads import Need, Want
 
 PATIENCE_US: Final = 10_000_000
 """A place may stay with its quest while nobody has waited for it for longer than this."""
@@ -73,12 +73,22 @@ class RouterState:
 Grant = tuple[Want, Place]
 
 
-def need_of(want: Want) -> Need:
-    """The queue that a task belongs to."""
-    return (want.agent, want.capabilities, want.tool)
-
-
 # -- what changes --------------------------------------------------------------------------------
+
+
+def settle(state: RouterState, said: Settle, now_us: int) -> tuple[list[Grant], list[Unroutable]]:
+    """What a quest says of its tasks, all at once. Who asks, or asks no more, holds no place, even if one is on its way to it."""
+    for task, instance in said.takes:
+        take(state, (said.quest, task), instance)
+    drop(state, said.quest, said.drops)
+    asking = [each.task for each in said.wants]
+    holders = [(said.quest, task) for task in (*said.releases, *said.drops, *asking)]
+    freed = [state.held.get(holder, "") for holder in holders]
+    needs = release(state, holders)
+    granted, left = hand_on(state, said.wants, freed, now_us)
+    wanted, unroutable = want(state, left)
+    granted += serve(state, dict.fromkeys((*needs, *wanted)))
+    return granted, unroutable
 
 
 def join(state: RouterState, instance: Instance) -> tuple[list[Grant], list[Unroutable]]:
@@ -151,7 +161,7 @@ def want(state: RouterState, wants: Iterable[Want]) -> tuple[list[Need], list[Un
     needs: dict[Need, None] = {}
     unroutable: list[Unroutable] = []
     for each in wants:
-        need = need_of(each)
+        need = each.need
         queue = _queue(state, need)
         reason = "" if queue.able else _why_nobody(state, need)
         if reason:
@@ -173,11 +183,7 @@ def absent(state: RouterState, wants: Iterable[Want]) -> tuple[str, ...]:
     """Those of the tasks that wait for somebody to connect."""
     queues = state.queues
     return tuple(
-        [
-            each.task
-            for each in wants
-            if (queue := queues.get(need_of(each))) is None or not queue.able
-        ]
+        [each.task for each in wants if (queue := queues.get(each.need)) is None or not queue.able]
     )
 
 
@@ -225,7 +231,7 @@ def hand_on(
 
 
 def _may_keep(state: RouterState, instance: Instance, want: Want, now_us: int) -> bool:
-    if not instance.free or need_of(want) not in instance.needs:
+    if not instance.free or want.need not in instance.needs:
         return False
     if state.parallel is not None and len(state.held) >= state.parallel:
         return False
@@ -243,7 +249,7 @@ def _give(state: RouterState, want: Want, instance: Instance) -> Grant:
     take(state, (want.quest, want.task), instance.id)
     if len(instance.needs) > NEEDS_KEPT_MAX:
         state.crowded[instance.id] = None
-    tool = instance.needs[need_of(want)]
+    tool = instance.needs[want.need]
     return want, Place(instance.agent, instance.id, tool, instance.address)
 
 
@@ -340,7 +346,7 @@ def _unwant(state: RouterState, holder: Holder, *, keep: Queue | None = None) ->
     want = state.wanted.pop(holder, None)
     if want is None:
         return
-    need = need_of(want)
+    need = want.need
     queue = state.queues[need]
     queue.waiting -= 1
     if queue is not keep:

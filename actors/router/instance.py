@@ -3,9 +3,8 @@
 from typing import Any
 
 from questd.messages.exchange import ToolSpec
+from questd.messages.heads import Need
 
-Need = tuple[str, tuple[str, ...], str | None]
-"""(agent or "", capabilities, tool or None)."""
 Holder = tuple[str, str]
 """(quest, task): who has a place."""
 

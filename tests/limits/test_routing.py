@@ -44,8 +44,8 @@ def test_an_instance_keeps_so_many_kinds_of_demand_and_forgets_the_oldest_that_n
     again = wants(most + 3, "other")[-1]
     assert ask(state, [again]) == 1
     assert len(state.instances["i1"].needs) == len(state.queues) == most
-    assert core.need_of(again) in state.queues
-    assert core.need_of(wants(1)[0]) not in state.queues
+    assert again.need in state.queues
+    assert wants(1)[0].need not in state.queues
 
 
 def test_what_was_forgotten_is_served_as_before_when_it_is_asked_for_again() -> None:

@@ -14,6 +14,7 @@ from questd.messages import events as ev
 from questd.messages.definition import Fallback, RetryPolicy, StepDefinition
 from questd.messages.exchange import ToolSpec
 from questd.messages.failure import AGENT_LOST, TIMEOUT
+from questd.messages.heads import Want
 from tests.quest.making import AT_ONCE, ONCE, Life, failure, kinds, quest, step
 
 LITE = Fallback("lite", tool="scan")
@@ -192,6 +193,20 @@ def test_the_timeout_of_an_attempt_is_that_of_who_does_it_else_that_of_the_step(
     assert start_command(life.state, "a", place).timeout_ms == 2_000
     life.fail(life.start("a"))
     assert start_command(life.state, "a", place).timeout_ms == expected_ms
+
+
+def test_a_place_on_whom_it_asked_before_is_not_what_it_wants() -> None:
+    life = begun(fallback=(LITE, ANY))
+    before = core.want_of(life.state, "a")
+    assert core.still_wants(life.state, before)
+    life.fail(life.start("a"))
+    assert not core.still_wants(life.state, before)
+    assert core.still_wants(life.state, core.want_of(life.state, "a"))
+
+
+def test_nobody_wants_a_place_for_a_step_that_is_not_there() -> None:
+    life = begun()
+    assert not core.still_wants(life.state, Want("q_1", "planned", "worker", (), None, 5, 0))
 
 
 def test_after_a_restart_the_same_one_is_asked() -> None:

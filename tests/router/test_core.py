@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as s
 
 from questd.actors.router import core
-from questd.actors.router.instance import Instance, Need
+from questd.actors.router.instance import Instance
 from questd.messages.exchange import ToolSpec
-from questd.messages.heads import Want
+from questd.messages.heads import Need, Want
 
 
 def want(task: str = "t", agent: str = "a", quest: str = "q", **fields: Any) -> Want:
