@@ -36,15 +36,14 @@ class Submits:
             timer.cancel()
 
     def ask(self) -> None:
-        """Submit what was fired, unless it is on its way."""
+        """Submit what was fired, unless it is on its way. Only when all that the state says is on disk: the definition is read from there."""
         for occasion in self._state.firing:
             if occasion not in self._asked:
                 self._prepare(occasion)
 
     def again(self, occasion: str) -> None:
-        """Its time is over, or has come."""
-        if occasion in self._state.firing:
-            self._prepare(occasion)
+        """Its time is over, or has come: it is submitted at the next ``ask``."""
+        self._asked.pop(occasion, None)
 
     def _prepare(self, occasion: str) -> None:
         self._arm(occasion, ANSWER_WITHIN_S)
@@ -73,9 +72,10 @@ class Submits:
     def heard(self, occasion: str, reply: Reply) -> core.Answer | None:
         """What it comes to; None when it is to come again, or was answered before."""
         timer = self._asked.pop(occasion, None)
-        if timer is None or occasion not in self._state.firing:
+        if timer is not None:
+            timer.cancel()
+        if occasion not in self._state.firing:
             return None
-        timer.cancel()
         match reply:
             case Submitted(quest, created):
                 return core.Answer(occasion, quest, created)

@@ -97,7 +97,9 @@ class Standing:
         store: MemoryStore | None = None,
         worker: Worker | None = None,
         shelf: Shelf | None = None,
+        slow: float = 0.0,
     ) -> None:
+        """``slow``: the chance that a commit or a read takes up to a second."""
         self.shelf = MemoryShelf() if shelf is None else shelf
         self.clock = VirtualClock(START_US)
         self.agenda = Agenda(self.clock, stream(1, "agenda"))
@@ -105,7 +107,7 @@ class Standing:
         self.dispatcher = SeededDispatcher(stream(1, "dispatcher"))
         self.timers = VirtualTimers(self.clock)
         self.journal = SimulatedJournal(
-            self.store, self.agenda, stream(1, "journal"), _Calm(), lambda: 0.0
+            self.store, self.agenda, stream(1, "journal"), _Calm(), lambda: slow
         )
         self.worker = worker or AgendaWorker(self.agenda, lambda: 0)
         self.door = _Door()

@@ -220,6 +220,25 @@ def test_a_backfill_of_what_ran_before_submits_nothing_anew() -> None:
     assert "from an earlier moment to a later one" in backwards.message
 
 
+def test_a_submit_that_comes_again_while_a_change_is_on_its_way_to_the_disk_waits_for_it() -> None:
+    house = Standing(Limits(open_quests=1), slow=1.0)
+    house.submit(quest())
+    add(house, overlap="allow")
+    house.wait(61)
+    for number in range(100):  # one of these meets the submit that comes again after 2 s
+        other = encode_definition(QuestDefinition(f"other-{number}", (step("a"),)))
+        house.post(ctl.ChangeSchedule("nightly", ScheduleSpec(EACH_MINUTE, "allow"), other))
+        while house.journal.idle:
+            if not house.dispatcher.run_one():
+                house.agenda.run_next()
+        house.clock.advance(int(house.timers.next_us() or 0))
+        house.timers.fire()
+        house.run()
+    end(house)
+    house.wait(5)
+    assert quests(house)[0].name == "other-99"
+
+
 def test_pausing_resuming_changing_and_removing() -> None:
     house = Standing()
     add(house, overlap="allow")
