@@ -62,6 +62,7 @@ class Scheduler(Actor):
         self._schedules: dict[str, Ref] = {}
         self._names: dict[str, str] = {}
         self._views: dict[str, ScheduleView] = {}
+        self._parked: dict[str, str] = {}
         self._deaths: dict[str, Intensity] = {}
         self._unread: set[str] = set()
         self._early: list[AskScheduler] | None = []
@@ -217,23 +218,28 @@ class Scheduler(Actor):
             lean = [structs.replace(view, recent=()) for view in named]
             self._answer(reply, ctl.Schedules(tuple(lean)))
             return
-        view = self._views.get(self._names.get(name, ""))
-        if view is None:
-            self._answer(reply, unknown(name))
-        else:
-            self._answer(reply, ctl.Schedules((view,)))
+        view = self._known(name)
+        self._answer(reply, view if isinstance(view, Error) else ctl.Schedules((view,)))
+
+    def _known(self, name: str) -> ScheduleView | Error:
+        """What its actor has told; a schedule that is being added, or whose actor failed meanwhile, has told nothing yet."""
+        schedule = self._names.get(name)
+        if schedule is None:
+            return unknown(name)
+        view, fault = self._views.get(schedule), self._parked.get(schedule)
+        return view or (_starting(name) if fault is None else _parked(name, fault))
 
     def _do(
         self, name: str, command: core.Command, reply: ReplyTo, definition: bytes | None = None
     ) -> None:
         schedule = self._names.get(name, "")
-        ref, view = self._schedules.get(schedule), self._views.get(schedule)
+        ref = self._schedules.get(schedule)
         if not schedule:
             self._answer(reply, unknown(name))
-        elif view is not None and view.fault is not None:
-            self._answer(reply, Error("refused", f"schedule {name!r} is parked: {view.fault}"))
+        elif schedule in self._parked:
+            self._answer(reply, _parked(name, self._parked[schedule]))
         elif ref is None or not ref.tell(Do(command, reply, definition)):
-            self._answer(reply, Error("busy", f"schedule {name!r} is starting again", 500))
+            self._answer(reply, _starting(name))
 
     def _read(
         self,
@@ -290,9 +296,9 @@ class Scheduler(Actor):
 
     def _same(self, request: ctl.AddSchedule, digest: str) -> Reply:
         """Added again after an answer that was lost it is no mistake."""
-        view = self._views.get(self._names[request.name])
-        if view is None:  # not on disk yet, so nobody can say what it is
-            return Error("busy", f"schedule {request.name!r} is being added", 200)
+        view = self._known(request.name)
+        if isinstance(view, Error):
+            return view
         if (view.spec, view.definition) == (request.spec, digest):
             return ctl.Done(changed=False)
         said = f"there is a schedule {request.name!r} already"
@@ -315,9 +321,9 @@ class Scheduler(Actor):
 
     def _backfill(self, request: ctl.BackfillSchedule, reply: ReplyTo) -> None:
         """Counting due times takes long, so it is the reader's."""
-        view = self._views.get(self._names.get(request.name, ""))
-        if view is None:
-            self._answer(reply, unknown(request.name))
+        view = self._known(request.name)
+        if isinstance(view, Error):
+            self._answer(reply, view)
             return
         now_us = self._house.clock.now_us()
         self._read(reply, lambda _: dues_of(request, view, now_us), self._make_up)
@@ -349,6 +355,7 @@ class Scheduler(Actor):
         item = Append(head.quest, head.version, (), structs.replace(head, parked=reason))
         self._house.journal.append(item, lambda _: None)
         self._unread.discard(head.quest)
+        self._parked[head.quest] = reason
         view = self._views.get(head.quest)
         if view is not None:
             self._views[head.quest] = structs.replace(view, next_us=(), fault=reason)
@@ -358,6 +365,14 @@ class Scheduler(Actor):
 def unknown(name: str) -> Error:
     """There is none of that name."""
     return Error("not_found", f"there is no schedule {name!r}")
+
+
+def _starting(name: str) -> Error:
+    return Error("busy", f"schedule {name!r} is starting: try again", retry_after_ms=500)
+
+
+def _parked(name: str, reason: str) -> Error:
+    return Error("refused", f"schedule {name!r} is parked: {reason}")
 
 
 def dues_of(

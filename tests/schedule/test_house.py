@@ -117,8 +117,26 @@ def test_who_adds_again_what_is_not_on_disk_yet_is_told_to_come_again() -> None:
     assert answers.count(Done()) == 1
     rest = [reply for reply in answers if reply not in (Done(), Done(changed=False))]
     assert rest, "none came before the first was on disk"
-    assert all(reply == Error("busy", "schedule 'nightly' is being added", 200) for reply in rest)
+    starting = Error("busy", "schedule 'nightly' is starting: try again", 500)
+    assert all(reply == starting for reply in rest)
     assert house.ask(request) == Done(changed=False)
+
+
+def test_a_schedule_that_is_still_being_added_is_busy_and_not_unknown() -> None:
+    house = Standing()
+    request = ctl.AddSchedule("nightly", ScheduleSpec(EACH_MINUTE), DEFINITION, "ann")
+    first = house.post(request)
+    while house.journal.idle:
+        if not house.dispatcher.run_one():
+            house.agenda.run_next()
+    asked = (ctl.ListSchedules("nightly"), ctl.BackfillSchedule("nightly", 0, 1))
+    routes = [house.post(request) for request in asked]
+    house.turns()
+    for reply in map(house.answer, routes):
+        assert isinstance(reply, Error)
+        assert (reply.kind, reply.retry_after_ms) == ("busy", 500)
+    house.run()
+    assert house.answer(first) == Done()
 
 
 def test_who_asks_for_what_is_not_there_is_told() -> None:
