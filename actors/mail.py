@@ -191,12 +191,17 @@ class ChildAsks(Struct, frozen=True):
 
 
 class ChildEnded(Struct, frozen=True):
-    """To the children's actor: a child quest has ended, and that is on disk. ``output``: of one that is completed, else ``failure``."""
+    """To the children's actor: a child quest has ended, and that is on disk. ``output``: of one that is completed, else ``failure``.
+
+    ``tokens`` and ``cost``: what its attempts have used, all together.
+    """
 
     quest: str
     output: Payload | None
     failure: Failure | None
     duration_us: int = 0
+    tokens: int = 0
+    cost: float = 0.0
 
 
 # -- agent → router -----------------------------------------------------------------------------------

@@ -118,8 +118,9 @@ class Redactor:
         match outcome:
             case Completed():
                 return self._completed(outcome)
-            case Failed(_, _, failure, _):
-                return structs.replace(outcome, failure=self._failure(failure))
+            case Failed(failure=failure, model=model):
+                told = self._failure(failure)
+                return structs.replace(outcome, failure=told, model=self._model(model))
             case Cancelled():
                 return outcome
 
@@ -128,11 +129,15 @@ class Redactor:
         if len(result) > PAYLOAD_MAX_BYTES:
             message = "the result is too large once its secrets are taken out"
             failure = Failure(TOO_LARGE, message, None, False)
-            return Failed(done.quest, done.epoch, failure, done.duration_us)
-        model = None if done.model is None else self.text(done.model)[:WORD_MAX]
+            used = done.duration_us, done.tokens, done.cost, self._model(done.model)
+            return Failed(done.quest, done.epoch, failure, *used)
+        model = self._model(done.model)
         if result is done.result and model == done.model:
             return done
         return structs.replace(done, result=result, model=model)
+
+    def _model(self, model: str | None) -> str | None:
+        return None if model is None else self.text(model)[:WORD_MAX]
 
     def _failure(self, failure: Failure) -> Failure:
         kind = self.text(failure.kind)[:WORD_MAX]

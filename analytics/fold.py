@@ -241,6 +241,7 @@ class Fold(SignalFold):
         row = self._end_attempt(event.epoch, "failed")
         if row is not None:
             row.tool_us, row.retry_at = event.duration_us, event.retry_at_us
+            row.tokens, row.cost_total, row.model = event.tokens, event.cost, event.model
             show_failure(row, event.failure)
         found = self._task(event.task)
         if found is None:

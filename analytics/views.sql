@@ -17,9 +17,18 @@ COMMENT ON VIEW steps IS 'One row a step of a quest, from the submit on; pending
 CREATE VIEW usage AS
 SELECT seq, quest, task, epoch, quest_name, project, agent, tool, model, tokens, cost_total, finished_at AS occurred_at
 FROM attempts
-WHERE tokens > 0 OR cost_total > 0 OR model IS NOT NULL;
+WHERE instance <> 'quest' AND (tokens > 0 OR cost_total > 0 OR model IS NOT NULL);
 
-COMMENT ON VIEW usage IS 'Attempts that reported tokens, cost or a model. cost_total is in the tool''s own currency.';
+COMMENT ON VIEW usage IS 'Attempts that reported tokens, cost or a model, also failed ones. cost_total is in the tool''s own currency. Attempts that are quests of their own are left out: what those used is in their own attempts.';
+
+CREATE VIEW quest_usage AS
+SELECT q.seq, q.quest, q.quest_name, q.project, q.status,
+       coalesce(sum(a.tokens), 0)::BIGINT AS tokens,
+       coalesce(sum(a.cost_total), 0) AS cost_total
+FROM quests AS q LEFT JOIN attempts AS a ON a.quest = q.quest
+GROUP BY ALL;
+
+COMMENT ON VIEW quest_usage IS 'What each quest has used, its children that have ended included: what counts against limits.tokens and limits.cost. Not to be summed over parents and children; for that there is usage.';
 
 CREATE VIEW instances AS
 SELECT agent, instance, min(first_seen_at) AS first_seen_at, max(last_seen_at) AS last_seen_at,

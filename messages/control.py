@@ -75,7 +75,8 @@ class CancelQuest(Struct, frozen=True, tag_field="type", tag="cancel"):
 class ResolveTask(Struct, frozen=True, tag_field="type", tag="resolve"):
     """Answer a breakpoint. ``task`` may be empty when only one is open. ``result``: JSON text, with choice "complete".
 
-    Choices for a lost attempt: retry, complete, fail. First answer wins; a second one is refused.
+    Choices for a lost attempt: retry, complete, fail; for a budget that is used up: more, fail. With "more", ``result`` may be
+    ``{"tokens": n, "cost": x}``. First answer wins; a second one is refused.
     """
 
     quest: str

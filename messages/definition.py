@@ -32,6 +32,10 @@ TEMPLATE_PATTERN = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}"
 DEFAULT_TIMEOUT_MS = 600_000
 ROUNDS_MAX = 1_000
 """Of a loop, and how often a quest may be sent back in all."""
+TOKENS_MAX = 2**53 - 1
+"""Of a budget, and of what a quest is said to have used: where they count more, they stand still."""
+COST_MAX = 1e12
+"""The same of cost, in whatever currency the agents report."""
 
 
 class RetryPolicy(Struct, frozen=True, omit_defaults=True):
@@ -87,12 +91,15 @@ class InputDefinition(Struct, frozen=True, omit_defaults=True):
 class QuestLimits(Struct, frozen=True, omit_defaults=True):
     """``parallel``: tasks that may run at once (None: no bound of its own). ``steps``: steps the quest may have.
 
-    ``rounds``: how often its loops may send it back, all together, before a person is asked.
+    ``rounds``: how often its loops may send it back, all together, before a person is asked. ``tokens`` and ``cost``: what its attempts may
+    have used, all together, before no other one starts until a person has decided (None: no bound).
     """
 
     parallel: int | None = None
     steps: int = 10_000
     rounds: int = ROUNDS_MAX
+    tokens: int | None = None
+    cost: float | None = None
 
 
 class StepDefinition(Struct, frozen=True, omit_defaults=True):

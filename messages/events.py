@@ -75,6 +75,9 @@ class AttemptFailed(Struct, frozen=True, array_like=True, tag="attempt.failed"):
     failure: Failure
     retry_at_us: int | None = None
     duration_us: int = 0
+    tokens: int = 0
+    cost: float = 0.0
+    model: str | None = None
 
 
 class AttemptLost(Struct, frozen=True, array_like=True, tag="attempt.lost"):
@@ -237,12 +240,14 @@ class BreakpointOpened(Struct, frozen=True, array_like=True, tag="breakpoint.ope
 
 
 class BreakpointResolved(Struct, frozen=True, array_like=True, tag="breakpoint.resolved"):
-    """``breakpoint`` is the n of its opening; ``choice`` is one of its options."""
+    """``breakpoint`` is the n of its opening; ``choice`` is one of its options. ``tokens`` and ``cost``: what it adds to the quest's budget."""
 
     breakpoint: int
     task: str
     choice: str
     actor: str
+    tokens: int = 0
+    cost: float = 0.0
 
 
 class CancelRequested(Struct, frozen=True, array_like=True, tag="quest.cancel_requested"):

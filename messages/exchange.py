@@ -56,12 +56,15 @@ class Completed(Struct, frozen=True, array_like=True, tag="completed"):
 
 
 class Failed(Struct, frozen=True, array_like=True, tag="failed"):
-    """The tool raised, timed out, or could not be called."""
+    """The tool raised, timed out, or could not be called. What it had used by then was used all the same."""
 
     quest: str
     epoch: int
     failure: Failure
     duration_us: int = 0
+    tokens: int = 0
+    cost: float = 0.0
+    model: str | None = None
 
 
 class Cancelled(Struct, frozen=True, array_like=True, tag="cancelled"):

@@ -135,6 +135,8 @@ class Quest:
         parallel: int | None = None,
         steps: int = 10_000,
         rounds: int = ROUNDS_MAX,
+        tokens: int | None = None,
+        cost: float | None = None,
     ) -> None:
         self._base = QuestDefinition(
             name=name,
@@ -146,7 +148,7 @@ class Quest:
             priority=priority,
             deadline=deadline,
             total_timeout_ms=length_of(total_timeout, ("total_timeout",)),
-            limits=QuestLimits(parallel, steps, rounds),
+            limits=QuestLimits(parallel, steps, rounds, tokens, cost and float(cost)),
             default_timeout_ms=length_of(timeout, ("defaults", "timeout")),
             default_retry=None
             if retry is None

@@ -58,9 +58,10 @@ def check_outcome(outcome: Outcome) -> Outcome:
             if fault is None:
                 return _bounded_completion(outcome)
             failure = Failure(UNSERIALISABLE, fault, None, False)
-            return Failed(quest, epoch, failure, _number(outcome.duration_us))
-        case Failed(quest, epoch, failure, duration_us):
-            return Failed(quest, epoch, _bounded_failure(failure), _number(duration_us))
+            used = outcome.tokens, outcome.cost, outcome.model
+            return _bounded_failed(Failed(quest, epoch, failure, outcome.duration_us, *used))
+        case Failed():
+            return _bounded_failed(outcome)
         case Cancelled():
             return outcome
 
@@ -88,9 +89,22 @@ def _bounded_completion(done: Completed) -> Completed:
         done,
         duration_us=_number(done.duration_us),
         tokens=_number(done.tokens),
-        cost=min(max(done.cost, 0.0), COST_MAX) if isfinite(done.cost) else 0.0,
+        cost=_cost(done.cost),
         model=None if model is None else model[:WORD_MAX],
         confidence=confidence if confidence is not None and 0.0 <= confidence <= 1.0 else None,
+    )
+
+
+def _bounded_failed(failed: Failed) -> Failed:
+    model = failed.model
+    return Failed(
+        failed.quest,
+        failed.epoch,
+        _bounded_failure(failed.failure),
+        _number(failed.duration_us),
+        _number(failed.tokens),
+        _cost(failed.cost),
+        None if model is None else model[:WORD_MAX],
     )
 
 
@@ -107,6 +121,10 @@ def _bounded_failure(failure: Failure) -> Failure:
 
 def _number(value: int) -> int:
     return min(max(value, 0), NUMBER_MAX)
+
+
+def _cost(value: float) -> float:
+    return min(max(value, 0.0), COST_MAX) if isfinite(value) else 0.0
 
 
 def checked_progress(said: Progress) -> tuple[float | None, str]:

@@ -81,13 +81,14 @@ def outcome_of(
     ended: ChildEnded, attempt: AttemptId, output: bytes | None, *, recalled: bool
 ) -> Outcome:
     """The attempt's outcome. A child that was cancelled for itself is a failure that nobody repeats."""
-    failure = ended.failure
+    (quest, epoch), failure = attempt, ended.failure
+    used = ended.duration_us, ended.tokens, ended.cost
     if failure is None:
-        return Completed(*attempt, NULL if output is None else output, ended.duration_us)
+        return Completed(quest, epoch, NULL if output is None else output, *used)
     cancelled = failure.kind == CANCELLED and failure.task is None
     if cancelled and recalled:
         return Cancelled(*attempt)
     message = f"{ended.quest}: {failure.message}"
     retryable = (failure.retryable or failure.kind == TIMEOUT) and not cancelled
     told = Failure(failure.kind, message, None, retryable)
-    return Failed(*attempt, told, ended.duration_us)
+    return Failed(quest, epoch, told, *used)

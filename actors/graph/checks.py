@@ -21,9 +21,11 @@ from questd.actors.graph.secrecy import check_secrecy
 from questd.actors.graph.using import arguments_field, check_use
 from questd.actors.graph.waits import check_wait
 from questd.messages.definition import (
+    COST_MAX,
     RESERVED_NAMES,
     ROUNDS_MAX,
     STEP_KEY_PATTERN,
+    TOKENS_MAX,
     Fallback,
     QuestDefinition,
     RetryPolicy,
@@ -134,6 +136,10 @@ def _check_limits(definition: QuestDefinition, problems: Problems) -> None:
     _check_between(("limits", "rounds"), limits.rounds, 1, ROUNDS_MAX, problems)
     if limits.parallel is not None:
         _check_between(("limits", "parallel"), limits.parallel, 1, PARALLEL_MAX, problems)
+    if limits.tokens is not None:
+        _check_between(("limits", "tokens"), limits.tokens, 1, TOKENS_MAX, problems)
+    if limits.cost is not None and not 0 < limits.cost <= COST_MAX:
+        problems.add(("limits", "cost"), f"{limits.cost} is not above 0 and at most {COST_MAX:.0f}")
     count = len(definition.steps)
     if count == 0:
         problems.add(("steps",), "has no step", "a quest needs at least one")

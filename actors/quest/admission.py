@@ -26,6 +26,8 @@ def hold_reason(state: QuestState, task: Task) -> str | None:
 
 def queue_reason(state: QuestState, task: Task) -> Literal["exclusive", "limit"]:
     """Why a task that could run does not even ask."""
+    if state.usage.spent:
+        return "limit"
     alone = state.exclusive_running or not task.step.parallel
     return "exclusive" if alone or _next_exclusive(state) is not None else "limit"
 
@@ -66,7 +68,7 @@ def drop_want(state: QuestState, task: Task) -> None:
 
 
 def admit(state: QuestState) -> None:
-    """Let ready tasks ask for places, in order, as far as exclusivity and the quest's limit allow.
+    """Let ready tasks ask for places, in order, as far as exclusivity and the quest's limits allow.
 
     Once an exclusive task is next, nothing behind it asks. The limit does not hold it: it runs alone.
     """
@@ -78,7 +80,7 @@ def admit(state: QuestState) -> None:
         if stale(task, ready[0][1]) or task.index in state.admitted:
             heapq.heappop(ready)
             continue
-        if state.exclusive_running or state.exclusive_wanted is not None:
+        if state.exclusive_running or state.exclusive_wanted is not None or state.usage.spent:
             return
         if _full(state) if task.step.parallel else state.running:
             return

@@ -122,7 +122,16 @@ def fail(state: QuestState, command: FailAttempt, now_us: int) -> Events | Rejec
     task, _ = found
     failure = located(command.failure, task.key)
     retry_at_us = retry_at(state, task, failure, command.jitter, now_us)
-    failed = ev.AttemptFailed(task.key, command.epoch, failure, retry_at_us, command.duration_us)
+    failed = ev.AttemptFailed(
+        task=task.key,
+        epoch=command.epoch,
+        failure=failure,
+        retry_at_us=retry_at_us,
+        duration_us=command.duration_us,
+        tokens=command.tokens,
+        cost=command.cost,
+        model=command.model,
+    )
     if retry_at_us is not None or state.phase == "stopping":
         return [failed]
     return [failed, *give_up(task, failure, tried=True)]

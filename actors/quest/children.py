@@ -34,6 +34,8 @@ def tell_parent(house: House, state: QuestState) -> None:
         state.output if completed else None,
         None if completed else state.failure,
         duration_us,
+        state.usage.tokens,
+        state.usage.cost,
     )
     house.children.tell(ended)
 

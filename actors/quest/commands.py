@@ -52,6 +52,9 @@ class FailAttempt(Struct, frozen=True):
     failure: Failure
     duration_us: int = 0
     jitter: float = 0.0
+    tokens: int = 0
+    cost: float = 0.0
+    model: str | None = None
 
 
 class EndAttempt(Struct, frozen=True):
@@ -178,6 +181,10 @@ class AbandonAttempts(Struct, frozen=True):
     """The grace of a stopping quest is over."""
 
 
+class AskForBudget(Struct, frozen=True):
+    """A retry has come due, and the quest's budget is used up."""
+
+
 Command = (
     SubmitQuest
     | StartAttempt
@@ -201,6 +208,7 @@ Command = (
     | AbandonAttempts
     | ReceiveSignal
     | EndWait
+    | AskForBudget
 )
 
 

@@ -2,9 +2,10 @@
 
 from typing import assert_never
 
-from questd.actors.quest import attempts, items, planning, rounds, waiting
+from questd.actors.quest import attempts, budgets, items, planning, rounds, waiting
 from questd.actors.quest.commands import (
     AbandonAttempts,
+    AskForBudget,
     CancelQuest,
     Command,
     CompleteAttempt,
@@ -86,6 +87,8 @@ def decide(state: QuestState, command: Command, now_us: int) -> Events | Rejecte
             return _expire_quest(state)
         case AbandonAttempts():
             return _abandon(state)
+        case AskForBudget():
+            return budgets.ask_late(state)
         case _:
             assert_never(command)
 
@@ -155,6 +158,8 @@ def _resolve(state: QuestState, command: ResolveTask) -> Events | Rejected:
         return Rejected(
             "invalid", f"{command.choice!r} is no option here; choose one of: {options}"
         )
+    if budgets.asking(state) is task:
+        return budgets.resolve(state, task, command)
     resolved = ev.BreakpointResolved(task.state.breakpoint, task.key, command.choice, command.actor)
     if task.state.judged is not None:
         return [resolved, *rounds.resolve(task, command)]
@@ -210,12 +215,14 @@ def _abandon(state: QuestState) -> Events | Rejected:
 def conclude(state: QuestState) -> Events:
     """What must follow, until nothing does: tasks are skipped because of skipped ones, or take their signals; a stopping quest ends.
 
-    It ends when nothing runs. An active quest ends by ``RenderOutput``.
+    It ends when nothing runs. An active quest that has used up its budget asks for more; it ends by ``RenderOutput``.
     """
     if state.doomed and state.phase == "active":
         return [_skip_after(state.tasks[index]) for index in state.doomed]
     if state.signals is not None and state.signals.handed and state.phase == "active":
         return waiting.answers(state)
+    if state.usage.spent and state.phase == "active":
+        return budgets.ask(state)
     if state.phase != "stopping" or state.running:
         return []
     assert state.failure is not None

@@ -3,6 +3,7 @@
 from typing import Final, assert_never
 
 from questd.actors.quest import (
+    budgets,
     fallback,
     items,
     moving,
@@ -98,8 +99,8 @@ def evolve(state: QuestState, event: ev.Event, now_us: int) -> None:
             _on_task_completed(state, state.at(key), result, now_us)
         case ev.BreakpointOpened():
             _on_breakpoint_opened(state, event, now_us)
-        case ev.BreakpointResolved(_, key):
-            _on_breakpoint_resolved(state, state.at(key), now_us)
+        case ev.BreakpointResolved():
+            _on_breakpoint_resolved(state, event, now_us)
         case _:
             _on_quest_event(state, event, now_us)
     admit(state)
@@ -194,6 +195,8 @@ def _on_attempt_started(state: QuestState, event: ev.AttemptStarted, now_us: int
 
 def _on_attempt_completed(state: QuestState, event: ev.AttemptCompleted, now_us: int) -> None:
     task = state.at(event.task)
+    if event.tokens or event.cost:
+        state.usage.add(event.tokens, event.cost)
     moving.close(state, task)
     done = Completed(event.result, now_us, event.duration_us, task.last)
     moving.move(state, task, "attempt.completed", _done(state, task, done))
@@ -201,6 +204,8 @@ def _on_attempt_completed(state: QuestState, event: ev.AttemptCompleted, now_us:
 
 def _on_attempt_failed(state: QuestState, event: ev.AttemptFailed, now_us: int) -> None:
     task = state.at(event.task)
+    if event.tokens or event.cost:
+        state.usage.add(event.tokens, event.cost)
     if not isinstance(task.state, Running):
         task.losses -= 1  # it was not lost after all
     elif event.failure.kind == TIMEOUT:
@@ -268,11 +273,17 @@ def _on_breakpoint_opened(state: QuestState, event: ev.BreakpointOpened, now_us:
     lost = task.open_attempt()
     judged = task.state.done if isinstance(task.state, Judging) else None
     to = Waiting(state.version, now_us, event.question, event.options, lost, judged)
+    for_all = budgets.is_for(event, task)
     moving.move(state, task, "breakpoint.opened", to)
+    if for_all:
+        budgets.hold_all(state, task, to)
 
 
-def _on_breakpoint_resolved(state: QuestState, task: Task, now_us: int) -> None:
+def _on_breakpoint_resolved(state: QuestState, event: ev.BreakpointResolved, now_us: int) -> None:
+    task = state.at(event.task)
     assert isinstance(task.state, Waiting)
+    if event.tokens or event.cost:
+        state.usage.grant(event.tokens, event.cost)
     if task.state.judged is not None:
         state.due.append(JudgeRound(task.key))
         moving.move(state, task, "breakpoint.resolved", Judging(task.state.judged, granted=True))

@@ -46,11 +46,22 @@ def outcome_command(ended: AttemptEnded, chance: Random) -> tuple[Command, tuple
                 done.confidence,
             )
             return command, blobs
-        case Failed(_, _, failure, duration_us):
-            jitter = chance.uniform(-1.0, 1.0)
-            return FailAttempt(ended.epoch, failure, duration_us, jitter), ()
+        case Failed() as failed:
+            return _failure_command(ended.epoch, failed, chance.uniform(-1.0, 1.0)), ()
         case Cancelled():
             return EndAttempt(ended.epoch), ()
+
+
+def _failure_command(epoch: int, failed: Failed, jitter: float) -> FailAttempt:
+    return FailAttempt(
+        epoch,
+        failed.failure,
+        failed.duration_us,
+        jitter,
+        failed.tokens,
+        failed.cost,
+        failed.model,
+    )
 
 
 def start_command(state: QuestState, key: str, place: Place) -> StartAttempt:

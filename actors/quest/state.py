@@ -12,6 +12,7 @@ from typing import Final, Literal
 from questd.actors.quest.owed import Due
 from questd.actors.quest.signals import Signals, signals_of
 from questd.actors.quest.task import Ended, Task
+from questd.actors.quest.usage import usage_of
 from questd.messages.definition import QuestDefinition, StepDefinition
 from questd.messages.failure import Failure
 from questd.messages.heads import QuestStatus
@@ -137,6 +138,7 @@ class QuestState:
         "timers",
         "total_timeout_ms",
         "turned",
+        "usage",
         "version",
         "version_label",
     )
@@ -157,6 +159,7 @@ class QuestState:
         self.output: Payload | None = None
         self.failure: Failure | None = None
         self.failed_steps: list[str] = []
+        self.usage = usage_of(plan.definition.limits)
         self.created_us = 0
         self.started_us = 0
         self.stopping_us = 0

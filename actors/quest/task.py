@@ -43,6 +43,7 @@ TASK_MOVES: Final[dict[tuple[TaskPhase, str], tuple[TaskPhase, ...]]] = {
     ("running", "attempt.lost"): ("ready",),
     ("running", "attempt.cancelled"): ("cancelled",),
     ("ready", "breakpoint.opened"): ("waiting",),
+    ("retrying", "breakpoint.opened"): ("waiting",),
     ("waiting", "breakpoint.resolved"): ("ready", "judging"),
     ("waiting", "attempt.completed"): ("completed", "planning", "judging"),
     ("waiting", "attempt.failed"): ("retrying", "settling", "failed"),

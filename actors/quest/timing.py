@@ -3,6 +3,7 @@
 import heapq
 
 from questd.actors.quest.admission import admit, enqueue
+from questd.actors.quest.budgets import asks_late
 from questd.actors.quest.commands import AbandonAttempts, Command, EndWait, ExpireQuest, ExpireTask
 from questd.actors.quest.state import QuestState
 from questd.actors.quest.task import (
@@ -77,4 +78,4 @@ def elapse(state: QuestState, now_us: int) -> list[Command]:
             case _:
                 commands.append(AbandonAttempts())
     admit(state)
-    return commands
+    return commands + asks_late(state)

@@ -24,7 +24,8 @@ def waits_of(state: QuestState, most: int = 50) -> tuple[Wait, ...]:
 
 def _held(state: QuestState, task: Task) -> Wait:
     what = queue_reason(state, task)
-    name = "parallel: false" if what == "exclusive" else "limits.parallel"
+    limit = state.usage.limit if state.usage.spent else "limits.parallel"
+    name = "parallel: false" if what == "exclusive" else limit
     return Wait(task.key, what, name, asked_since(task))
 
 

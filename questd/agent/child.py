@@ -91,8 +91,8 @@ def _ending(order: Order, report: PipeReport) -> ChildReturned | ChildFailed:
             result = asyncio.run(result)
         text = encode_result(result, tool.name)
     except BaseException as error:  # noqa: BLE001 - whatever it is, it is this attempt's
-        return ChildFailed(failure_of(error))
-    return ChildReturned(text, report.tokens, report.cost, report.model, report.confidence)
+        return ChildFailed(failure_of(error), *report.used())
+    return ChildReturned(text, *report.used(), report.confidence)
 
 
 def _find(order: Order) -> Any:

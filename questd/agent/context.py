@@ -44,6 +44,10 @@ class Report:
         self.confidence: float | None = None
         self.cancelled = False
 
+    def used(self) -> tuple[int, float, str | None]:
+        """Tokens, cost and model, as far as the tool has said."""
+        return self.tokens, self.cost, self.model
+
     def beat(self) -> None:
         """Note that the tool said it lives."""
         self.heartbeat_at_s = time.monotonic()
@@ -137,7 +141,7 @@ class Context:
         self._report.beat()
 
     def usage(self, tokens: int = 0, cost: float = 0.0, model: str | None = None) -> None:
-        """Add what a model has used; kept with the result."""
+        """Add what a model has used; kept with the result, or the failure. Counts against the quest's ``limits``."""
         if tokens < 0 or not cost >= 0 or math.isinf(cost):
             raise ValueError(f"usage(tokens={tokens}, cost={cost}): both are amounts, 0 or more")
         self._report.tokens += int(tokens)

@@ -98,6 +98,11 @@ class Job:
         limit = invocation.timeout_ms
         self.timeout_ms = tool.spec.timeout_ms if limit is None else limit
 
+    def failed(self, failure: Failure, duration_us: int = 0) -> Failed:
+        """How it ended, with what it has used by now."""
+        quest, epoch = self.attempt
+        return Failed(quest, epoch, failure, duration_us, *self.report.used())
+
     def due(self) -> tuple[float, str]:
         """When its tool must be told to end, and why; only while it runs and was not told."""
         at, why = inf, ""
@@ -293,7 +298,8 @@ class Executor:
             at, why = job.due()
             if now_s < at:
                 return at
-            self._end(job, Failed(*job.attempt, Failure(TIMEOUT, f"{job.tool.name}: {why}")))
+            failure = Failure(TIMEOUT, f"{job.tool.name}: {why}")
+            self._end(job, job.failed(failure))
             self._tell(job, now_s)
         return self._watch_told(job, now_s)
 

@@ -71,9 +71,12 @@ class ChildReturned(msgspec.Struct, frozen=True, array_like=True, tag="returned"
 
 
 class ChildFailed(msgspec.Struct, frozen=True, array_like=True, tag="failed"):
-    """The tool raised."""
+    """The tool raised, and what it had reported by then."""
 
     failure: Failure
+    tokens: int = 0
+    cost: float = 0.0
+    model: str | None = None
 
 
 ChildMessage = ChildProgress | ChildLines | ChildBeat | ChildReturned | ChildFailed
@@ -218,10 +221,10 @@ def _result(
     if ending is None:
         how = f"signal {-exit_code}" if exit_code and exit_code < 0 else f"exit code {exit_code}"
         raise Refusal(Failure(EXCEPTION, f"the tool's process ended by {how} before it returned"))
+    report.tokens, report.cost, report.model = ending.tokens, ending.cost, ending.model
     if isinstance(ending, ChildFailed):
         raise Refusal(ending.failure)
-    report.tokens, report.cost = ending.tokens, ending.cost
-    report.model, report.confidence = ending.model, ending.confidence
+    report.confidence = ending.confidence
     return ending.result
 
 

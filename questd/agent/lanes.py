@@ -14,7 +14,7 @@ from questd.agent.context import Context
 from questd.agent.executor import Executor, Job, Lane
 from questd.agent.isolated import Child, run_isolated
 from questd.agent.tools import encode_result, failure_of
-from questd.messages.exchange import Cancelled, Completed, Failed, Outcome
+from questd.messages.exchange import Cancelled, Completed, Outcome
 
 LOOP_PULSE_S = 0.5
 
@@ -85,7 +85,7 @@ def failed(job: Job, error: BaseException, began_ns: int) -> Outcome:
     """Make the outcome of a tool that raised; after a cancellation that is how it ended."""
     if job.cancelling:
         return Cancelled(*job.attempt)
-    return Failed(*job.attempt, failure_of(error), (perf_counter_ns() - began_ns) // 1000)
+    return job.failed(failure_of(error), (perf_counter_ns() - began_ns) // 1000)
 
 
 class ThreadLane:

@@ -268,6 +268,8 @@ def _too_large(outcome: Outcome, limit: int) -> Outcome:
         f"the outcome has {_size(outcome)} bytes, the daemon takes {limit} in one message;"
         " return less, or a path or URL to the rest"
     )
-    duration_us = 0 if isinstance(outcome, Cancelled) else outcome.duration_us
     failure = Failure(TOO_LARGE, message, retryable=False)
-    return Failed(outcome.quest, outcome.epoch, failure, duration_us)
+    if isinstance(outcome, Cancelled):
+        return Failed(outcome.quest, outcome.epoch, failure)
+    used = outcome.duration_us, outcome.tokens, outcome.cost
+    return Failed(outcome.quest, outcome.epoch, failure, *used)

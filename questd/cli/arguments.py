@@ -179,7 +179,9 @@ def resolve(parser: ArgumentParser) -> None:
     parser.add_argument("choice", metavar="CHOICE", nargs="?", help="without it, you are asked")
     parser.add_argument("--task", metavar="TASK", help="where several tasks wait")
     parser.add_argument(
-        "--result", metavar="VALUE", help="with complete: the result, JSON or text, or @FILE"
+        "--result",
+        metavar="VALUE",
+        help="with complete: the result, JSON or text, or @FILE; with more: how much, {tokens, cost}",
     )
 
 

@@ -17,6 +17,7 @@ MEANINGS: Final = {
     "fail": "let it fail",
     "again": "one round more",
     "accept": "go on with the result as it is",
+    "more": "as much again as the document gives",
 }
 
 

@@ -9,7 +9,7 @@ from msgspec import UNSET
 from questd.cli.codes import DONE, FAILED, OF_STATUS
 from questd.cli.inputs import pairs
 from questd.cli.items import folded, items_table, items_text
-from questd.cli.marks import MARKS, between, clock, length, status_text, waiting_text
+from questd.cli.marks import MARKS, between, clock, length, status_text, usage_text, waiting_text
 from questd.cli.opening import client_of
 from questd.cli.output import Out, one_line, table
 from questd.client.client import Client
@@ -126,6 +126,7 @@ def _facts(view: QuestView) -> list[tuple[str, str]]:
         ("ended", clock(view.finished_at)),
         *(("input", one_line(text, VALUE_SHOWN)) for text in inputs),
         ("failed", ", ".join(view.failed_steps)),
+        ("used", "" if view.usage is UNSET else usage_text(view.usage)),
     ]
     return [(name, value) for name, value in facts if value]
 

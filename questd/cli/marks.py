@@ -4,6 +4,8 @@ import time
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from questd.views.shapes import UsageView
+
 MARKS: Final[dict[str, tuple[str, str]]] = {
     "pending": ("·", "dim"),
     "ready": ("○", "cyan"),
@@ -70,6 +72,23 @@ def between(start: str | None, end: str | None) -> float | None:
     return (over - begun).total_seconds() * 1_000
 
 
+def usage_text(used: UsageView) -> str:
+    """Against the budget: tokens 12,300 of 500,000, cost 0.25 of 5."""
+    said: list[str] = []
+    for name, amount, most in (
+        ("tokens", used.tokens, used.tokens_limit),
+        ("cost", used.cost, used.cost_limit),
+    ):
+        of = "" if most is None else f" of {_number(most)}"
+        if amount or of:
+            said.append(f"{name} {_number(amount)}{of}")
+    return ", ".join(said)
+
+
+def _number(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.12g}"
+
+
 def waiting_text(what: str, name: str) -> str:
     """What a task waits for, in words."""
     match what:
@@ -79,6 +98,8 @@ def waiting_text(what: str, name: str) -> str:
             return f"{name} follows"
         case "exclusive":
             return "waits until it can run alone"
+        case "limit" if name in ("limits.tokens", "limits.cost"):
+            return f"waits for more budget ({name})"
         case "limit":
             return f"waits for a place ({name})"
         case "timer":

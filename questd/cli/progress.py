@@ -8,10 +8,12 @@ from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from msgspec import UNSET
+
 from questd.actors.quest.core import waits_of
 from questd.actors.quest.state import TERMINAL_PHASES, QuestState
 from questd.actors.quest.task import Task
-from questd.cli.marks import MARKS, length, status_text, waiting_text
+from questd.cli.marks import MARKS, length, status_text, usage_text, waiting_text
 from questd.cli.output import Out, one_line, visible
 from questd.client.following import Following
 from questd.messages import events as ev
@@ -19,7 +21,7 @@ from questd.messages.address import step_of
 from questd.messages.events import Record
 from questd.messages.heads import Wait
 from questd.views.decoding import shown_event
-from questd.views.quests import step_status
+from questd.views.quests import step_status, usage_view
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -154,6 +156,8 @@ class Drawing:
             title.append("  ").append(status_text(state.status))
         end_us = state.finished_us or now_us
         title.append(f"  {length((end_us - state.created_us) / 1_000)}", style="dim")
+        if (used := usage_view(state)) is not UNSET:
+            title.append(f"  {usage_text(used)}", style="dim")
         parts: list[Any] = [title, self._table(state, now_us)]
         parts += [Text(f" ! {visible(one)}", style="yellow") for one in self._missing]
         return Group(*parts)

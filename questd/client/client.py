@@ -254,9 +254,11 @@ class Client(SchedulesOfClient, TemplatesOfClient):
     ) -> bool:
         """Answer what a quest waits for a person to decide; ``task`` where several do.
 
-        ``result``: a plain value, with choice "complete". Refused when somebody else was first.
+        ``result``: a plain value, with choice "complete"; with "more" it may be how much, as ``{"tokens": 5000}``.
+        Refused when somebody else was first.
         """
-        text = encode_json(result) if choice == "complete" else None
+        gives = choice == "complete" or (choice == "more" and result is not None)
+        text = encode_json(result) if gives else None
         request = ctl.ResolveTask(quest, choice, self._actor, task or "", text)
         return self._home.daemon().ask(request, ctl.Done).changed
 

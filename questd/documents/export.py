@@ -84,6 +84,10 @@ def _limits(limits: QuestLimits) -> dict[str, Any]:
     written["steps"] = limits.steps
     if limits.rounds != QuestLimits().rounds:
         written["rounds"] = limits.rounds
+    if limits.tokens is not None:
+        written["tokens"] = limits.tokens
+    if limits.cost is not None:
+        written["cost"] = limits.cost
     return written
 
 

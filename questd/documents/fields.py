@@ -16,9 +16,11 @@ from questd.actors.graph.problems import At, nearest_name, shorten
 from questd.documents.sheet import ABSENT, Sheet, is_nested, say
 from questd.documents.tree import Node, plain
 from questd.messages.definition import (
+    COST_MAX,
     ROUNDS_MAX,
     STEP_KEY_PATTERN,
     TEMPLATE_PATTERN,
+    TOKENS_MAX,
     OnError,
     OnExhausted,
     Partial,
@@ -238,9 +240,9 @@ def _number(low: float, high: float) -> Kind:
     return Kind(read_number, {"type": "number", "minimum": low, "maximum": high})
 
 
-def _object(fields: Fields, later: str = "", required: tuple[str, ...] = ()) -> Kind:
+def _object(fields: Fields, required: tuple[str, ...] = ()) -> Kind:
     def read(sheet: Sheet, node: Node, at: At) -> Any:
-        found = read_fields(sheet, node, at, fields, later)
+        found = read_fields(sheet, node, at, fields)
         absent = [
             name for name in required if node.mapping is not None and name not in node.mapping
         ]
@@ -281,6 +283,7 @@ def object_schema(fields: Fields, required: tuple[str, ...] = ()) -> dict[str, A
     return {**schema, "additionalProperties": False}
 
 
+COST = Kind(read_number, {"type": "number", "exclusiveMinimum": 0, "maximum": COST_MAX})
 RETRY_FIELDS: Fields = {
     "attempts": Field(
         "attempts", _integer(1, ATTEMPTS_MAX), "How often in all, the first included."
@@ -297,9 +300,11 @@ LIMITS_FIELDS: Fields = {
     "parallel": Field("parallel", _integer(1, PARALLEL_MAX), "Tasks that may run at once."),
     "steps": Field("steps", _integer(1, STEPS_MAX), "Steps that the quest may have."),
     "rounds": Field("rounds", _integer(1, ROUNDS_MAX), "How often its loops may send it back."),
+    "tokens": Field("tokens", _integer(1, TOKENS_MAX), "Tokens that its attempts may use."),
+    "cost": Field("cost", COST, "The same of cost, in the currency that the agents report."),
 }
 RETRY = _object(RETRY_FIELDS)
-LIMITS = _object(LIMITS_FIELDS, "tokens cost")
+LIMITS = _object(LIMITS_FIELDS)
 DEFAULTS_FIELDS: Fields = {
     "timeout": Field("default_timeout_ms", DURATION, "One attempt's, where its step has none."),
     "retry": Field("default_retry", RETRY, "The retries of a step that says nothing else."),

@@ -9,6 +9,7 @@ from questd.messages.failure import TIMEOUT
 from questd.messages.payload import Payload
 
 if TYPE_CHECKING:
+    from questd.simulation.budgets import Purse
     from questd.simulation.loops import Loops
 
 NEVER_US: Final = -(10**18)
@@ -54,6 +55,7 @@ class Account:
         self.losses: dict[str, int] = {}
         self.given_up: dict[str, None] = {}
         self.loops: Loops
+        self.purse: Purse
         self.rounds: dict[str, int] = {}
         self.taken: dict[str, int] = {}
         self.judging: dict[str, bytes | None] = {}

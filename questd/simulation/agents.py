@@ -27,6 +27,7 @@ from questd.messages.exchange import (
 from questd.messages.failure import AUTH, EXCEPTION, TIMEOUT, Failure
 from questd.messages.payload import decode_json, encode_json
 from questd.runtime.deterministic import Agenda
+from questd.simulation.budgets import draw_usage
 from questd.simulation.chance import Chance
 from questd.simulation.concealed import holds_secret
 from questd.simulation.faults import MILLISECOND, SECOND
@@ -231,19 +232,20 @@ class Instance:
         if chance.maybe(self.body.tool_hangs):
             took_us = chance.between(SECOND, 12 * SECOND)
             job.silent = chance.maybe(0.5)
-        said = job.told_secret
+        (quest, epoch), said = attempt, job.told_secret
+        used = draw_usage(chance)
         if chance.maybe(self.body.tool_fails):
             kind = chance.pick((EXCEPTION, EXCEPTION, EXCEPTION, "out_of_paper", AUTH))
             wish = chance.pick((None, None, 0, 300))
             failure = Failure(kind, f"simulated{said}", None, not chance.maybe(0.15), wish)
-            return took_us, Failed(*attempt, failure, took_us)
+            return took_us, Failed(quest, epoch, failure, took_us, *used)
         pad = "x" * (LARGE_BYTES if chance.maybe(0.12) else chance.between(0, 40))
         result: dict[str, Any] = {"task": job.invocation.task, "epoch": attempt[1], "pad": pad}
         if job.invocation.tool == "plan":
             result = draw_plan(chance, job.invocation.task, AGENTS)
         elif said:
             result["said"] = [said, {said: 1}]
-        return took_us, Completed(*attempt, encode_json(result), took_us, tokens=3)
+        return took_us, Completed(quest, epoch, encode_json(result), took_us, *used)
 
     def _later(self, delay_us: int, happen: Callable[[], None]) -> None:
         self._agenda.after(delay_us, lambda: self.post(happen) if self.alive else None)

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Protocol
+from typing import Final, Protocol
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from questd.messages.control import (
     CancelQuest,
@@ -29,6 +29,12 @@ from questd.runtime.deterministic import Agenda
 from questd.simulation.chance import Chance
 from questd.simulation.faults import MILLISECOND, SECOND
 from questd.simulation.waits import Sending, draw_sendings, payload_of
+
+RESULTS: Final[dict[str, tuple[bytes | None, ...]]] = {
+    "complete": (b'"decided"',),
+    "more": (None, None, b'{"tokens": 7}'),
+}
+"""What may come with an answer."""
 
 
 class Ask(Protocol):
@@ -178,7 +184,7 @@ class Operator(Sender):
             self.open += 1
             self._number += 1
             choice = self._chance.pick((options[0], *options))
-            result = b'"decided"' if choice == "complete" else None
+            result = self._chance.pick(RESULTS.get(choice, (None,)))
             resolve = ResolveTask(quest, choice, f"operator-{self._number}", task, result)
             delay_us = self._chance.skewed(MILLISECOND, 3 * SECOND)
             self._agenda.after(delay_us, partial(self._resolve, resolve))
@@ -190,6 +196,8 @@ class Operator(Sender):
         match reply:
             case Done():
                 self.open -= 1
+            case Error("invalid") if resolve.result is not None and resolve.choice == "more":
+                self._resolve(structs.replace(resolve, result=None))  # it has another budget
             case Error(kind) if kind not in {"busy", "internal"}:
                 self.open -= 1
             case _:

@@ -14,7 +14,8 @@ from questd.messages.definition import (
     StepDefinition,
     encode_definition,
 )
-from questd.messages.exchange import AttemptId, Cancelled, Completed, Failed, Outcome
+from questd.messages.exchange import AttemptId, Completed, Failed, Outcome
+from questd.messages.failure import CANCELLED, Failure
 from questd.messages.heads import parent_of
 from questd.messages.templates import AddTemplate, TemplateAdded
 from questd.runtime.shelf import Shelf
@@ -83,13 +84,16 @@ def note_end(
     of = parent_of(account.quest)
     if of is None:
         return
+    (quest, epoch), used = of, (0, account.purse.tokens, account.purse.cost)
     match end:
         case ev.QuestCompleted(output):
-            books.outcomes[of] = Completed(*of, text(account, output) or b"")
+            books.outcomes[of] = Completed(quest, epoch, text(account, output) or b"", *used)
         case ev.QuestFailed(failure):
-            books.outcomes[of] = Failed(*of, failure)
+            books.outcomes[of] = Failed(quest, epoch, failure, *used)
+        case ev.QuestCancelled(reason):
+            books.outcomes[of] = Failed(quest, epoch, Failure(CANCELLED, reason), *used)
         case _:
-            books.outcomes[of] = Cancelled(*of)
+            raise AssertionError(f"{end} is no end")
 
 
 def misplaced(account: Account, event: ev.AttemptStarted) -> bool:

@@ -7,6 +7,7 @@ A second, simpler account of every quest, kept from the bytes that the journal m
   the tool returned.
 - An attempt starts when all dependencies have ended, no retry delay is left, exclusivity and limits allow it, and never of a
   task that has been completed. A lost attempt of a tool that is not idempotent is repeated only after a decision.
+- What an attempt used is what its tool said; beyond the quest's budget none starts, and one task asks for all.
 - Work is sent only of attempts whose start is durable and whose task is not completed; arguments and idempotency key of a
   task never change, and no other task of the quest has its key. An outcome is acknowledged only when the journal says what became of it.
 - A tool begins once per (quest, epoch), on the instance that its start names. It may begin although its task is completed
@@ -33,7 +34,7 @@ from questd.messages.upcasting import event_of
 from questd.runtime.deterministic import VirtualClock
 from questd.runtime.journal.memory import MemoryStore
 from questd.runtime.journal.store import Append, Appended, KeyTaken, Refusal
-from questd.simulation import choices, concealed, families, items, loops, plans, waits
+from questd.simulation import budgets, choices, concealed, families, items, loops, plans, waits
 from questd.simulation.accounts import NEVER_US, SAID_BY_THE_DAEMON, Account, Attempt
 from questd.simulation.company import check_company
 from questd.simulation.conditions import note_decision
@@ -95,6 +96,7 @@ class Ledger(Spoken):
         fold = QuestState(item.quest, plan)
         account = self.accounts[item.quest] = Account(item.quest, plan.definition, fold)
         account.loops = loops.Loops(plan.definition)
+        account.purse = budgets.Purse(plan.definition.limits)
         if account.only_waits and not families.is_root(account):
             self.waiting_children.append((item.quest, plan.definition))
         return account
@@ -106,6 +108,7 @@ class Ledger(Spoken):
             account.end is None or isinstance(event, ev.AttemptRefused),
             f"{account.quest}: {record.kind} after its end",
         )
+        budgets.note(account, event, self.outcomes, self.expect)
         self._note(account, event, record)
         waits.look(account, record.at_us)
         try:

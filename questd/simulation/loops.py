@@ -136,7 +136,7 @@ def note_accepted(account: Account, event: ev.TaskAccepted, expect: Expect) -> N
 
 def note_asked(account: Account, event: ev.BreakpointOpened, expect: Expect) -> None:
     """A person is asked for one round more than the quest may have."""
-    if event.kind == "budget":
+    if event.kind == "budget" and event.task in account.judging:
         spent = account.sent_back >= account.loops.limit
         expect(spent, f"{account.quest} {event.task}: asked too early")
         account.asked[event.task] = None

@@ -14,6 +14,7 @@ from questd.messages.definition import (
     Awaited,
     Fallback,
     QuestDefinition,
+    QuestLimits,
     Repeat,
     RetryPolicy,
     StepDefinition,
@@ -33,6 +34,7 @@ LIMITS: Final = Limits(
     closed_pipe_s=0.2,
     reattach_grace_s=1.0,
 )
+UNBOUNDED: Final = QuestLimits()
 PATIENT: Final = RetryPolicy(attempts=8, delay_ms=50)
 
 
@@ -55,8 +57,13 @@ def _step(number: int, *dependencies: str, tool: str = "work", agent: str = "") 
     )
 
 
-def _errand(number: int, *steps: StepDefinition, cancel_after_us: int | None = None) -> Errand:
-    definition = QuestDefinition(f"reference-{number}", steps)
+def _errand(
+    number: int,
+    *steps: StepDefinition,
+    cancel_after_us: int | None = None,
+    limits: QuestLimits = UNBOUNDED,
+) -> Errand:
+    definition = QuestDefinition(f"reference-{number}", steps, limits=limits)
     return Errand(
         encode_definition(definition),
         b"{}",
@@ -143,6 +150,17 @@ def _rests() -> list[Errand]:
     ]
 
 
+def _budgets() -> list[Errand]:
+    """Steps that fail often and cost something all the same: a person is asked for more, of one budget or the other."""
+    often = RetryPolicy(attempts=8, delay_ms=50, no_retry_on=())
+    row = [structs.replace(_step(n, *((f"s{n - 1}",) if n else ())), retry=often) for n in range(4)]
+    wide = [structs.replace(_step(n), retry=often, on_error="continue") for n in range(5)]
+    return [
+        _errand(0, *row, limits=QuestLimits(tokens=5)),
+        _errand(1, *wide, limits=QuestLimits(tokens=9, cost=2.0)),
+    ]
+
+
 def _family() -> list[Errand]:
     """Quests that are steps of quests, one of them within another."""
     child = structs.replace(_step(1, "s0"), agent=None, tool=None, use="leaf", retry=PATIENT)
@@ -186,6 +204,7 @@ SHAPES: Final = {
         _waits, Faults(absent_agents=0.7, agent_crashes=3, tool_fails=0.1), steady=False
     ),
     "rests": Shape(_rests, Faults(tool_fails=0.7, slow_commit=0.4, lag=0.6), False, 12 * SECOND),
+    "budgets": Shape(_budgets, Faults(tool_fails=0.4), False, 4 * SECOND),
     "family": Shape(_family, steady=False, chaos_us=4 * SECOND),
     "signals": Shape(_signals, steady=False),
     "cancel": Shape(_cancel, steady=False),

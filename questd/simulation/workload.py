@@ -8,11 +8,11 @@ from questd.messages.definition import (
     Fallback,
     OnError,
     QuestDefinition,
-    QuestLimits,
     RetryPolicy,
     StepDefinition,
 )
 from questd.messages.exchange import Parameter, ToolSpec
+from questd.simulation.budgets import draw_limits
 from questd.simulation.chance import Chance
 from questd.simulation.concealed import TOKEN
 from questd.simulation.conditions import draw_condition
@@ -54,8 +54,8 @@ def draw_definition(
         inputs=TOKEN if secret else None,
         priority=chance.between(1, 10),
         total_timeout_ms=chance.pick((1_500, 5_000)) if chance.maybe(0.06) else None,
-        limits=QuestLimits(
-            parallel=chance.pick((None, None, None, 1, 2)), rounds=chance.pick((1_000, 1, 2))
+        limits=draw_limits(
+            chance, chance.pick((None, None, None, 1, 2)), chance.pick((1_000, 1, 2))
         ),
         output={"last": f"{{{{ {steps[-1].key}.result }}}}"} if chance.maybe(0.2) else None,
     )

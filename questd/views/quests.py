@@ -6,7 +6,7 @@ Pure: payloads that are kept elsewhere are asked of a callable. Must not know wh
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from questd.actors.quest.core import evolve, waits_of
 from questd.actors.quest.item_materials import failed_of, items_of, some_failed
@@ -32,7 +32,15 @@ from questd.messages.failure import CANCELLED, INTERNAL, Failure
 from questd.messages.heads import TERMINAL, Head, TaskStatus, Wait, child_id
 from questd.messages.payload import BlobRef, Payload, decode_json
 from questd.views.decoding import shown_event
-from questd.views.shapes import ErrorView, QuestRow, QuestView, StepView, TaskView, WaitView
+from questd.views.shapes import (
+    ErrorView,
+    QuestRow,
+    QuestView,
+    StepView,
+    TaskView,
+    UsageView,
+    WaitView,
+)
 from questd.views.times import milliseconds, rfc3339, rfc3339_or_none
 
 TextOf = Callable[[BlobRef], bytes]
@@ -95,7 +103,16 @@ def quest_view(
             task.step.key: step_view(state, rounds_of(state, task), text_of, missing)
             for task in state.steps_now()
         },
+        usage=usage_view(state),
     )
+
+
+def usage_view(state: QuestState) -> UsageView | UnsetType:
+    """Left out where there is nothing to say."""
+    used = state.usage
+    if not used.tokens and not used.cost and used.tokens_most is None and used.cost_most is None:
+        return UNSET
+    return UsageView(used.tokens, used.cost, used.tokens_most, used.cost_most)
 
 
 def step_view(

@@ -42,6 +42,15 @@ class TaskView(Struct, frozen=True):
     error: ErrorView | None
 
 
+class UsageView(Struct, frozen=True):
+    """What its attempts have used, and what they may use by now (null: no bound). Cost is in the currency that the agents report."""
+
+    tokens: int
+    cost: float
+    tokens_limit: int | None
+    cost_limit: float | None
+
+
 class StepView(Struct, frozen=True):
     """``attempts``: started so far, over all rounds. ``rounds``: begun so far. ``tasks`` only where there is more than one.
 
@@ -82,7 +91,7 @@ class QuestRow(Struct, frozen=True):
 
 
 class QuestView(Struct, frozen=True):
-    """A quest as ``show`` and ``run --json`` give it."""
+    """A quest as ``show`` and ``run --json`` give it. ``usage`` where something was reported, or is bounded."""
 
     id: str
     name: str
@@ -99,6 +108,7 @@ class QuestView(Struct, frozen=True):
     waiting_for: tuple[WaitView, ...]
     failed_steps: tuple[str, ...]
     steps: dict[str, StepView]
+    usage: UsageView | UnsetType = UNSET
 
 
 class QuestList(Struct, frozen=True):

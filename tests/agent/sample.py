@@ -144,6 +144,7 @@ def alone(how: str, path: str = "", ctx: Context = None) -> Any:  # type: ignore
         ctx.usage(tokens=3)
         return os.getpid()
     if how == "raise":
+        ctx.usage(tokens=5, cost=0.25, model="m")
         raise ToolError("no", kind="mine")
     if how == "crash":
         os.kill(os.getpid(), signal.SIGKILL)

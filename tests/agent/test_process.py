@@ -216,7 +216,9 @@ def test_an_isolated_tool_reports_through_its_own_pipe(daemon: FakeDaemon, start
     assert value(outcome) not in {process.pid, os.getpid()}
     assert outcome.tokens == 3
     assert daemon.logs[0].lines[0].text == "from a child"
-    assert failure(daemon.call("alone", {"how": "raise"})).kind == "mine"
+    failed = daemon.call("alone", {"how": "raise"})
+    assert failure(failed).kind == "mine"
+    assert (failed.tokens, failed.cost, failed.model) == (5, 0.25, "m")
     assert "signal 9" in failure(daemon.call("alone", {"how": "crash"})).message
     assert value(daemon.call("alone", {"how": "stdin"})) == ""
 

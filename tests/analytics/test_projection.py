@@ -80,6 +80,33 @@ def test_a_quest_that_goes_well_is_told_with_all_its_times(writer: Writer, tmp_p
     database.close()
 
 
+def test_failed_attempts_used_something_too_and_a_familys_usage_counts_once(
+    writer: Writer, tmp_path: Path
+) -> None:
+    writer.submit("q_1")
+    epoch = writer.attempt("q_1", "a")
+    failure = Failure("exception", "broken", "a")
+    writer.append("q_1", ev.AttemptFailed("a", epoch, failure, 1, 5, 30, 0.25, "m"))
+    child = ev.AttemptStarted("b", 1, "quest", "quest", "leaf")
+    writer.append("q_1", child)
+    n = writer.store.head("q_1").version  # type: ignore[union-attr]
+    writer.append("q_1", ev.AttemptCompleted("b", n, b"1", 5, 12, 0.5))
+    writer.submit("q_1.5")
+    epoch = writer.attempt("q_1.5", "a")
+    writer.append("q_1.5", ev.AttemptCompleted("a", epoch, b"1", 5, 12, 0.5))
+    database = history(writer, tmp_path)
+    columns = "status, tokens, cost_total, model"
+    assert one(database, f"SELECT {columns} FROM attempts WHERE task = 'a' AND quest = 'q_1'") == (
+        *("failed", 30, 0.25, "m"),
+    )
+    assert one(database, "SELECT sum(tokens), sum(cost_total) FROM usage") == (42, 0.75)
+    assert rows(database, "SELECT quest, tokens, cost_total FROM quest_usage ORDER BY seq") == [
+        ("q_1", 42, 0.75),
+        ("q_1.5", 12, 0.5),
+    ]
+    database.close()
+
+
 def test_steps_are_there_before_they_run_and_cancelled_with_their_quest(
     writer: Writer, tmp_path: Path
 ) -> None:

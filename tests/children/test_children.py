@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from msgspec import structs
+
 from questd.messages import control as ctl
 from questd.messages import events as ev
 from questd.messages import templates as tp
@@ -10,6 +12,7 @@ from questd.messages.definition import (
     Awaited,
     InputDefinition,
     QuestDefinition,
+    QuestLimits,
     RetryPolicy,
     StepDefinition,
     encode_definition,
@@ -100,6 +103,40 @@ def test_a_large_output_is_the_parents_too() -> None:
     assert isinstance(completed, ev.AttemptCompleted)
     assert not isinstance(completed.result, bytes)
     assert house.store.blob(completed.result.digest) == text
+    assert head(house, quest).status == "completed"
+
+
+def test_what_a_child_used_counts_in_its_parent_when_it_ends_failed_or_completed() -> None:
+    house, agent = housed()
+    quest = begin(house, parent(retry=RetryPolicy(attempts=2, delay_ms=0, jitter=0)))
+    (work,) = agent.take()
+    failure = Failure("broken", "it broke")
+    agent.say(outcomes=(Failed(work.quest, work.epoch, failure, 0, 5, 0.5),))
+    house.wait(1)
+    (again,) = agent.take()
+    agent.say(outcomes=(Completed(again.quest, again.epoch, b"1", 0, 7, 0.25),))
+    used = [
+        (event.tokens, event.cost)
+        for event in events(house, quest)
+        if isinstance(event, ev.AttemptFailed | ev.AttemptCompleted)
+    ]
+    assert used == [(5, 0.5), (7, 0.25)]
+
+
+def test_a_parent_at_its_budget_begins_no_child_until_a_person_says_so() -> None:
+    house, agent = housed()
+    (sub,) = parent().steps
+    steps = (sub, structs.replace(sub, key="next", dependencies=("sub",)))
+    quest = begin(house, QuestDefinition("parent", steps, limits=QuestLimits(tokens=5)))
+    (work,) = agent.take()
+    agent.say(outcomes=(Completed(work.quest, work.epoch, b"1", 0, 5),))
+    assert agent.take() == []
+    assert kinds(house, quest)[-1] == "breakpoint.opened"
+    house.ask(ctl.ResolveTask(quest, "more", "ann"))
+    house.run()
+    (again,) = agent.take()
+    assert again.quest != work.quest
+    complete(agent, again)
     assert head(house, quest).status == "completed"
 
 

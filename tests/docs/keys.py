@@ -35,7 +35,6 @@ STAND_INS: Final = {
 LANGUAGE: Final[Mapping[str, str]] = {
     "quest": "name description version project labels priority deadline total_timeout limits concurrency rate defaults hooks decide inputs "
     "steps output",
-    "limits": "parallel steps rounds tokens cost",
     "step": "key agent capability tool prompt with dependencies needs parallel when for_each max_parallel partial timeout heartbeat_timeout "
     "total_timeout retry on_error fallback compensate repeat allow_skipped priority idempotent breakpoint gate use inputs wait_for default "
     "sleep ask plan route labels affinity",
@@ -150,7 +149,15 @@ def words(schema: Mapping[str, Any]) -> str:
         case "integer" | "number" as kind:
             low, high = schema.get("minimum"), schema.get("maximum")
             noun = "whole number" if kind == "integer" else "number"
-            return noun if low is None or high is None else f"{noun}, {low:g} to {high:,g}"
+            if "exclusiveMinimum" in schema:
+                return f"{noun} above {schema['exclusiveMinimum']:g}"
+            if low is None or high is None:
+                return noun
+            return (
+                f"{noun}, {low:g} to {high:,}"
+                if kind == "integer"
+                else f"{noun}, {low:g} to {high:,g}"
+            )
         case "boolean":
             return "true or false"
         case "array" if "$ref" in schema.get("items", {}):
@@ -264,7 +271,6 @@ def later(argument: str, _: Mapping[str, str]) -> str:
     known: Iterable[str] = {
         "quest": QUEST_FIELDS,
         "step": STEP_FIELDS,
-        "limits": tables.LIMITS_FIELDS,
     }[argument]
     missing = [name for name in LANGUAGE[argument].split() if name not in known]
     return ", ".join(f"`{name}`" for name in missing) or "None."

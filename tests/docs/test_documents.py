@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from questd.analytics.query import ask
 from questd.documents import InvalidDocument, load
-from questd.documents.fields import LIMITS_FIELDS, QUEST_FIELDS, STEP_FIELDS
+from questd.documents.fields import QUEST_FIELDS, STEP_FIELDS
 from questd.messages.definition import QuestDefinition, StepDefinition
 from questd.messages.exchange import decode_agent_frame, decode_daemon_frame
 from tests.analytics.making import Writer, memory_store, random_journal
@@ -179,11 +179,11 @@ def test_the_documents_of_the_semantics_load(number: int) -> None:
 @pytest.mark.parametrize("argument", sorted(LANGUAGE))
 def test_a_key_of_the_language_is_in_the_tables_or_refused_by_name(argument: str) -> None:
     """What the reader learns leaves the list of what is refused, and nothing is in neither."""
-    known = {"quest": QUEST_FIELDS, "step": STEP_FIELDS, "limits": LIMITS_FIELDS}[argument]
+    known = {"quest": QUEST_FIELDS, "step": STEP_FIELDS}[argument]
     assert set(known) - set(LANGUAGE[argument].split()) == set()
     for name in set(LANGUAGE[argument].split()) - set(known):
-        whole: dict[str, Any] = {"name": "x", "steps": [{"key": "a", "agent": "b"}], "limits": {}}
-        place = {"quest": whole, "step": whole["steps"][0], "limits": whole["limits"]}[argument]
+        whole: dict[str, Any] = {"name": "x", "steps": [{"key": "a", "agent": "b"}]}
+        place = {"quest": whole, "step": whole["steps"][0]}[argument]
         place[name] = 1
         with pytest.raises(InvalidDocument, match=f"{name} is not yet supported"):
             load(json.dumps(whole))

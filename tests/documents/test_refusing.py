@@ -131,11 +131,6 @@ def test_what_a_quest_cannot_do_yet_is_refused_by_name(name: str) -> None:
     assert only(f"{GOOD}{name}: []\n").message == f"{name} is not yet supported"
 
 
-@pytest.mark.parametrize("name", ["tokens", "cost"])
-def test_limits_of_later_are_refused_by_name(name: str) -> None:
-    assert only(f"{GOOD}limits: {{{name}: 5}}\n").path == f"limits.{name}"
-
-
 @pytest.mark.parametrize(
     ("inputs", "step", "place", "says"),
     [

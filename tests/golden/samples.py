@@ -33,7 +33,7 @@ EVENTS: tuple[Struct, ...] = (
     ev.QuestStarted(),
     ev.AttemptStarted("audit", 2, "security", "i-1", "scan", idempotent=False, timeout_ms=9_000),
     ev.AttemptCompleted("audit", 3, BLOB, 1_500, 120, 0.25, "a-model", 0.75),
-    ev.AttemptFailed("audit", 3, FAILURE, T_US + 2, 1_500),
+    ev.AttemptFailed("audit", 3, FAILURE, T_US + 2, 1_500, 120, 0.25, "a-model"),
     ev.AttemptLost("audit", 3, "its agent vanished", begun=False),
     ev.AttemptCancelled("audit", 3, "the quest is ending", abandoned=True),
     ev.AttemptRefused("audit", 3, "completed", "superseded"),
@@ -41,7 +41,7 @@ EVENTS: tuple[Struct, ...] = (
     ev.TaskFailed("audit", FAILURE, continued=True, result=b'"given"'),
     ev.TaskCompleted("audit", b'"by hand"', "ann"),
     ev.BreakpointOpened("audit", "lost_attempt", "again?", ("retry", "complete", "fail")),
-    ev.BreakpointResolved(9, "audit", "retry", "ann"),
+    ev.BreakpointResolved(9, "audit", "more", "ann", 5_000, 0.5),
     ev.CancelRequested("not needed", "ann"),
     ev.QuestStopping(FAILURE),
     ev.QuestCompleted(b"[1.0,1,null]", ("audit",)),
@@ -109,7 +109,7 @@ SCHEDULE_EVENTS: tuple[Struct, ...] = (
 )
 
 COMPLETED = ex.Completed(QUEST, 3, b'{"ok":true}', 1_500, 120, 0.25, "a-model", 0.75)
-FAILED = ex.Failed(QUEST, 4, FAILURE, 1_500)
+FAILED = ex.Failed(QUEST, 4, FAILURE, 1_500, 120, 0.25, "a-model")
 CANCELLED = ex.Cancelled(QUEST, 5)
 TOOL = ex.ToolSpec(
     "scan",
@@ -254,6 +254,12 @@ DEFINITIONS: tuple[Struct, ...] = (
     ),
     de.QuestDefinition(
         name="patient", steps=(STEP_8, de.StepDefinition("cool", sleep_ms=30_000)), inputs={}
+    ),
+    de.QuestDefinition(
+        name="thrifty",
+        steps=(de.StepDefinition("parse", agent="a"),),
+        limits=de.QuestLimits(tokens=500_000, cost=5.0),
+        inputs={},
     ),
 )
 

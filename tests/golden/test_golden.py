@@ -73,7 +73,7 @@ def decode_history(name: str, data: bytes) -> Struct:
 
 FAMILIES = {
     "events": Family(
-        f"events-{ev.EVENT_SCHEMA_VERSION}.11.json",
+        f"events-{ev.EVENT_SCHEMA_VERSION}.12.json",
         samples.EVENTS,
         ev.encode_event,
         lambda _, data: ev.decode_event(data),
@@ -85,7 +85,7 @@ FAMILIES = {
         lambda _, data: sc.decode_schedule_event(data),
     ),
     "exchange": Family(
-        f"exchange-{ex.PROTOCOL_VERSION}.json", samples.FRAMES, ex.encode_frame, decode_frame
+        f"exchange-{ex.PROTOCOL_VERSION}.1.json", samples.FRAMES, ex.encode_frame, decode_frame
     ),
     "control": Family(
         "control-1.3.json",
@@ -100,7 +100,7 @@ FAMILIES = {
         decode_history,
     ),
     "definitions": Family(
-        "definitions-1.11.json",
+        "definitions-1.12.json",
         samples.DEFINITIONS,
         encode_definition,
         lambda _, data: decode_definition(data),
@@ -156,6 +156,15 @@ KEPT = kept()
 NAMES = [f"{path}:{golden.name}" for _, path, golden in KEPT]
 
 
+def says_the_same(now: object, then: object) -> bool:
+    """What stands in a message may have got further fields: a message within it is a list that begins with its tag."""
+    if not isinstance(then, list):
+        return bool(now == then)
+    kept, read = cast("list[object]", then), cast("list[object]", now)
+    grown = len(read) > len(kept) > 0 and isinstance(kept[0], str)
+    return (grown or len(read) == len(kept)) and all(map(says_the_same, read, kept))
+
+
 @pytest.mark.parametrize(("family", "path", "golden"), KEPT, ids=NAMES)
 def test_bytes_that_were_written_once_decode_to_what_they_meant(
     family: str, path: str, golden: Golden
@@ -163,7 +172,7 @@ def test_bytes_that_were_written_once_decode_to_what_they_meant(
     message = decode_kept(family, path, golden)
     assert name_of(message) == golden.name
     now = fields_of(message)
-    assert {name: now[name] for name in golden.fields} == golden.fields
+    assert all(says_the_same(now[name], then) for name, then in golden.fields.items())
     if path == FAMILIES[family].current:
         assert now.keys() == golden.fields.keys()
 
@@ -296,6 +305,7 @@ def test_the_digest_of_a_definition_never_changes() -> None:
         "QuestDefinition rounds": ROUNDS_DIGEST,
         "QuestDefinition family": FAMILY_DIGEST,
         "QuestDefinition patient": PATIENT_DIGEST,
+        "QuestDefinition thrifty": THRIFTY_DIGEST,
     }
 
 
@@ -325,4 +335,5 @@ OTHERS_DIGEST = "21cb78834570f4e69dd92b7621f198181470de068498f22ba8f358a1eadea54
 ITEMS_DIGEST = "463486658eb72d818fb2260d4462d6f79211783000ab935c5c1dba34a2d38e20"
 PLAN_DIGEST = "f401d59d619afc9d80d850cca8bad2167a9cf8e15d2e476fd05d2cf5ea9b5ab8"
 SECRETIVE_DIGEST = "cb369637d042266d826e395a14c772d8083220aed20825ab9ef61df5e7abacc3"
+THRIFTY_DIGEST = "a44e0551219d22abcaea99a1c926c048a5cdfab370e20576add121cc14850ee9"
 FAMILY_DIGEST = "c30d0add8158a9e33e5d6218eb7bc494530d3555d62c8c7cdc430ae6242f80bd"

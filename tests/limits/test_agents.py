@@ -266,6 +266,19 @@ def test_numbers_and_words_of_a_result_are_cut_to_their_limits(beyond: int) -> N
 
 
 @pytest.mark.parametrize("beyond", [0, 1])
+def test_what_a_failure_says_it_used_is_cut_as_that_of_a_result_is(beyond: int) -> None:
+    house = Standing()
+    agent, quest_id, item = running(house)
+    number, cost = edge.NUMBER_MAX + beyond, edge.COST_MAX * (1 + beyond)
+    failure = Failure("exception", "broken", None, retryable=False)
+    used = (number, cost, "m" * (edge.WORD_MAX + beyond))
+    agent.say(outcomes=(Failed(quest_id, item.epoch, failure, 1, *used),))
+    (failed,) = events(house, quest_id, AttemptFailed)
+    assert (failed.tokens, failed.cost) == (edge.NUMBER_MAX, edge.COST_MAX)
+    assert failed.model == "m" * edge.WORD_MAX
+
+
+@pytest.mark.parametrize("beyond", [0, 1])
 def test_a_failure_is_cut_to_its_limits(beyond: int) -> None:
     house = Standing()
     agent, quest_id, item = running(house)

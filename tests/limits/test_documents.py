@@ -30,8 +30,10 @@ from questd.actors.quest import plans
 from questd.documents import InvalidDocument, load, reading, tree
 from questd.documents.faults import FAULTS_MAX
 from questd.messages.definition import (
+    COST_MAX,
     DEFAULT_TIMEOUT_MS,
     ROUNDS_MAX,
+    TOKENS_MAX,
     Awaited,
     Fallback,
     InputDefinition,
@@ -182,6 +184,16 @@ DEFINITIONS: dict[str, tuple[int, Make, str]] = {
             StepDefinition("a", wait_for=Awaited("x", False, "y" * (n - 2)), timeout_ms=1)
         ),
         "steps[0].default: takes 4097 bytes as JSON; 4096 are allowed",
+    ),
+    "TOKENS_MAX": (
+        TOKENS_MAX,
+        lambda n: quest(limits=QuestLimits(tokens=n)),
+        "limits.tokens: 9007199254740992 is not between 1 and 9007199254740991",
+    ),
+    "COST_MAX": (
+        int(COST_MAX),
+        lambda n: quest(limits=QuestLimits(cost=float(n))),
+        "limits.cost: 1000000000001.0 is not above 0 and at most 1000000000000",
     ),
     "DEMANDS_MAX": (
         DEMANDS_MAX,

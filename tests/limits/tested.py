@@ -39,6 +39,8 @@ TESTED: Final[Mapping[str, Tests]] = {
     "messages.definition": {
         "DEFAULT_TIMEOUT_MS": "limits/test_documents.py::test_the_default_timeout_of_an_attempt_is_within_its_limit",
         "ROUNDS_MAX": DEFINED,
+        "TOKENS_MAX": DEFINED,
+        "COST_MAX": DEFINED,
     },
     "documents.reading": {
         "DOCUMENT_MAX_BYTES": "limits/test_documents.py::test_a_document_has_so_many_bytes_and_no_more",

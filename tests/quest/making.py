@@ -219,6 +219,12 @@ class Life:
     def complete(self, epoch: int, result: Payload = b"1") -> list[ev.Event] | cmd.Rejected:
         return self.when(cmd.CompleteAttempt(epoch, result))
 
+    def complete_with(self, epoch: int, tokens: int) -> list[ev.Event]:
+        """Its tool has used so many tokens."""
+        made = self.when(cmd.CompleteAttempt(epoch, b"1", tokens=tokens))
+        assert isinstance(made, list), made
+        return made
+
     def fail(
         self, epoch: int, why: Failure | None = None, jitter: float = 0.0
     ) -> list[ev.Event] | cmd.Rejected:

@@ -5,6 +5,7 @@ Whoever asks pays for it; that is what makes it simple. Times are milliseconds.
 
 from typing import Any
 
+from tests.quest.model_budgets import Budgets
 from tests.quest.model_items import Items
 from tests.quest.model_loops import ENDS, Loops
 from tests.quest.model_plans import Plans
@@ -21,9 +22,14 @@ RENDERED = {
 }
 
 
-class Model(Items, Plans, Waits):
+class Model(Budgets, Items, Plans, Waits):
     def __init__(
-        self, steps: dict[str, Step], limit: int | None, total_ms: int | None, rounds: int = 1_000
+        self,
+        steps: dict[str, Step],
+        limit: int | None,
+        total_ms: int | None,
+        rounds: int = 1_000,
+        tokens: int | None = None,
     ) -> None:
         super().__init__()
         self.steps, self.limit, self.places = dict(steps), limit, list(steps)
@@ -46,6 +52,7 @@ class Model(Items, Plans, Waits):
         self.known: set[int] = set()  # epochs whose result is no news
         self.continued: list[str] = []
         self.asking: list[str] = []
+        self.used, self.most, self.asker = 0, tokens, None
         self._release()
 
     # -- who may go ----------------------------------------------------------------------------
@@ -69,7 +76,7 @@ class Model(Items, Plans, Waits):
         self.asking = [t for t in self.asking if t in self.could_run()]
         while True:
             queue = [t for t in self.could_run() if t not in self.asking]
-            if not queue or any(map(self._alone, self.asking + self.running())):
+            if not queue or self.spent() or any(map(self._alone, self.asking + self.running())):
                 return
             if self._alone(queue[0]):
                 full = bool(self.running())
@@ -102,6 +109,7 @@ class Model(Items, Plans, Waits):
     def move(self, task: str, phase: str) -> None:
         if phase == "completed" and self.steps[task]["plans"]:
             phase = "planning"
+        self.asker = None if self.asker == task else self.asker
         self.phase[task] = phase
         if phase not in ("running", "ready", "waiting"):
             self.counts.pop(task, None)
@@ -231,6 +239,7 @@ class Model(Items, Plans, Waits):
         self._ask()
 
     def conclude(self) -> None:
+        self.ask_for_budget()
         if self.quest == "stopping" and not self.running():
             self.end("cancelled" if self.cancelled else "failed")
 
@@ -285,7 +294,9 @@ class Model(Items, Plans, Waits):
             self.move(task, "skipped")
 
     def resolve(self, task: str, choice: str) -> None:
-        if choice == "again":
+        if self.asks_for_budget(task):
+            self.answer(task, choice)
+        elif choice == "again":
             self.asked[task] = True
             self.move(task, "judging")
         elif choice == "accept":

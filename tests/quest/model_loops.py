@@ -118,7 +118,12 @@ class Rounds:
     def failed_steps(self) -> list[str]:
         return [key_of(task) for task in self.continued if self.latest[key_of(task)] == task]
 
+    def asks_for_budget(self, task: str) -> bool:
+        raise NotImplementedError
+
     def options(self, task: str) -> tuple[str, ...]:
+        if self.asks_for_budget(task):
+            return ("more", "fail")
         return ("again", "accept", "fail") if task in self.asked else ("retry", "complete", "fail")
 
     def _end_of(self, task: str) -> str:

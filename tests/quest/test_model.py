@@ -17,6 +17,7 @@ from questd.messages.definition import QuestLimits
 from tests.quest.drawing import Steps, defined, graphs, meaning, random_graph, random_plan
 from tests.quest.making import T0_US, Life, failure, owed_by, plan_of
 from tests.quest.model import Model
+from tests.quest.model_budgets import MORE
 from tests.quest.walking import (
     CHOICES,
     COMPLETIONS,
@@ -26,8 +27,10 @@ from tests.quest.walking import (
     PAUSES_MS,
     ROUNDS,
     SIGNALS,
+    TOKENS,
     TOTALS_MS,
     UNTRIED,
+    USED,
     WISHES_MS,
     act,
 )
@@ -45,13 +48,21 @@ class QuestMachine(RuleBasedStateMachine):
         limit=s.sampled_from(LIMITS),
         total_ms=s.sampled_from(TOTALS_MS),
         rounds=s.sampled_from(ROUNDS),
+        tokens=s.sampled_from(TOKENS),
     )
-    def begin(self, steps: Steps, limit: int | None, total_ms: int | None, rounds: int) -> None:
+    def begin(
+        self,
+        steps: Steps,
+        limit: int | None,
+        total_ms: int | None,
+        rounds: int,
+        tokens: int | None,
+    ) -> None:
         definitions = [defined(key, of) for key, of in steps.items()]
-        limits = QuestLimits(parallel=limit, rounds=rounds)
+        limits = QuestLimits(parallel=limit, rounds=rounds, tokens=tokens)
         self.life = Life(plan_of(*definitions, limits=limits))
         self.life.submit(total_timeout_ms=total_ms)
-        self.model = Model(steps, limit, total_ms, rounds)
+        self.model = Model(steps, limit, total_ms, rounds, tokens)
         self.plain = limit is None and all(of["parallel"] for of in steps.values())
         self.idempotent: dict[int, bool] = {}
 
@@ -89,19 +100,21 @@ class QuestMachine(RuleBasedStateMachine):
             epoch = self.life.state.version
             self.idempotent[epoch] = idempotent and self.model.steps[task]["idempotent"]
             self.model.start(task, epoch)
+            self.model.conclude()
         elif asked:
             self.model.give_back(task)
 
-    @rule(n=s.integers(0, 63))
-    def a_result_comes(self, n: int) -> None:
+    @rule(n=s.integers(0, 63), used=s.sampled_from(USED))
+    def a_result_comes(self, n: int, used: int) -> None:
         epoch, model = self.epoch(n), self.model
         task, known = model.task_that_counts(epoch), epoch in model.known
-        made = self.life.complete(epoch)
+        made = self.life.when(cmd.CompleteAttempt(epoch, b"1", tokens=used))
         if epoch in model.task_of:
             model.known.add(epoch)
         if task is not None:
             assert isinstance(made, list)
             assert isinstance(made[0], ev.AttemptCompleted)
+            model.used += used
             model.complete(task)
             model.conclude()
         elif epoch not in model.task_of:
@@ -117,13 +130,18 @@ class QuestMachine(RuleBasedStateMachine):
         kind=s.sampled_from(KINDS),
         retryable=s.sampled_from([True, True, True, False]),
         wish_ms=s.sampled_from(WISHES_MS),
+        used=s.sampled_from(USED),
     )
-    def a_failure_comes(self, n: int, kind: str, retryable: bool, wish_ms: int | None) -> None:
+    def a_failure_comes(
+        self, n: int, kind: str, retryable: bool, wish_ms: int | None, used: int
+    ) -> None:
         epoch = self.epoch(n)
         task = self.model.task_that_counts(epoch)
         why = failure(kind, retryable=retryable, retry_after_ms=wish_ms)
-        assert isinstance(self.life.fail(epoch, why), list) is (task is not None)
+        outcome = self.life.when(cmd.FailAttempt(epoch, why, tokens=used))
+        assert isinstance(outcome, list) is (task is not None)
         if task is not None:
+            self.model.used += used
             self.model.fail(task, final=not retryable or kind == "auth", wish_ms=wish_ms)
             self.model.conclude()
 
@@ -151,7 +169,8 @@ class QuestMachine(RuleBasedStateMachine):
         model, task = self.model, self.one_that_is("waiting", n)
         able = model.quest == "active" and model.phase[task] == "waiting"
         able = able and choice in model.options(task)
-        outcome = self.life.when(cmd.ResolveTask(task, choice, "ann", b"2"))
+        result = MORE if choice == "more" else b"2"
+        outcome = self.life.when(cmd.ResolveTask(task, choice, "ann", result))
         assert isinstance(outcome, list) is able
         if able:
             model.resolve(task, choice)
@@ -187,6 +206,7 @@ class QuestMachine(RuleBasedStateMachine):
         assert isinstance(self.life.decide(task, holds=holds), list) is able
         if able:
             model.decide(task, holds=holds)
+            model.conclude()
 
     @rule(n=s.integers(0, 63), count=s.integers(0, 4))
     def a_list_is_rendered(self, n: int, count: int) -> None:
@@ -195,6 +215,7 @@ class QuestMachine(RuleBasedStateMachine):
         assert isinstance(self.life.expand(task, *[b"1"] * count), list) is able
         if able:
             model.expand(task, count)
+            model.conclude()
 
     @rule(n=s.integers(0, 63))
     def results_are_gathered(self, n: int) -> None:
@@ -203,6 +224,7 @@ class QuestMachine(RuleBasedStateMachine):
         assert isinstance(self.life.gather(task), list) is able
         if able:
             model.gather(task)
+            model.conclude()
 
     @rule(n=s.integers(0, 63), seed=s.integers(0, 9_999))
     def a_plan_is_read(self, n: int, seed: int) -> None:
@@ -362,7 +384,7 @@ def test_on_a_long_walk_both_stay_the_same(seed: int) -> None:
     random = Random(seed)
     machine = QuestMachine()
     bounds = random.choice(LIMITS), random.choice(TOTALS_MS), random.choice(ROUNDS)
-    machine.begin(random_graph(random), *bounds)
+    machine.begin(random_graph(random), *bounds, random.choice(TOKENS))
     for n in range(STEPS_OF_A_WALK):
         act(machine, random)
         if n % 40 == 39:

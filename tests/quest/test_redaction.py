@@ -142,9 +142,9 @@ def test_results_failures_and_log_lines_are_redacted() -> None:
     done = Completed("q", 3, encode_json([PLAIN]), 5, model=f"m-{PLAIN}")
     outcome = kept(AttemptEnded(3, done)).outcome
     assert (outcome.result, outcome.model) == (b'["[secret token]"]', f"m-{MARK}")
-    failed = Failed("q", 3, Failure(PLAIN, f"no: {PLAIN}", retry_after_ms=5), 5)
-    failure = kept(AttemptEnded(3, failed)).outcome.failure
-    assert failure == Failure(MARK, f"no: {MARK}", retry_after_ms=5)
+    failed = Failed("q", 3, Failure(PLAIN, f"no: {PLAIN}", retry_after_ms=5), 5, 7, 0.5, PLAIN)
+    told = Failed("q", 3, Failure(MARK, f"no: {MARK}", retry_after_ms=5), 5, 7, 0.5, MARK)
+    assert kept(AttemptEnded(3, failed)).outcome == told
     lines = (LogLine(1, f"got {PLAIN}", encode_json({"x": PLAIN})),)
     assert kept(AttemptWrote(3, lines)).lines == (
         LogLine(1, f"got {MARK}", b'{"x":"[secret token]"}'),
@@ -175,7 +175,9 @@ def test_a_mark_that_is_longer_than_its_secret_leaves_everything_bounded() -> No
     ended = AttemptEnded(3, Failed("q", 3, Failure("x", message), 5))
     assert len(redacted(ended, REFERENCES, keyring).outcome.failure.message) == MESSAGE_MAX
     result = encode_json("abcd" * ((PAYLOAD_MAX_BYTES - 2) // 4))
-    outcome = redacted(AttemptEnded(3, Completed("q", 3, result, 5)), REFERENCES, keyring).outcome
+    done = Completed("q", 3, result, 5, 7, 0.5)
+    outcome = redacted(AttemptEnded(3, done), REFERENCES, keyring).outcome
+    assert (outcome.tokens, outcome.cost) == (7, 0.5)
     assert outcome.failure == Failure(
         "too_large", "the result is too large once its secrets are taken out", None, False
     )

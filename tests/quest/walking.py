@@ -23,7 +23,9 @@ UNTRIED = (
     *("deciding", "ready", "due", "retrying", "waiting", "awaiting", "sleeping"),
     *("listing", "spread", "gathering", "planning", "judging"),
 )
-CHOICES = ("retry", "complete", "fail", "again", "accept", "maybe")
+CHOICES = ("retry", "complete", "fail", "again", "accept", "more", "maybe")
+TOKENS = (None, None, None, 1, 20)
+USED = (0, 0, 1, 8)
 LOSSES = ("lost", "lost", "given back", "never begun")
 
 
@@ -36,10 +38,10 @@ def act(machine: "QuestMachine", random: Random) -> None:
         case 1 if machine.model.asking:
             machine.an_asked_for_place_comes(n)
         case 2:
-            machine.a_result_comes(n)
+            machine.a_result_comes(n, random.choice(USED))
         case 3:
-            wish_ms = random.choice(WISHES_MS)
-            machine.a_failure_comes(n, random.choice(KINDS), random.random() < 0.9, wish_ms)
+            wish_ms, used = random.choice(WISHES_MS), random.choice(USED)
+            machine.a_failure_comes(n, random.choice(KINDS), random.random() < 0.9, wish_ms, used)
         case 4:
             machine.an_attempt_is_lost(n, random.choice(LOSSES))
         case 5:

@@ -2,12 +2,13 @@
 
 import pytest
 
+from questd.simulation.budget_saboteurs import SABOTEURS_OF_BUDGETS
 from questd.simulation.running import run, run_seeds, script_of
 from questd.simulation.saboteurs import SABOTEURS, Saboteur
 from questd.simulation.schedule_saboteurs import SABOTEURS_OF_SCHEDULES
 
 SEEDS = 2_000
-ALL = (*SABOTEURS, *SABOTEURS_OF_SCHEDULES)
+ALL = (*SABOTEURS, *SABOTEURS_OF_SCHEDULES, *SABOTEURS_OF_BUDGETS)
 
 
 def name_of(saboteur: Saboteur) -> str:
