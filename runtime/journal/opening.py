@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
-from questd.runtime.errors import JournalBroken, JournalError, JournalForeign
+from questd.runtime.errors import JournalBroken, JournalForeign
 from questd.runtime.journal.head_file import (
     HEAD_NAME,
     DurableHead,
@@ -22,11 +22,16 @@ from questd.runtime.journal.reader import (
     DISK_ERRORS,
     SCHEMA_VERSION,
     SqliteReader,
-    is_busy,
     open_connection,
     schema_sql,
 )
-from questd.runtime.journal.upkeep import close_as_it_is, prepare, reserve_wal, rewrite_wal
+from questd.runtime.journal.upkeep import (
+    cannot_open,
+    close_as_it_is,
+    prepare,
+    reserve_wal,
+    rewrite_wal,
+)
 
 CACHE_KIB = 32 * 1024
 
@@ -42,14 +47,7 @@ def open_journal(
             create_journal(directory, clock_us(), new_id())
         return _open(directory, claimed)
     except (*DISK_ERRORS, OSError) as error:
-        if is_busy(error):
-            raise JournalError(
-                f"{directory / DATABASE_NAME} is in use by a program that is no questd: end it"
-            ) from error
-        raise JournalBroken(
-            f"opening {directory / DATABASE_NAME} failed: {error}. "
-            "See to the disk (space, health) and run `quest doctor`"
-        ) from error
+        raise cannot_open(directory / DATABASE_NAME, error) from error
 
 
 def _exists(directory: Path) -> bool:

@@ -9,12 +9,13 @@ Must not know what is written. Its failures reach the writer, which then takes n
 
 import os
 import sqlite3
-from contextlib import suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from threading import Event, Thread
 from typing import Protocol
 
-from questd.runtime.journal.reader import BUSY_S, open_connection
+from questd.runtime.errors import JournalBroken, JournalError
+from questd.runtime.journal.reader import BUSY_S, is_busy, open_connection
 
 WAL_ROOM_BYTES = 16 * 1024 * 1024
 COPY_BYTES = 1024 * 1024
@@ -41,7 +42,7 @@ class Upkeep:
         self._thread: Thread | None = None
         if every_s is not None:
             # Opened here, so that a failure is the opener's and not a thread's last word.
-            checkpointer = open_connection(path, writing=True)
+            checkpointer = open_checkpointer(path)
             self._thread = Thread(
                 target=self._run, args=(checkpointer,), name="journal-upkeep", daemon=True
             )
@@ -60,13 +61,35 @@ class Upkeep:
 
     def _run(self, checkpointer: sqlite3.Connection) -> None:
         try:
-            prepare(checkpointer)
             while not self._stopping:
                 self._wake.wait(self._every_s)
                 self._wake.clear()
                 self._tend(checkpointer)
         finally:
             checkpointer.close()
+
+
+def open_checkpointer(path: Path) -> sqlite3.Connection:
+    """The connection of ``tend``. JournalError when the disk will not have it."""
+    try:
+        checkpointer = open_connection(path, writing=True)
+        try:
+            prepare(checkpointer)
+        except BaseException:
+            checkpointer.close()
+            raise
+    except sqlite3.Error as error:
+        raise cannot_open(path, error) from error
+    return checkpointer
+
+
+def cannot_open(path: Path, error: Exception) -> JournalError:
+    """What the disk said, in words that help."""
+    if is_busy(error):
+        return JournalError(f"{path} is in use by a program that is no questd: end it")
+    return JournalBroken(
+        f"opening {path} failed: {error}. See to the disk (space, health) and run `quest doctor`"
+    )
 
 
 def prepare(connection: sqlite3.Connection) -> None:
@@ -125,15 +148,14 @@ def rewrite_wal(wal: Path) -> None:
 def close_as_it_is(writer: sqlite3.Connection, path: Path) -> None:
     """Close the last connection after a failure: no checkpoint, which would sync again as if nothing had failed.
 
-    SQLite leaves the WAL alone while another connection is open; one that only reads never touches it.
+    SQLite leaves the WAL alone while another connection is open; one that only reads never touches it. Where none can be opened,
+    because nothing can be read, a checkpoint cannot read either.
     """
-    guard = open_connection(path)
-    try:
+    with ExitStack() as open_until_then:
         with suppress(sqlite3.Error, UnicodeDecodeError):
+            guard = open_until_then.enter_context(closing(open_connection(path)))
             guard.execute("select count(*) from sqlite_master").fetchone()
         writer.close()
-    finally:
-        guard.close()
 
 
 def restart_wal(writer: sqlite3.Connection) -> bool:

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from questd.runtime.errors import JournalBroken, JournalError
 from questd.runtime.journal import sqlite, upkeep
-from questd.runtime.journal.reader import open_connection
 from questd.runtime.journal.sqlite import SqliteStore
 from questd.runtime.journal.store import Appended
 from tests.journal.making import make_append
@@ -43,8 +42,7 @@ def retire(store: SqliteStore, turn: int) -> None:
 
 def write(store: SqliteStore, commits: int) -> None:
     stands = {head.quest: head.version for head in store.heads()}
-    checkpointer = open_connection(store.path, writing=True)
-    upkeep.prepare(checkpointer)
+    checkpointer = upkeep.open_checkpointer(store.path)
     try:
         store.count_deaths()
         for turn in range(commits):
