@@ -267,6 +267,8 @@ class QuestSupervisor(Actor):
         for want, place in places.granted:
             if core.still_wants(state, want):
                 self._on_place(state, want.task, place)
+            else:
+                self._asking.refuse(want.task)
         for want, message in places.unroutable:
             if core.still_wants(state, want):
                 self._do(state, incoming.unroutable_command(want.task, message))

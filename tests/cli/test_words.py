@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
@@ -156,19 +155,12 @@ def test_the_bash_script_completes(tmp_path: Path) -> None:
     assert done.stdout.split() == ["watch", "drain", "--token-file", "zsh"]
 
 
-def test_help_is_there_before_one_can_wonder() -> None:
-    fastest = min(_help_s() for _ in range(3))
-    assert fastest < 0.25
-
-
-def _help_s() -> float:
-    begun = time.perf_counter()
+def test_help_into_a_pipe_has_no_colours() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "questd", "--help"], check=False, capture_output=True, text=True
     )
     assert done.returncode == 0
     assert "\x1b" not in done.stdout
-    return time.perf_counter() - begun
 
 
 def test_help_loads_nothing_that_a_command_needs() -> None:

@@ -84,7 +84,7 @@ def served(place: Place, daemon: Process) -> tuple[int | None, list[str]]:
     place.start_agent()
     acknowledged = load(place)
     try:
-        place.await_end(acknowledged, 20.0)
+        place.await_end(acknowledged, 120.0)
     except (Unreachable, AssertionError):
         code = daemon.wait()
         assert code == EXIT_JOURNAL, daemon.said()
