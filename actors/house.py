@@ -16,6 +16,7 @@ from questd.messages.definition import StepDefinition
 from questd.messages.schedules import SCHEDULE_IDS
 from questd.runtime.actor import Dispatcher, Ref
 from questd.runtime.clock import Clock, Timers
+from questd.runtime.files import Files
 from questd.runtime.journal.service import Journal
 from questd.runtime.keyring import Keyring
 from questd.runtime.shelf import Shelf
@@ -61,7 +62,7 @@ class Answers(Protocol):
 
 
 class House:
-    """``shelf``: where templates lie. ``read_steps`` reads a plan. ``random`` and ``new_quest_id`` are the only sources of chance; ``note`` takes events for the log (noun.verb_past, fields)."""
+    """``shelf``: where templates lie. ``files`` are looked at on ``lookout``, which may take long. ``read_steps`` reads a plan. ``random`` and ``new_quest_id`` are the only sources of chance; ``note`` takes events for the log (noun.verb_past, fields)."""
 
     router: Ref
     exchange: Ref
@@ -79,6 +80,8 @@ class House:
         timers: Timers,
         journal: Journal,
         worker: Worker,
+        lookout: Worker,
+        files: Files,
         plans: PlanCache,
         random: random.Random,
         new_quest_id: Callable[[int], str],
@@ -94,6 +97,8 @@ class House:
         self.timers = timers
         self.journal = journal
         self.worker = worker
+        self.lookout = lookout
+        self.files = files
         self.plans = plans
         self.random = random
         self.new_quest_id = new_quest_id

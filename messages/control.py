@@ -303,10 +303,7 @@ class MissingAgents(Struct, frozen=True, tag_field="type", tag="missing_agents")
 
 
 class OccasionView(Struct, frozen=True):
-    """What became of a due time, or (``until_us``) of all after it up to another one.
-
-    ``status``: fired, running, completed, failed, cancelled, gone, refused or skipped, with its reason.
-    """
+    """What became of a due time, or (``until_us``) of all after it up to another one. ``status``: fired, running, completed, failed, cancelled, gone, refused or skipped, with its reason."""
 
     due_us: int
     why: str
@@ -318,7 +315,7 @@ class OccasionView(Struct, frozen=True):
 
 
 class ScheduleView(Struct, frozen=True):
-    """A schedule. ``fault``: why it does nothing any more. ``recent`` is newest first, and empty in a list."""
+    """A schedule. ``fault``: why it does nothing any more. ``recent`` is newest first, empty in a list. ``files``: how many it knows, if it waits for any."""
 
     id: str
     name: str
@@ -335,6 +332,9 @@ class ScheduleView(Struct, frozen=True):
     backlog: int
     recent: tuple[OccasionView, ...] = ()
     fault: str | None = None
+    files: int | None = None
+    changing: bool = False
+    troubles: tuple[str, ...] = ()
 
 
 class Schedules(Struct, frozen=True, tag_field="type", tag="schedule_list"):

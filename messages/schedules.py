@@ -5,7 +5,7 @@ stand its words and its events; the rules of messages/events.py hold for them (a
 used again).
 
 An *occasion* is what a schedule submits a quest for, as text: of a cron expression the due time, of a trigger the id of the quest that has
-ended. The idempotency key of the quest is
+ended, or the number of the change of files. The idempotency key of the quest is
 made of the schedule's id and the occasion, and of nothing else.
 """
 
@@ -44,11 +44,21 @@ class AfterQuest(Struct, frozen=True, array_like=True, tag="after_quest"):
     project: str | None = None
 
 
-Trigger = Cron | AfterQuest
+class FilesChanged(Struct, frozen=True, array_like=True, tag="files_changed"):
+    """Files whose paths match one of these patterns have changed, and then been the same for ``debounce_ms``."""
+
+    patterns: tuple[str, ...]
+    debounce_ms: int = 2_000
+
+
+Trigger = Cron | AfterQuest | FilesChanged
 
 
 class ScheduleSpec(Struct, frozen=True, array_like=True):
-    """What to submit when. ``inputs``: a JSON object whose texts may hold ``{{ due }}`` and ``{{ schedule }}``, with a trigger ``{{ quest }}``."""
+    """What to submit when.
+
+    ``inputs``: a JSON object whose texts may hold ``{{ due }}`` and ``{{ schedule }}``, with a trigger ``{{ quest }}`` or ``{{ change }}``.
+    """
 
     trigger: Trigger
     overlap: Overlap = "skip"
@@ -187,6 +197,16 @@ class ScheduleLooked(Struct, frozen=True, array_like=True, tag="schedule.looked"
     mark: int
 
 
+class ScheduleSaw(Struct, frozen=True, array_like=True, tag="schedule.saw"):
+    """These files are there, as (path, bytes, time of change in ns), and those are ``gone``: from here on that is no change.
+
+    Beside a ``schedule.noticed`` it is what had changed; else it only begins to look.
+    """
+
+    files: tuple[tuple[str, int, int], ...]
+    gone: tuple[str, ...] = ()
+
+
 ScheduleEvent = (
     ScheduleAdded
     | ScheduleChanged
@@ -204,6 +224,7 @@ ScheduleEvent = (
     | ScheduleNoticed
     | ScheduleIgnored
     | ScheduleLooked
+    | ScheduleSaw
 )
 
 

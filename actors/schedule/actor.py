@@ -12,7 +12,8 @@ from questd.actors.house import House
 from questd.actors.mail import Answered, AskQuest, QuestOver, ReplyTo, ToQuest, Wake
 from questd.actors.quest.commands import CancelQuest
 from questd.actors.schedule import core
-from questd.actors.schedule.endings import Found, find_endings
+from questd.actors.schedule.endings import Found
+from questd.actors.schedule.lookout import LookAtFiles, Lookout, Sighted
 from questd.actors.schedule.own import (
     Again,
     Begin,
@@ -33,16 +34,13 @@ from questd.actors.schedule.own import (
     ended,
     said_of,
 )
+from questd.actors.schedule.search import Search
 from questd.actors.schedule.shown import shown
 from questd.actors.schedule.state import ScheduleState
 from questd.actors.schedule.submits import Submits
 from questd.messages.control import Done, Error, Reply, Submit
 from questd.messages.events import kind_of
-from questd.messages.schedules import (
-    AfterQuest,
-    ScheduleEvent,
-    encode_schedule_event,
-)
+from questd.messages.schedules import ScheduleEvent, encode_schedule_event
 from questd.messages.upcasting import schedule_event_of
 from questd.runtime.actor import Actor, Ref
 from questd.runtime.clock import Timer
@@ -82,9 +80,8 @@ class ScheduleActor(Actor):
         self._submits = Submits(house, self.ref, self._state)
         self._cancelled: set[str] = set()
         self._looking = False
-        self._unseen = True
-        self._searching = False
-        self._searched = 0
+        self._search = Search(house, self.ref, self._state)
+        self._lookout = Lookout(house, self.ref, self._state)
         self._timer: Timer | None = None
         self._armed_us: int | None = None
         self._look_timer: Timer | None = None
@@ -108,6 +105,7 @@ class ScheduleActor(Actor):
 
     def _let_go(self, why: str) -> None:
         self._submits.cancel()
+        self._lookout.cancel()
         for timer in (self._timer, self._look_timer):
             if timer is not None:
                 timer.cancel()
@@ -151,10 +149,10 @@ class ScheduleActor(Actor):
                 self._on_said(occasion, reply)
             case Again(occasion):
                 self._submits.again(occasion)
-            case Found():
-                self._on_found(message)
+            case Found() | Sighted() | LookAtFiles():
+                self._on_looked(message)
             case LookForEnds():
-                self._unseen = True
+                self._search.unseen = True
             case QuestOver(head):
                 self._end_runs(((head.quest, head.status),))
             case Look():
@@ -171,7 +169,8 @@ class ScheduleActor(Actor):
     # -- beginning and recovering --------------------------------------------------------------------
 
     def _add(self, begin: Begin) -> None:
-        self._fold(begin.event, self._now_us())
+        for event in begin.events:
+            self._fold(event, self._now_us())
         if begin.reply is not None:
             self._answers.append((begin.reply, Done()))
 
@@ -317,7 +316,7 @@ class ScheduleActor(Actor):
             return
         self._shown = True
         state, scheduler = self._state, self._house.scheduler
-        scheduler.tell(Shown(shown(state), state.over, state.renews))
+        scheduler.tell(Shown(shown(state, self._lookout.watched), state.over, state.renews))
         if state.renewed_by is not None and not state.over:
             scheduler.tell(CarryOn(state.id, state.renewed_by, core.renewal(state)))
 
@@ -360,28 +359,17 @@ class ScheduleActor(Actor):
     # -- triggers ------------------------------------------------------------------------------------
 
     def _watch(self) -> None:
-        """Look for the ends of quests where there may be some that were not seen."""
-        trigger = self._state.spec.trigger
-        if not core.is_looking(self._state) or not isinstance(trigger, AfterQuest):
-            self._house.watching.pop(self._state.id, None)
-            self._unseen = True  # nobody tells it of what ends meanwhile
-            return
-        self._house.watching[self._state.id] = None
-        if self._unseen and not self._searching:
-            self._unseen, self._searching = False, True
-            after = max(self._state.mark, self._searched)
-            self._house.journal.read(
-                lambda store: find_endings(store, trigger, after), self.ref.tell
-            )
+        """Look for what the trigger waits for, where there may be some that was not seen."""
+        self._search.attend()
+        self._lookout.attend()
 
-    def _on_found(self, found: Found) -> None:
-        self._searching = False
-        if found.trigger != self._state.spec.trigger or self._state.paused:
-            self._unseen = True
-            return
-        self._searched = found.mark
-        self._unseen = self._unseen or found.more
-        self._do(core.Notice(found.endings, found.mark))
+    def _on_looked(self, found: Found | Sighted | LookAtFiles) -> None:
+        before = self._lookout.watched
+        search, lookout = self._search, self._lookout
+        command = search.heard(found) if isinstance(found, Found) else lookout.heard(found)
+        if command is not None:
+            self._do(command)
+        self._shown = self._shown and before == lookout.watched
 
     # -- how its quests stand --------------------------------------------------------------------------
 

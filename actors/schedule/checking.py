@@ -16,11 +16,15 @@ from questd.actors.schedule.cron import fault_of_cron, moment
 from questd.messages.control import AddSchedule, ChangeSchedule, Error, Submit
 from questd.messages.heads import TERMINAL
 from questd.messages.payload import decode_json, encode_json
-from questd.messages.schedules import Cron, ScheduleSpec, Trigger
+from questd.messages.schedules import AfterQuest, Cron, FilesChanged, ScheduleSpec, Trigger
 from questd.runtime.errors import BadExpression
 from questd.runtime.expressions import Names, compile_value
+from questd.runtime.files import fault_of_pattern
 
 INPUTS_MAX_BYTES: Final = 65_536
+PATTERNS_MAX: Final = 50
+PATTERN_MAX: Final = 1_000
+DEBOUNCE_MAX_MS: Final = 3_600_000
 LABEL: Final = "schedule"
 """The label of each quest that a schedule submits: its value is the schedule's name."""
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,127}")
@@ -56,7 +60,8 @@ def _fault_of(request: AddSchedule | ChangeSchedule, ready: ReadyPlan, now_us: i
         said = f"{len(spec.inputs)} bytes; {INPUTS_MAX_BYTES} are allowed"
         return Error("invalid", f"INPUTS_MAX_BYTES: inputs of {said}: give a path or an address")
     known = isinstance(spec.trigger, Cron)
-    submit = submit_for(spec, request.name, ready.data, "example", now_us, None if known else {})
+    told = example_of(spec.trigger)
+    submit = submit_for(spec, request.name, ready.data, "example", now_us, told)
     if isinstance(submit, Error):
         return submit
     refused = refusal_of(submit)
@@ -69,6 +74,8 @@ def _fault_of(request: AddSchedule | ChangeSchedule, ready: ReadyPlan, now_us: i
 def _fault_of_trigger(trigger: Trigger, now_us: int) -> str | None:
     if isinstance(trigger, Cron):
         return fault_of_cron(trigger, now_us)
+    if isinstance(trigger, FilesChanged):
+        return _fault_of_files(trigger)
     unknown = [status for status in trigger.statuses if status not in TERMINAL]
     if unknown or not trigger.statuses:
         return f"status {', '.join(unknown) or 'none'}: a quest ends {', '.join(sorted(TERMINAL))}"
@@ -77,27 +84,53 @@ def _fault_of_trigger(trigger: Trigger, now_us: int) -> str | None:
     return None if fits else f"a name has 1 to {NAME_MAX} printable characters"
 
 
+def example_of(trigger: Trigger) -> dict[str, Any] | None:
+    """What ``submit_for`` is told of an occasion that has not come."""
+    match trigger:
+        case Cron():
+            return None
+        case AfterQuest():
+            return {"quest": {}}
+        case FilesChanged():
+            return {"change": {}}
+
+
+def _fault_of_files(trigger: FilesChanged) -> str | None:
+    patterns = trigger.patterns
+    if not 0 < len(patterns) <= PATTERNS_MAX:
+        return (
+            f"on_change: {len(patterns)} patterns; 1 to {PATTERNS_MAX} (PATTERNS_MAX) are allowed"
+        )
+    if not 0 <= trigger.debounce_ms <= DEBOUNCE_MAX_MS:
+        return f"debounce: {trigger.debounce_ms} ms; 0 to {DEBOUNCE_MAX_MS} (DEBOUNCE_MAX_MS) are allowed"
+    for pattern in patterns:
+        fault = fault_of_pattern(pattern)
+        if fault is None and len(pattern) > PATTERN_MAX:
+            fault = f"has more than {PATTERN_MAX} characters (PATTERN_MAX)"
+        if fault is not None:
+            return f"on_change: {pattern[:200]!r} {fault}"
+    return None
+
+
 def submit_for(
     spec: ScheduleSpec,
     name: str,
     definition: bytes,
     key: str,
     due_us: int,
-    quest: dict[str, Any] | None = None,
+    told: dict[str, Any] | None = None,
 ) -> Submit | Error:
     """The submit of one occasion. An error when its inputs cannot be rendered.
 
-    ``quest``: what inputs may say of the one that has ended; an empty one is an example, and nothing is said of it.
+    ``told``: what inputs may say of the quest that has ended, or the change of files; where that is empty nothing is said, it is an example.
     """
-    given: dict[str, Any] = {"due": moment(due_us), "schedule": name}
-    if quest is not None:
-        given["quest"] = quest
+    given: dict[str, Any] = {"due": moment(due_us), "schedule": name, **(told or {})}
     try:
         values = decode_json(spec.inputs)
         if not isinstance(values, dict):
             return Error("invalid", "inputs are not a JSON object")
         template = compile_value(values, Names(frozenset(), frozenset(given)))
-        example = quest is not None and not quest
+        example = told is not None and not all(told.values())
         inputs = b"{}" if example else encode_json(template.render(steps={}, inputs=given))
     except BadExpression as error:
         said = f"a text in {{{{ }}}} of a schedule's inputs may name {', '.join(sorted(given))}"

@@ -12,10 +12,24 @@ quest.
 
 from typing import Final
 
-from msgspec import Struct
-
-from questd.actors.schedule import cron
-from questd.actors.schedule.state import ScheduleState, evolve
+from questd.actors.schedule import changes, cron
+from questd.actors.schedule.commands import (
+    Answer,
+    ChangeIt,
+    Close,
+    Command,
+    Ending,
+    EndRuns,
+    MakeUpFor,
+    Notice,
+    NoticeChange,
+    PauseIt,
+    Rejected,
+    RemoveIt,
+    Renew,
+    ResumeIt,
+)
+from questd.actors.schedule.state import ScheduleState, evolve, patterns_of
 from questd.messages import schedules as ev
 from questd.messages.heads import Head, QuestStatus
 
@@ -33,96 +47,6 @@ LOOKED_EVERY: Final = 100_000
 """Events of the journal between two marks of a trigger that noticed nothing."""
 RENEWED_AFTER: Final = 5_000
 """Events after which a schedule begins a new life, so that none takes long to fold."""
-
-
-class ChangeIt(Struct, frozen=True):
-    """Submit this from now on."""
-
-    spec: ev.ScheduleSpec
-    definition: str
-    document: str
-    version: str
-    actor: str
-    mark: int = 0
-
-
-class PauseIt(Struct, frozen=True):
-    """Fire no more for now."""
-
-    actor: str
-
-
-class ResumeIt(Struct, frozen=True):
-    """Go on. ``mark``: what ended up to there was left out."""
-
-    actor: str
-    mark: int = 0
-
-
-class RemoveIt(Struct, frozen=True):
-    """Fire no more."""
-
-    actor: str
-
-
-class MakeUpFor(Struct, frozen=True):
-    """Submit for these due times of the past, unless it was done."""
-
-    dues_us: tuple[int, ...]
-    actor: str
-
-
-class Answer(Struct, frozen=True):
-    """What became of a submit: the quest, or (``refused``) kind and message of a refusal for good."""
-
-    occasion: str
-    quest: str = ""
-    created: bool = True
-    refused: tuple[str, str] | None = None
-
-
-class EndRuns(Struct, frozen=True):
-    """These quests have ended: (quest, status)."""
-
-    ended: tuple[tuple[str, str], ...]
-
-
-class Ending(Struct, frozen=True):
-    """A quest that has ended as the trigger wants it: its place in the journal, and its depth among triggers."""
-
-    quest: str
-    seq: int
-    depth: int
-    about: bytes
-
-
-class Notice(Struct, frozen=True):
-    """These have ended, and nothing else up to ``mark``."""
-
-    endings: tuple[Ending, ...]
-    mark: int
-
-
-class Renew(Struct, frozen=True):
-    """Leave it to another schedule to carry on."""
-
-    by: str
-
-
-class Close(Struct, frozen=True):
-    """The other one does."""
-
-
-Command = (
-    ChangeIt | PauseIt | ResumeIt | RemoveIt | MakeUpFor | Answer | EndRuns | Notice | Renew | Close
-)
-
-
-class Rejected(Struct, frozen=True):
-    """Why not."""
-
-    kind: str
-    message: str
 
 
 def decide(
@@ -145,11 +69,12 @@ def decide(
             return _changed(state, command, now_us)
         case PauseIt(actor):
             return [] if state.paused else [ev.SchedulePaused(actor)]
-        case ResumeIt(actor, mark):
-            left_out = _left_out(state, now_us)
-            return [*left_out, ev.ScheduleResumed(actor, mark)] if state.paused else []
+        case ResumeIt():
+            return _resumed(state, command, now_us)
         case Notice(endings, mark):
             return [] if state.paused else _noticed(state, endings, mark)
+        case NoticeChange(trigger, found):
+            return changes.noticed(state, trigger, found) if takes_changes(state) else []
         case RemoveIt(actor):
             return [*_left_out(state, now_us), ev.ScheduleRemoved(actor)]
         case MakeUpFor(dues_us, actor):
@@ -177,7 +102,21 @@ def _changed(state: ScheduleState, change: ChangeIt, now_us: int) -> list[ev.Sch
         change.actor,
         state.mark if change.spec.trigger == state.spec.trigger else change.mark,
     )
-    return [*_left_out(state, now_us), changed]
+    if patterns_of(change.spec) == patterns_of(state.spec):
+        return [*_left_out(state, now_us), changed]
+    return [*_left_out(state, now_us), changed, *changes.begun({}, change.files, change.blind)]
+
+
+def _resumed(
+    state: ScheduleState, resume: ResumeIt, now_us: int
+) -> list[ev.ScheduleEvent] | Rejected:
+    """What changed while it was paused is left out as well: it goes on from what is there now."""
+    if not state.paused:
+        return []
+    if resume.patterns != patterns_of(state.spec):
+        return Rejected("busy", f"schedule {state.name!r} is being changed: try again")
+    seen = changes.begun(state.seen, resume.files, resume.blind)
+    return [*_left_out(state, now_us), ev.ScheduleResumed(resume.actor, resume.mark), *seen]
 
 
 def _left_out(state: ScheduleState, now_us: int) -> list[ev.ScheduleEvent]:
@@ -337,6 +276,17 @@ def is_looking(state: ScheduleState) -> bool:
     return watches and len(state.noticed) < NOTICED_MAX
 
 
+def takes_changes(state: ScheduleState) -> bool:
+    """Does it wait for files to change? One change at most waits for its turn; what changes meanwhile is all of the next one.
+
+    With ``queue`` not even one does: so a quest is told of everything that has changed up to its own beginning.
+    """
+    still = state.paused or state.removed or state.renewed_by is not None
+    watches = isinstance(state.spec.trigger, ev.FilesChanged) and not still
+    waits = state.spec.overlap == "queue" and _is_full(state)
+    return watches and not (state.noticed or waits)
+
+
 def depth_of(key: str | None) -> int:
     """How many triggers stand behind the quest with this idempotency key, one after another."""
     parts = (key or "").split(":")
@@ -350,9 +300,9 @@ def is_to_be_renewed(state: ScheduleState) -> bool:
     return quiet and state.version >= RENEWED_AFTER
 
 
-def renewal(state: ScheduleState) -> ev.ScheduleAdded:
-    """The first event of the schedule that carries on."""
-    return ev.ScheduleAdded(
+def renewal(state: ScheduleState) -> tuple[ev.ScheduleEvent, ...]:
+    """The first events of the schedule that carries on."""
+    added = ev.ScheduleAdded(
         state.name,
         state.spec,
         state.definition,
@@ -364,6 +314,7 @@ def renewal(state: ScheduleState) -> ev.ScheduleAdded:
         state.id,
         state.mark,
     )
+    return (added, *changes.begun({}, state.seen))
 
 
 def head_of(state: ScheduleState) -> Head:
@@ -385,4 +336,24 @@ def head_of(state: ScheduleState) -> Head:
     )
 
 
-__all__ = ["ScheduleState", "decide", "evolve", "head_of", "next_move"]
+__all__ = [
+    "Answer",
+    "ChangeIt",
+    "Close",
+    "Command",
+    "EndRuns",
+    "Ending",
+    "MakeUpFor",
+    "Notice",
+    "NoticeChange",
+    "PauseIt",
+    "Rejected",
+    "RemoveIt",
+    "Renew",
+    "ResumeIt",
+    "ScheduleState",
+    "decide",
+    "evolve",
+    "head_of",
+    "next_move",
+]

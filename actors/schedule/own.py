@@ -9,15 +9,15 @@ from questd.actors.schedule import core
 from questd.messages.control import Done, Error, Reply, ScheduleView, Submit, decode_reply
 from questd.messages.events import Record
 from questd.messages.heads import TERMINAL
-from questd.messages.schedules import ScheduleAdded
+from questd.messages.schedules import ScheduleEvent
 from questd.runtime.actor import Ref
 from questd.runtime.journal.store import JournalStore
 
 
 class Begin(Struct, frozen=True):
-    """A schedule to begin: its first event, its definition (unless the journal has it), and who asked."""
+    """A schedule to begin: its first events, its definition (unless the journal has it), and who asked."""
 
-    event: ScheduleAdded
+    events: tuple[ScheduleEvent, ...]
     definition: bytes | None
     reply: ReplyTo | None
 
@@ -31,11 +31,11 @@ class Shown(Struct, frozen=True):
 
 
 class CarryOn(Struct, frozen=True):
-    """To the scheduler: this schedule does nothing more; ``by`` is to begin with ``event``, unless it has."""
+    """To the scheduler: this schedule does nothing more; ``by`` is to begin with ``events``, unless it has."""
 
     schedule: str
     by: str
-    event: ScheduleAdded
+    events: tuple[ScheduleEvent, ...]
 
 
 class NeverWas(Struct, frozen=True):

@@ -12,14 +12,17 @@ from msgspec import Struct, structs
 
 from questd.actors.house import House
 from questd.actors.mail import Answered, AskScheduler, QuestOver, ReplyTo
-from questd.actors.schedule import core, cron
+from questd.actors.schedule import asking, core
 from questd.actors.schedule.actor import ScheduleActor
+from questd.actors.schedule.asking import Looked, unknown
+from questd.actors.schedule.changes import begun
 from questd.actors.schedule.checking import Checked, check_schedule
 from questd.actors.schedule.own import Begin, CarryOn, Do, LookForEnds, NeverWas, Shown
+from questd.actors.schedule.state import patterns_of
 from questd.messages import control as ctl
 from questd.messages.control import Error, Reply, ScheduleView
 from questd.messages.heads import Head
-from questd.messages.schedules import SCHEDULE_IDS, Cron, ScheduleAdded, is_schedule
+from questd.messages.schedules import SCHEDULE_IDS, ScheduleAdded, ScheduleEvent, is_schedule
 from questd.runtime.actor import Actor, ChildFailed, ChildStopped, Ref, stop
 from questd.runtime.errors import JournalBroken, JournalError
 from questd.runtime.journal.store import Append, JournalStore
@@ -99,8 +102,8 @@ class Scheduler(Actor):
                 self._on_over(message, head)
             case Shown():
                 self._on_shown(message)
-            case CarryOn(schedule, by, event):
-                self._carry_on(schedule, by, event)
+            case CarryOn(schedule, by, events):
+                self._carry_on(schedule, by, events)
             case NeverWas(schedule):
                 self._names = {name: one for name, one in self._names.items() if one != schedule}
             case _Then(reply, outcome, resume):
@@ -171,13 +174,13 @@ class Scheduler(Actor):
             self._tell(told.renews, Do(core.Close()))
         self._hear_early()
 
-    def _carry_on(self, schedule: str, by: str, event: ScheduleAdded) -> None:
+    def _carry_on(self, schedule: str, by: str, events: tuple[ScheduleEvent, ...]) -> None:
         if not self._opened:
             return  # from a schedule of the scheduler before this one: its next actor says it again
         if by in self._schedules:
             self._tell(schedule, Do(core.Close()))
         else:
-            self._launch(by, Begin(event, None, None))
+            self._launch(by, Begin(events, None, None))
 
     def _on_over(self, over: QuestOver, head: Head) -> None:
         schedule = self._house.heeded.get(head.quest)
@@ -227,7 +230,7 @@ class Scheduler(Actor):
         if schedule is None:
             return unknown(name)
         view, fault = self._views.get(schedule), self._parked.get(schedule)
-        return view or (_starting(name) if fault is None else _parked(name, fault))
+        return view or (asking.starting(name) if fault is None else asking.parked(name, fault))
 
     def _do(
         self, name: str, command: core.Command, reply: ReplyTo, definition: bytes | None = None
@@ -237,9 +240,9 @@ class Scheduler(Actor):
         if not schedule:
             self._answer(reply, unknown(name))
         elif schedule in self._parked:
-            self._answer(reply, _parked(name, self._parked[schedule]))
+            self._answer(reply, asking.parked(name, self._parked[schedule]))
         elif ref is None or not ref.tell(Do(command, reply, definition)):
-            self._answer(reply, _starting(name))
+            self._answer(reply, asking.starting(name))
 
     def _read(
         self,
@@ -260,7 +263,28 @@ class Scheduler(Actor):
 
     def _resume(self, found: tuple[ctl.ResumeSchedule, int], reply: ReplyTo) -> None:
         request, mark = found
-        self._do(request.name, core.ResumeIt(request.actor[:200], mark), reply)
+        view = self._views.get(self._names.get(request.name, ""))
+        patterns = () if view is None else patterns_of(view.spec)
+
+        def go_on(looked: Looked, reply: ReplyTo) -> None:
+            files, blind = looked.sight.files, looked.sight.blind
+            resume = core.ResumeIt(request.actor[:200], mark, patterns, files, blind)
+            self._do(request.name, resume, reply)
+
+        self._look_first(patterns, go_on, reply)
+
+    def _look_first(
+        self, patterns: tuple[str, ...], resume: Callable[[Looked, ReplyTo], None], reply: ReplyTo
+    ) -> None:
+        """Go on with what is there of the files that are waited for."""
+        if not patterns:
+            resume(Looked(), reply)
+            return
+        me, files = self.ref, self._house.files
+        self._house.lookout.do(
+            lambda: asking.look_for(patterns, files),
+            lambda said: me.tell(_Then(reply, said, resume)),
+        )
 
     # -- adding and changing -----------------------------------------------------------------------------
 
@@ -270,13 +294,19 @@ class Scheduler(Actor):
         def question(store: JournalStore) -> Checked | Error:
             return check_schedule(request, plans, now_us, store.last_seq())
 
-        self._read(reply, question, self._keep)
+        def look(checked: Checked, reply: ReplyTo) -> None:
+            patterns = patterns_of(checked.request.spec)
+            self._look_first(patterns, lambda looked, to: self._keep(checked, looked, to), reply)
 
-    def _keep(self, checked: Checked, reply: ReplyTo) -> None:
+        self._read(reply, question, look)
+
+    def _keep(self, checked: Checked, looked: Looked, reply: ReplyTo) -> None:
         request, plan = checked.request, checked.ready.plan
         definition = plan.definition
-        known = request.name in self._names
-        if isinstance(request, ctl.ChangeSchedule):
+        crowd = asking.crowd_of(self._views.values(), request.spec, request.name)
+        if crowd is not None:
+            self._answer(reply, crowd)
+        elif isinstance(request, ctl.ChangeSchedule):
             change = core.ChangeIt(
                 request.spec,
                 plan.digest,
@@ -284,15 +314,17 @@ class Scheduler(Actor):
                 definition.version,
                 request.actor[:200],
                 checked.mark,
+                looked.sight.files,
+                looked.sight.blind,
             )
             self._do(request.name, change, reply, checked.ready.data)
-        elif known:
+        elif request.name in self._names:
             self._answer(reply, self._same(request, plan.digest))
         elif len(self._names) >= SCHEDULES_MAX:
             said = f"SCHEDULES_MAX: there are {len(self._names)} schedules"
             self._answer(reply, Error("refused", f"{said}: remove one, or start a second daemon"))
         else:
-            self._add(request, checked, reply)
+            self._add(request, checked, looked, reply)
 
     def _same(self, request: ctl.AddSchedule, digest: str) -> Reply:
         """Added again after an answer that was lost it is no mistake."""
@@ -304,7 +336,9 @@ class Scheduler(Actor):
         said = f"there is a schedule {request.name!r} already"
         return Error("refused", f"{said}: change it, or remove it first")
 
-    def _add(self, request: ctl.AddSchedule, checked: Checked, reply: ReplyTo) -> None:
+    def _add(
+        self, request: ctl.AddSchedule, checked: Checked, looked: Looked, reply: ReplyTo
+    ) -> None:
         plan, schedule = checked.ready.plan, self._house.new_schedule_id()
         event = ScheduleAdded(
             request.name,
@@ -316,8 +350,9 @@ class Scheduler(Actor):
             self._house.clock.now_us(),
             mark=checked.mark,
         )
+        events = (event, *begun({}, looked.sight.files))
         self._names[request.name] = schedule
-        self._launch(schedule, Begin(event, checked.ready.data, reply))
+        self._launch(schedule, Begin(events, checked.ready.data, reply))
 
     def _backfill(self, request: ctl.BackfillSchedule, reply: ReplyTo) -> None:
         """Counting due times takes long, so it is the reader's."""
@@ -326,7 +361,7 @@ class Scheduler(Actor):
             self._answer(reply, view)
             return
         now_us = self._house.clock.now_us()
-        self._read(reply, lambda _: dues_of(request, view, now_us), self._make_up)
+        self._read(reply, lambda _: asking.dues_of(request, view, now_us), self._make_up)
 
     def _make_up(self, found: tuple[ctl.BackfillSchedule, tuple[int, ...]], reply: ReplyTo) -> None:
         request, dues_us = found
@@ -360,36 +395,3 @@ class Scheduler(Actor):
         if view is not None:
             self._views[head.quest] = structs.replace(view, next_us=(), fault=reason)
         self._hear_early()
-
-
-def unknown(name: str) -> Error:
-    """There is none of that name."""
-    return Error("not_found", f"there is no schedule {name!r}")
-
-
-def _starting(name: str) -> Error:
-    return Error("busy", f"schedule {name!r} is starting: try again", retry_after_ms=500)
-
-
-def _parked(name: str, reason: str) -> Error:
-    return Error("refused", f"schedule {name!r} is parked: {reason}")
-
-
-def dues_of(
-    request: ctl.BackfillSchedule, view: ScheduleView, now_us: int
-) -> tuple[ctl.BackfillSchedule, tuple[int, ...]] | Error:
-    """The due times of a backfill; an error when they are too many, or not past."""
-    if request.from_us > request.to_us:
-        return Error("invalid", "a backfill goes from an earlier moment to a later one")
-    if request.to_us > now_us:
-        return Error("invalid", "a backfill is for the past: what comes due later fires by itself")
-    if request.from_us < 0:
-        return Error("invalid", "a backfill begins in 1970 or later")
-    if not isinstance(view.spec.trigger, Cron):
-        return Error("invalid", "a backfill is for due times: this schedule has a trigger")
-    most = core.BACKFILL_MAX
-    dues_us = cron.dues_between(view.spec.trigger, request.from_us - 1, request.to_us, most + 1)
-    if len(dues_us) > most:
-        said = f"more than {most} due times in that range"
-        return Error("invalid", f"BACKFILL_MAX: {said}: make it shorter")
-    return request, dues_us

@@ -3,16 +3,19 @@
 from typing import Final
 
 from questd.actors.schedule import cron
+from questd.actors.schedule.changes import Watched
 from questd.actors.schedule.state import Occasion, ScheduleState
 from questd.messages.control import OccasionView, ScheduleView
-from questd.messages.schedules import Cron
+from questd.messages.schedules import Cron, FilesChanged
 
 NEXT_SHOWN: Final = 5
+NOTHING: Final = Watched()
 _FOR_EVER_US: Final = 2**62
 
 
-def shown(state: ScheduleState) -> ScheduleView:
-    """As it stands."""
+def shown(state: ScheduleState, files: Watched = NOTHING) -> ScheduleView:
+    """As it stands, and what was last seen of its files."""
+    watches = isinstance(state.spec.trigger, FilesChanged)
     waits = not (state.paused or state.over or state.renewed_by)
     return ScheduleView(
         id=state.id,
@@ -29,6 +32,9 @@ def shown(state: ScheduleState) -> ScheduleView:
         put_off_us=state.put_off_us,
         backlog=len(state.backlog) + len(state.noticed),
         recent=tuple(_occasion(one) for one in reversed(state.recent)),
+        files=len(state.seen) if watches else None,
+        changing=watches and files.changing,
+        troubles=files.troubles if watches else (),
     )
 
 

@@ -9,6 +9,8 @@ Every due time goes one way, and each arrow is an event:
     noticed ──► fired, as above
      └────────► ignored (overlap, overtaken, depth)
 
+Of files ``seen`` is what is accounted for in the same way: what differs from it has changed, and has no quest yet.
+
 ``since_us`` is the end of what is accounted for: each due time up to it was fired, put off, put on the backlog or skipped. It only
 grows, whatever the clock does, so no due time comes twice.
 """
@@ -21,6 +23,9 @@ from msgspec import Struct
 from questd.actors.schedule import cron
 from questd.messages import schedules as ev
 from questd.messages.schedules import ScheduleSpec
+
+Marks = dict[str, tuple[int, int]]
+"""Files by path: bytes, and the time of the last change in nanoseconds."""
 
 RECENT: Final = 20
 """Occasions that ``quest schedule show`` can tell of; the history has them all."""
@@ -79,6 +84,7 @@ class ScheduleState:
         "renewed_by",
         "renews",
         "running",
+        "seen",
         "since_us",
         "spec",
         "version",
@@ -101,6 +107,7 @@ class ScheduleState:
         self.backlog: deque[tuple[int, ev.Why]] = deque()
         self.put_off_us: int | None = None
         self.noticed: dict[str, Noticed] = {}
+        self.seen: Marks = {}
         self.recent: deque[Occasion] = deque(maxlen=RECENT)
         self._next: int | Unknown | None = UNKNOWN
 
@@ -153,6 +160,8 @@ def evolve(state: ScheduleState, event: ev.ScheduleEvent, at_us: int) -> None:
             _added(state, event, at_us)
         case ev.ScheduleChanged(spec, definition, document, version, actor, mark):
             state.actor, state.mark = actor, max(state.mark, mark)
+            if patterns_of(spec) != patterns_of(state.spec):
+                state.seen = {}
             state.describe(spec, definition, document, version, at_us)
             state.account(at_us)
         case ev.SchedulePaused():
@@ -162,8 +171,13 @@ def evolve(state: ScheduleState, event: ev.ScheduleEvent, at_us: int) -> None:
             state.mark = max(state.mark, mark)
         case ev.ScheduleLooked(mark):
             state.mark = max(state.mark, mark)
+        case ev.ScheduleSaw(files, gone):
+            for path in gone:
+                state.seen.pop(path, None)
+            state.seen |= {path: (size, at_ns) for path, size, at_ns in files}
         case ev.ScheduleRemoved():
             state.removed = True
+            state.seen = {}
         case ev.ScheduleRenewed(by):
             state.renewed_by = by
         case ev.ScheduleBacklogged(dues_us, why):
@@ -174,6 +188,11 @@ def evolve(state: ScheduleState, event: ev.ScheduleEvent, at_us: int) -> None:
             _occasion(state, event, at_us)
     if state.removed and not state.firing:
         state.finished_us = state.finished_us or at_us
+
+
+def patterns_of(spec: ScheduleSpec) -> tuple[str, ...]:
+    """The files that it waits for."""
+    return spec.trigger.patterns if isinstance(spec.trigger, ev.FilesChanged) else ()
 
 
 _OccasionEvent = (

@@ -55,8 +55,8 @@ class Submits:
         def question(store: JournalStore) -> Prepared:
             data = store.definition(definition)
             assert data is not None, f"the definition of {name} is gone"
-            quest = told_of(store, spec, about)
-            return Prepared(occasion, submit_for(spec, name, data, key, due_us, quest))
+            told = told_of(store, spec, about)
+            return Prepared(occasion, submit_for(spec, name, data, key, due_us, told))
 
         self._house.journal.read(question, self._owner.tell)
 
@@ -90,9 +90,9 @@ class Submits:
 
 
 def told_of(store: JournalStore, spec: ScheduleSpec, about: bytes) -> dict[str, Any] | None:
-    """What inputs may say of the quest that has ended; its output, which may be large, only where they do."""
-    quest: dict[str, Any] = decode_json(about)
-    if not quest:
-        return None
-    output = output_of(store, quest["id"]) if b"output" in spec.inputs else None
-    return quest | {"output": output}
+    """What inputs may say of the change, or of the quest that has ended; its output, which may be large, only where they do."""
+    told: dict[str, Any] = decode_json(about)
+    if not told or "change" in told:
+        return told or None
+    output = output_of(store, told["id"]) if b"output" in spec.inputs else None
+    return {"quest": told | {"output": output}}

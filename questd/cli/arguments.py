@@ -291,9 +291,19 @@ def schedule_add(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--after-project", metavar="PROJECT", help="… in that project")
     parser.add_argument(
+        "--on-change",
+        metavar="GLOB",
+        action="append",
+        default=[],
+        help='instead of --cron: when files change, as "src/**/*.py", or a folder; may be repeated',
+    )
+    parser.add_argument(
+        "--debounce", default="2s", metavar="TIME", help="… and are then the same so long (2s)"
+    )
+    parser.add_argument(
         "--overlap",
         choices=("skip", "queue", "allow", "cancel"),
-        help="while its last quest runs: leave out (skip), wait, run beside it, or cancel that one (skip; queue with --after)",
+        help="while its last quest runs: leave out (skip), wait, run beside it, or cancel that one (skip; queue with --after and --on-change)",
     )
     parser.add_argument(
         "--catch-up",
@@ -308,7 +318,7 @@ def schedule_add(parser: ArgumentParser) -> None:
         action="append",
         default=[],
         dest="inputs",
-        help="as of submit; {{ due }} is the due time, {{ schedule }} the name, {{ quest.output }} of --after",
+        help="as of submit; {{ due }} is the due time, {{ schedule }} the name, {{ quest.output }} of --after, {{ change.paths }} of --on-change",
     )
     parser.add_argument("--project", help="the project its quests count for")
     _labels(parser)

@@ -1,7 +1,8 @@
 """``quest schedule``: add, list, show, change, pause, resume, backfill, remove."""
 
 import argparse
-from typing import Any
+import re
+from typing import Any, Final
 
 from questd.cli.codes import DONE
 from questd.cli.inputs import input_values, pairs
@@ -11,6 +12,8 @@ from questd.cli.output import Out, one_line, table
 from questd.client.client import Client
 from questd.messages.definition import QuestDefinition
 from questd.views.schedules import OccasionShape, ScheduleShape
+
+_RENDERED: Final = re.compile(r"^[^=]*=\s*\{\{.*\}\}\s*$", re.DOTALL)
 
 
 def add(options: argparse.Namespace, out: Out) -> int:
@@ -68,18 +71,23 @@ def backfill(options: argparse.Namespace, out: Out) -> int:
 
 
 def _what(options: argparse.Namespace) -> tuple[QuestDefinition, dict[str, Any]]:
+    """A value that is all ``{{ … }}`` is of whatever type it will be rendered to."""
     definition = definition_at(options.document, options)
-    return definition, input_values(options.inputs, definition.inputs)
+    rendered = [given for given in options.inputs if _RENDERED.search(given)]
+    plain = [given for given in options.inputs if given not in rendered]
+    values = input_values(plain, definition.inputs) | input_values(rendered, None)
+    return definition, values
 
 
 def _when(options: argparse.Namespace) -> dict[str, Any]:
-    names = ("cron", "zone", "after", "after_project", "overlap", "catch_up")
+    names = ("cron", "zone", "after", "after_project", "overlap", "catch_up", "debounce")
     own = ("project", "priority", "timeout")
     labels = pairs("--label", options.labels)
     status = tuple(options.status.split(","))
     return {name: getattr(options, name) for name in (*names, *own)} | {
         "labels": labels,
         "status": status,
+        "on_change": tuple(options.on_change),
     }
 
 
@@ -111,7 +119,7 @@ def _row(one: ScheduleShape) -> tuple[str, ...]:
     document = f"{one.document} {one.version}".strip()
     return (
         one.name,
-        one.cron or after_text(one),
+        one_line(when_text(one), 60),
         one.zone or "",
         one_line(document, 40),
         one.overlap,
@@ -128,10 +136,12 @@ def _next(one: ScheduleShape) -> str:
     return clock(one.next[0]) if one.next else ""
 
 
-def after_text(one: ScheduleShape) -> str:
-    """Whose end it waits for."""
+def when_text(one: ScheduleShape) -> str:
+    """The expression, or whose end or which files it waits for."""
+    if one.on_change is not None:
+        return f"on change of {' '.join(one.on_change.patterns)}"
     if one.after is None:
-        return ""
+        return one.cron or ""
     where = f" in {one.after.project}" if one.after.project else ""
     return f"after {one.after.name or '*'} {'|'.join(one.after.status)}{where}"
 
@@ -143,7 +153,7 @@ def show(options: argparse.Namespace, out: Out) -> int:
     if out.as_json:
         out.document(shape)
         return DONE
-    out.text("  ".join((shape.name, shape.cron or after_text(shape), shape.zone or "")).rstrip())
+    out.text("  ".join((shape.name, when_text(shape), shape.zone or "")).rstrip())
     for name, value in _facts(shape):
         out.text(f"  {name:<9} {one_line(value)}")
     if isinstance(shape.recent, tuple) and shape.recent:
@@ -159,12 +169,21 @@ def _facts(one: ScheduleShape) -> list[tuple[str, str]]:
         ("overlap", one.overlap),
         ("catch-up", one.catch_up or ""),
         ("next", ", ".join(map(clock, one.next)) or _next(one)),
+        *_files(one),
         ("running", ", ".join(one.running)),
         ("put off", clock(one.put_off) if one.put_off else ""),
         ("backlog", f"{one.backlog} still to come" if one.backlog else ""),
         ("fault", one.fault or ""),
     ]
     return [(name, value) for name, value in facts if value]
+
+
+def _files(one: ScheduleShape) -> list[tuple[str, str]]:
+    if one.on_change is None:
+        return []
+    moving = ", some of which are changing" if one.on_change.changing else ""
+    troubles = [("trouble", trouble) for trouble in one.on_change.troubles]
+    return [("files", f"{one.on_change.files}{moving}"), *troubles]
 
 
 def _occasion(one: OccasionShape) -> tuple[str, ...]:

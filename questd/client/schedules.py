@@ -1,5 +1,6 @@
 """The part of ``Client`` that keeps schedules: ``quest schedule add`` is ``schedule_add``."""
 
+import os.path
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +11,15 @@ from questd.client.home import Home
 from questd.messages import control as ctl
 from questd.messages.definition import QuestDefinition, encode_definition
 from questd.messages.payload import encode_json
-from questd.messages.schedules import AfterQuest, CatchUp, Cron, Overlap, ScheduleSpec
+from questd.messages.schedules import (
+    AfterQuest,
+    CatchUp,
+    Cron,
+    FilesChanged,
+    Overlap,
+    ScheduleSpec,
+    Trigger,
+)
 from questd.views.schedules import ScheduleShape, schedule_shape
 
 if TYPE_CHECKING:
@@ -34,9 +43,11 @@ class SchedulesOfClient:
         """Submit ``quest`` at each due time, or after each end of another. Whether that changed anything: not when it was there just so.
 
         ``cron``: the expression. ``zone``: its time zone (UTC). ``catch_up``: none, latest or all. Or ``after``: the name of a
-        document, ``"*"`` for any, whose quests end with one of ``status`` (completed) in ``after_project`` (any).
+        document, ``"*"`` for any, whose quests end with one of ``status`` (completed) in ``after_project`` (any). Or ``on_change``:
+        patterns of files that change and are then the same for ``debounce`` (2s).
         ``overlap``: skip, queue, allow or cancel. ``project``, ``labels``, ``priority`` and ``timeout`` as of ``submit``. Texts of ``inputs`` may hold ``{{ due }}`` and
-        ``{{ schedule }}``, with ``after`` also ``{{ quest.id }}``, ``name``, ``status``, ``project``, ``labels`` and ``output``. Refused when there is another one of that name.
+        ``{{ schedule }}``, with ``after`` also ``{{ quest.id }}``, ``name``, ``status``, ``project``, ``labels`` and ``output``,
+        with ``on_change`` ``{{ change.paths }}``, ``added``, ``modified``, ``removed`` and ``count``. Refused when there is another one of that name.
         """
         spec, definition = _described(quest, inputs, options)
         request = ctl.AddSchedule(name, spec, definition, self._actor)
@@ -112,6 +123,8 @@ def spec_of(
     after: str | None = None,
     status: Sequence[str] = ("completed",),
     after_project: str | None = None,
+    on_change: Sequence[str] = (),
+    debounce: str = "2s",
     overlap: str | None = None,
     project: str | None = None,
     labels: Mapping[str, str] | None = None,
@@ -121,8 +134,20 @@ def spec_of(
     """What a schedule is to do. InvalidInput for a word that there is not; the daemon checks the rest."""
     from questd.client.filters import duration_ms  # noqa: PLC0415 - 50 ms
 
-    if (cron is None) == (after is None):
-        raise InvalidInput("say when: cron, or after (the end of which quest)")
+    trigger: Trigger
+    match cron, after, on_change:
+        case str(), None, ():
+            trigger = Cron(cron, zone, catch_up)  # type: ignore[arg-type]
+        case None, str(), ():
+            name = None if after == "*" else after
+            trigger = AfterQuest(name, tuple(status), after_project)
+        case None, None, (_, *_):
+            patterns = tuple(map(whole_pattern, on_change))
+            trigger = FilesChanged(patterns, duration_ms("debounce", debounce))
+        case _:
+            raise InvalidInput(
+                "say when: cron, or after (the end of which quest), or on_change (of which files)"
+            )
     overlap = overlap or ("queue" if cron is None else "skip")
     for option, word, kind in (("overlap", overlap, Overlap), ("catch_up", catch_up, CatchUp)):
         if word not in get_args(kind):
@@ -131,10 +156,8 @@ def spec_of(
         text = encode_json(dict(inputs))
     except (TypeError, ValueError, OverflowError) as error:
         raise InvalidInput(f"the inputs are no plain JSON data: {error}") from None
-    name = None if after in (None, "*") else after
-    watched = AfterQuest(name, tuple(status), after_project)
     return ScheduleSpec(
-        trigger=watched if cron is None else Cron(cron, zone, catch_up),  # type: ignore[arg-type]
+        trigger=trigger,
         overlap=overlap,  # type: ignore[arg-type]
         inputs=text,
         project=project,
@@ -142,3 +165,10 @@ def spec_of(
         priority=priority,
         total_timeout_ms=None if timeout is None else duration_ms("timeout", timeout),
     )
+
+
+def whole_pattern(pattern: str) -> str:
+    """From the root on, as the daemon needs it: it knows nothing of this process's folder. A folder stands for all files below it."""
+    home = os.path.expanduser(pattern)  # noqa: PTH111 (a Path refuses a name that it does not know)
+    path = Path(os.path.normpath(Path.cwd() / home))
+    return str(path / "**") if pattern.endswith("/") or path.is_dir() else str(path)

@@ -25,6 +25,7 @@ from questd.actors.schedule.scheduler import Scheduler
 from questd.documents.reading import load_plan
 from questd.runtime.actor import Actor, Dispatcher, Ref
 from questd.runtime.clock import Clock, Timers
+from questd.runtime.files import Files
 from questd.runtime.journal.service import Journal
 from questd.runtime.keyring import Keyring
 from questd.runtime.shelf import Shelf
@@ -41,6 +42,8 @@ class World(Struct, frozen=True):
     timers: Timers
     journal: Journal
     worker: Worker
+    lookout: Worker
+    files: Files
     random: random.Random
     new_quest_id: Callable[[int], str]
     shelf: Shelf
@@ -71,6 +74,8 @@ def compose(world: World, limits: Limits, facts: DaemonFacts, plans: PlanCache) 
         timers=world.timers,
         journal=world.journal,
         worker=world.worker,
+        lookout=world.lookout,
+        files=world.files,
         plans=plans,
         random=world.random,
         new_quest_id=world.new_quest_id,

@@ -30,6 +30,7 @@ from questd.runtime.clock import SystemClock, ThreadTimers
 from questd.runtime.descriptors import keep_reserve, raise_limit, share
 from questd.runtime.dispatch import PooledDispatcher
 from questd.runtime.errors import JournalError
+from questd.runtime.files import DiskFiles
 from questd.runtime.journal.lock import DirectoryLock
 from questd.runtime.journal.service import StoreJournal
 from questd.runtime.journal.sqlite import SqliteStore
@@ -122,10 +123,12 @@ class Daemon:
         )
         self._timers = ThreadTimers(clock)
         self._compiler = ThreadWorker("compiler")
+        self._lookout = ThreadWorker("files")
         self._house = self._compose()
         self._open_doors(self._house)
         self._journal.start()
         self._compiler.start()
+        self._lookout.start()
         self._timers.start()
         self._dispatcher.start()
         for door in self._doors:
@@ -149,6 +152,8 @@ class Daemon:
             timers=self._timers,
             journal=self._journal,
             worker=self._compiler,
+            lookout=self._lookout,
+            files=DiskFiles(),
             random=chance,
             new_quest_id=quest_ids(chance),
             shelf=FileShelf(self._plan.data / SHELF_NAME),
@@ -297,7 +302,7 @@ class Daemon:
             self._retention.close()
         for door in self._doors:
             door.stop()
-        for name in ("_compiler", "_dispatcher", "_timers", "_journal"):
+        for name in ("_compiler", "_lookout", "_dispatcher", "_timers", "_journal"):
             part = getattr(self, name, None)
             if part is not None:
                 part.stop()

@@ -22,6 +22,7 @@ from questd.runtime.deterministic import (
     VirtualClock,
     VirtualTimers,
 )
+from questd.runtime.files import MemoryFiles
 from questd.runtime.journal.memory import MemoryStore
 from questd.runtime.shelf import MemoryShelf
 from questd.simulation.chance import Chance
@@ -37,6 +38,7 @@ class Ground(Struct):
     agenda: Agenda
     store: MemoryStore
     shelf: MemoryShelf
+    files: MemoryFiles
     network: Network
     watcher: Watcher
     slow: Callable[[], float]
@@ -64,6 +66,8 @@ class Life:
         )
         work = draw("worker")
         worker = AgendaWorker(ground.agenda, lambda: work.skewed(20, 3_000))
+        looks = draw("lookout")
+        lookout = AgendaWorker(ground.agenda, lambda: looks.skewed(20, 50_000))
         self.exchange_door = Door(ground.agent_answer, ground.network.hang_up)
         self.control_door = Door(ground.client_answer, lambda _: None)
         ground.store.count_deaths()
@@ -75,6 +79,8 @@ class Life:
             timers=self.timers,
             journal=self.journal,
             worker=worker,
+            lookout=lookout,
+            files=ground.files,
             random=draw("house"),
             new_quest_id=quest_ids(ids),
             shelf=ground.shelf,

@@ -1,4 +1,4 @@
-"""Schedules in a run: people who keep them, and a book of what each must have done, from its durable events alone.
+"""The book of schedules in a run: what each must have done, from its durable events alone.
 
 Their expressions are of one kind, every so many seconds, so that the book knows the due times by a division, without the production
 cron. It holds:
@@ -8,6 +8,7 @@ cron. It holds:
 - What was put off or is on the backlog is fired later, unless a reason that holds took it away, or the schedule is removed.
 - Each occasion that was fired has one quest, or was refused; a quest of a schedule was fired before, durably.
 - Each end of a quest that a trigger waits for is noticed once, in the order of the journal, and fired or ignored for a reason that holds.
+- Each change of files that has come to rest is noticed once, and fired or ignored for a reason that holds (changing.py).
 - Unless they may overlap, none is fired while a quest of the schedule has not ended.
 """
 
@@ -15,139 +16,27 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from questd.actors.schedule.core import DEPTH_MAX, ON_TIME_US
-from questd.messages import control as ctl
 from questd.messages import schedules as sched
-from questd.messages.control import Done, Error, Reply
-from questd.messages.definition import QuestDefinition, StepDefinition, encode_definition
 from questd.messages.events import Record
-from questd.messages.schedules import AfterQuest, CatchUp, Cron, Overlap, ScheduleSpec
+from questd.messages.schedules import AfterQuest, Cron, ScheduleSpec
 from questd.messages.upcasting import schedule_event_of
-from questd.runtime.deterministic import Agenda, VirtualClock
+from questd.runtime.deterministic import VirtualClock
 from questd.runtime.journal.memory import MemoryStore
 from questd.runtime.journal.store import Append
 from questd.simulation.accounts import Account
-from questd.simulation.chance import Chance
-from questd.simulation.clients import Ask
-from questd.simulation.faults import MILLISECOND, SECOND
+from questd.simulation.changing import (
+    Disk,
+    Marks,
+    check_change,
+    check_known,
+    saw,
+)
+from questd.simulation.faults import SECOND
 
-PERIODS_S: Final = (1, 2, 3, 5, 10)
-OVERLAPS: Final[tuple[Overlap, ...]] = ("skip", "queue", "allow", "cancel")
-ENDED: Final = ("completed", "failed", "cancelled")
-CATCH_UPS: Final[tuple[CatchUp, ...]] = ("none", "latest", "all")
 STUCK_US: Final = 6 * SECOND
 """A schedule has heard of the end of its quest by then."""
-LATEST_US: Final = 6 * SECOND
-"""Nothing is on its way for longer."""
 KEY: Final = "schedule:"
 Expect = Callable[[bool, str], None]
-
-
-# -- people ----------------------------------------------------------------------------------------------
-
-
-def draw_spec(chance: Chance) -> ScheduleSpec:
-    """Often due, in each manner there is; sometimes after the end of other quests, those of schedules among them."""
-    if chance.maybe(0.3):
-        name = chance.pick(("sim-0", "sim-1", "scheduled"))
-        statuses = chance.pick((("completed",), ("failed", "cancelled"), ENDED))
-        return ScheduleSpec(AfterQuest(name, statuses), chance.pick(OVERLAPS))
-    trigger = Cron(f"*/{chance.pick(PERIODS_S)} * * * * *", "UTC", chance.pick(CATCH_UPS))
-    return ScheduleSpec(trigger, chance.pick(OVERLAPS))
-
-
-def scheduled_definition(chance: Chance) -> bytes:
-    """One step, which may fail or hang, but not for long."""
-    step = StepDefinition("s0", agent="alder", tool=chance.pick(("work", "brief")))
-    return encode_definition(
-        QuestDefinition("scheduled", (step,), total_timeout_ms=chance.pick((600, 3_000)))
-    )
-
-
-class Keeper:
-    """Somebody who adds a schedule, meddles with it, and removes it when the faults are over. Asks each thing until it is so."""
-
-    def __init__(
-        self,
-        name: str,
-        ask: Ask,
-        agenda: Agenda,
-        clock: VirtualClock,
-        chance: Chance,
-        until_us: int,
-    ) -> None:
-        self.name = name
-        self.refusal: Error | None = None
-        self._ask = ask
-        self._agenda = agenda
-        self._clock = clock
-        self._chance = chance
-        self._until_us = until_us
-        self._plans = self._draw()
-
-    @property
-    def open(self) -> bool:
-        """Does it still want something?"""
-        return bool(self._plans)
-
-    def _draw(self) -> list[Callable[[], ctl.ScheduleRequest]]:
-        name, chance = self.name, self._chance
-        spec, definition = draw_spec(chance), scheduled_definition(chance)
-        plans: list[Callable[[], ctl.ScheduleRequest]] = [
-            lambda: ctl.AddSchedule(name, spec, definition, "keeper")
-        ]
-        for _ in range(chance.between(0, 4)):
-            plans += chance.pick((self._pause(), self._backfill(), self._change()))
-        # An addition that was given up may arrive after the removal and add it anew: so it is removed once more.
-        return [*plans, *[lambda: ctl.RemoveSchedule(name, "keeper")] * 2]
-
-    def _pause(self) -> list[Callable[[], ctl.ScheduleRequest]]:
-        return [lambda: ctl.PauseSchedule(self.name), lambda: ctl.ResumeSchedule(self.name)]
-
-    def _backfill(self) -> list[Callable[[], ctl.ScheduleRequest]]:
-        def ask() -> ctl.ScheduleRequest:
-            now_us = self._clock.now_us()
-            return ctl.BackfillSchedule(self.name, now_us - 10 * SECOND, now_us - SECOND)
-
-        return [ask]
-
-    def _change(self) -> list[Callable[[], ctl.ScheduleRequest]]:
-        spec, definition = draw_spec(self._chance), scheduled_definition(self._chance)
-        return [lambda: ctl.ChangeSchedule(self.name, spec, definition)]
-
-    def begin(self) -> None:
-        """Ask for the next thing; its removal when the faults are over."""
-        request = self._plans[0]()
-        if isinstance(request, ctl.RemoveSchedule):
-            left_us = self._until_us - self._clock.monotonic_us
-            if left_us > 0:
-                self._agenda.after(left_us, self.begin)
-                return
-        self._ask(request, 2 * SECOND, lambda reply: self._heard(request, reply))
-
-    def _heard(self, request: ctl.ScheduleRequest, reply: Reply | None) -> None:
-        match reply:
-            case Done():
-                self._next()
-            case Error("not_found") if isinstance(request, ctl.RemoveSchedule):
-                self._next()  # the answer to an earlier try was lost
-            case Error("invalid") if isinstance(request, ctl.BackfillSchedule):
-                self._next()  # the clock went back, or it has a trigger
-            case Error(kind) if kind not in {"busy", "internal"}:
-                self.refusal = reply
-                self._plans.clear()
-            case _:
-                delay_us = self._chance.between(10 * MILLISECOND, 600 * MILLISECOND)
-                self._agenda.after(delay_us, self.begin)
-
-    def _next(self) -> None:
-        self._plans.pop(0)
-        if self._plans:
-            last = len(self._plans) == 1
-            delay_us = LATEST_US if last else self._chance.between(0, 4 * SECOND)
-            self._agenda.after(delay_us, self.begin)
-
-
-# -- the book --------------------------------------------------------------------------------------------
 
 
 class Page:
@@ -169,9 +58,13 @@ class Page:
         self.mark = 0
         self.noticed: dict[str, None] = {}
         self.seen: dict[str, None] = {}
+        self.files: Marks = {}
+        self.files_before: Marks = {}
 
     def describe(self, spec: ScheduleSpec) -> None:
-        """These due times, from now on."""
+        """These due times, from now on; other files are known when they are seen."""
+        if getattr(spec.trigger, "patterns", ()) != getattr(self.spec.trigger, "patterns", ()):
+            self.files = {}
         self.spec = spec
         if isinstance(spec.trigger, Cron):
             self.period_us = int(spec.trigger.expression.split()[0].removeprefix("*/")) * SECOND
@@ -190,6 +83,7 @@ class Book:
         self._clock = clock
         self._expect = expect
         self._by_key = by_key
+        self.disk = Disk(clock)
         self._ends: dict[str, int] = {}
         self._ended: dict[str, tuple[int, str, str]] = {}
         self.pages: dict[str, Page] = {}
@@ -251,6 +145,8 @@ class Book:
                 waiting = [*page.waiting, *page.noticed]
                 self._expect(not waiting or bool(busy), f"{page.name}: {waiting} stuck")
                 self._check_seen(page, 2**62, self._clock.monotonic_us - STUCK_US)
+                if not (busy or waiting):
+                    check_known(page, self.disk, self._clock.monotonic_us, self._expect)
             case sched.SchedulePaused():
                 page.paused = True
             case sched.ScheduleResumed(_, mark):
@@ -274,13 +170,19 @@ class Book:
                 page.waiting |= dict.fromkeys(dues_us, why)
             case sched.ScheduleSkipped():
                 self._on_skipped(page, event)
+            case sched.ScheduleSaw():
+                saw(page, event)
+            case sched.ScheduleNoticed(occasion, _, about) if ":" not in occasion:
+                check_change(page, about, self.disk, self._clock.monotonic_us, self._expect)
+                self._expect(occasion not in page.seen, f"{page.name}: {occasion} twice")
+                page.noticed[occasion] = page.seen[occasion] = None
             case sched.ScheduleNoticed() | sched.ScheduleIgnored():
                 self._on_trigger(page, event)
             case _:
                 pass
 
     def _on_trigger(self, page: Page, event: sched.ScheduleNoticed | sched.ScheduleIgnored) -> None:
-        quest, depth = event.occasion.split(":")
+        quest, _, depth = event.occasion.partition(":")
         where = f"{page.name}: {event.occasion}"
         if isinstance(event, sched.ScheduleNoticed):
             seq = self._ended.get(quest, (0, "", ""))[0]
@@ -294,7 +196,7 @@ class Book:
         known = page.noticed.pop(event.occasion, "") is None
         reasons = {
             "overtaken": bool(page.noticed),
-            "depth": int(depth) > DEPTH_MAX,
+            "depth": int(depth or 0) > DEPTH_MAX,
             "overlap": bool(page.waiting or page.open or self._unended(page, STUCK_US)),
         }
         self._expect(known and reasons[event.why], f"{where}: ignored, {event.why}")

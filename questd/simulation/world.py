@@ -20,6 +20,7 @@ from questd.runtime.shelf import MemoryShelf
 from questd.simulation.agents import Body, Instance
 from questd.simulation.agreement import disagreement
 from questd.simulation.chance import Chance, stream
+from questd.simulation.changing import Desk
 from questd.simulation.clients import Client, Operator, passing_question
 from questd.simulation.concealed import SecretWatch, holds_secret
 from questd.simulation.counter import Counter
@@ -29,9 +30,9 @@ from questd.simulation.families import stock
 from questd.simulation.faults import MILLISECOND, NONE, SECOND, Faults, Scene
 from questd.simulation.historian import Historian
 from questd.simulation.journal import Outcomes
+from questd.simulation.keepers import Keeper
 from questd.simulation.ledger import Ledger
 from questd.simulation.network import Network, Route
-from questd.simulation.schedules import Keeper
 from questd.simulation.shown import shown
 from questd.simulation.spoken import Violation
 from questd.simulation.trace import Trace
@@ -194,6 +195,7 @@ class World:
             agenda=self.agenda,
             store=self.store,
             shelf=self.shelf,
+            files=self.ledger.schedules.disk.files,
             network=self.network,
             watcher=self,
             slow=lambda: self.faults.slow_commit,
@@ -279,6 +281,9 @@ class World:
                 self.agenda.after(at_us + chance.skewed(0, 100 * MILLISECOND), client.begin)
         for _ in range(chance.between(0, 3)):
             self.agenda.after(chance.between(0, scene.chaos_us), self._passer_by)
+        if scene.schedules:
+            disk, own = self.ledger.schedules.disk, self.draw("desk")
+            Desk(disk, self.agenda, own, scene.chaos_us).begin()
         for number in range(scene.schedules):
             own = self.draw(f"keeper-{number}")
             ask, agenda = self.counter.ask, self.agenda

@@ -6,7 +6,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from questd.messages.control import OccasionView, ScheduleView
 from questd.messages.payload import decode_json
-from questd.messages.schedules import AfterQuest, Cron
+from questd.messages.schedules import AfterQuest, Cron, FilesChanged
 from questd.views.times import rfc3339, rfc3339_or_none
 
 
@@ -30,8 +30,18 @@ class AfterShape(Struct, frozen=True):
     project: str | None
 
 
+class OnChangeShape(Struct, frozen=True):
+    """Which files a trigger waits for, how many it knows, whether some are changing now, and what it could not look at."""
+
+    patterns: tuple[str, ...]
+    debounce_ms: int
+    files: int
+    changing: bool
+    troubles: tuple[str, ...]
+
+
 class ScheduleShape(Struct, frozen=True):
-    """One schedule: either ``cron``, ``zone`` and ``catch_up`` are set, or ``after`` is. ``next`` is empty while it is paused; ``recent`` (newest first) is left out of a list."""
+    """One schedule: either ``cron``, ``zone`` and ``catch_up`` are set, or ``after`` is, or ``on_change``. ``next`` is empty while it is paused; ``recent`` (newest first) is left out of a list."""
 
     name: str
     id: str
@@ -40,6 +50,7 @@ class ScheduleShape(Struct, frozen=True):
     cron: str | None
     zone: str | None
     after: AfterShape | None
+    on_change: OnChangeShape | None
     overlap: str
     catch_up: str | None
     paused: bool
@@ -69,6 +80,7 @@ def schedule_shape(view: ScheduleView, *, whole: bool) -> ScheduleShape:
         cron=None if clock is None else clock.expression,
         zone=None if clock is None else clock.zone,
         after=_after(trigger) if isinstance(trigger, AfterQuest) else None,
+        on_change=_on_change(view, trigger) if isinstance(trigger, FilesChanged) else None,
         overlap=spec.overlap,
         catch_up=None if clock is None else clock.catch_up,
         paused=view.paused,
@@ -89,6 +101,12 @@ def schedule_shape(view: ScheduleView, *, whole: bool) -> ScheduleShape:
 
 def _after(trigger: AfterQuest) -> AfterShape:
     return AfterShape(trigger.name, trigger.statuses, trigger.project)
+
+
+def _on_change(view: ScheduleView, trigger: FilesChanged) -> OnChangeShape:
+    return OnChangeShape(
+        trigger.patterns, trigger.debounce_ms, view.files or 0, view.changing, view.troubles
+    )
 
 
 def _occasion(one: OccasionView) -> OccasionShape:

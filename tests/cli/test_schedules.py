@@ -111,3 +111,44 @@ def test_the_end_of_one_quest_starts_another_with_its_output(place: Place) -> No
         both = place.quest(*words, "--cron", "@daily")
         assert both.returncode == codes.USAGE
         assert "say when: cron, or after" in both.stderr
+
+
+def test_a_daemon_that_is_killed_while_files_change_doubles_and_loses_no_change(
+    place: Place,
+) -> None:
+    box = place.folder / "box"
+    box.mkdir()
+    (box / "old.md").write_text("old")
+    words = ("docs", "say.yaml", "--on-change", "box/*.md", "--debounce", "300ms", "--overlap")
+    given = ("allow", "-i", "text={{ change.paths | join(' ') }}")
+    for round_ in range(4):
+        with place.serving() as daemon:
+            if round_ == 0:
+                done = place.quest("schedule", "add", *words, *given)
+                assert done.returncode == codes.DONE, done.stderr
+            (box / f"{round_}.md").write_text("new")
+            time.sleep(0.3 * round_)  # killed while it looks, rests, writes, or submits
+            daemon.send_signal(signal.SIGKILL)
+            daemon.wait()
+        (box / f"{round_}-away.md").write_text("new")
+    (box / "old.md").unlink()
+    with place.serving():
+        place.until(lambda: not place.json("schedule", "show", "docs")["on_change"]["changing"])
+        place.until(lambda: len(told_paths(place)) == 9)
+        place.until(lambda: not place.json("list", "--status", "pending,running")["quests"])
+        assert sorted(told_paths(place)) == sorted(
+            str(box / name)
+            for name in ("old.md", *(f"{n}{away}.md" for n in range(4) for away in ("", "-away")))
+        )
+        shown = place.quest("schedule", "show", "docs").stdout
+        assert f"docs  on change of {box}/*.md" in shown
+        assert "files     8" in shown
+        (box / "me.md").symlink_to(box / "me.md")
+        place.until(lambda: "trouble   " in place.quest("schedule", "show", "docs").stdout)
+        place.quest("schedule", "remove", "docs")
+        assert "every page, chain, head and reference is whole" in place.quest("doctor").stdout
+
+
+def told_paths(place: Place) -> list[str]:
+    rows = place.json("list", "--label", "schedule=docs")["quests"]
+    return [path for row in rows for path in row["inputs"]["text"].split()]

@@ -28,6 +28,7 @@ from questd.runtime.deterministic import (
     VirtualClock,
     VirtualTimers,
 )
+from questd.runtime.files import MemoryFiles
 from questd.runtime.journal.memory import MemoryStore
 from questd.runtime.keyring import HostKeyring
 from questd.runtime.shelf import MemoryShelf
@@ -37,7 +38,7 @@ from questd.simulation.historian import whole
 from questd.simulation.journal import SimulatedJournal
 from questd.views import QuestFold, event_view, list_row, log_views, quest_view
 from questd.views.decoding import shown_event
-from tests.fuzz.place import Fault
+from tests.fuzz.place import Fault, QuietJournal
 
 BOOT = "boot"
 START_US = 1_750_000_000_000_000
@@ -113,19 +114,6 @@ class Gate:
         return list(self._waiting.get(self._lines.get(line, 0), ()))
 
 
-class _Quiet:
-    """Nothing goes wrong at the journal."""
-
-    def committing(self) -> str:
-        return ""
-
-    def committed(self, items: Any, outcomes: Any) -> None:
-        pass
-
-    def died(self, why: str) -> None:
-        raise Fault(why)
-
-
 class Ground:
     """A house on a journal. Another one on the same journal is the daemon after a restart."""
 
@@ -136,7 +124,7 @@ class Ground:
         self.dispatcher = SeededDispatcher(stream(0, "dispatcher"))
         self.timers = VirtualTimers(self.clock)
         self.journal = SimulatedJournal(
-            self.store, self.agenda, stream(0, "journal"), _Quiet(), lambda: 0.0
+            self.store, self.agenda, stream(0, "journal"), QuietJournal(), lambda: 0.0
         )
         self.stopped = self.ready = False
         self.turns = self._quests = 0
@@ -155,6 +143,8 @@ class Ground:
             self.timers,
             self.journal,
             AgendaWorker(self.agenda, lambda: 0),
+            AgendaWorker(self.agenda, lambda: 0),
+            MemoryFiles(),
             stream(0, "house"),
             self._new_quest,
             MemoryShelf(),

@@ -3,6 +3,7 @@
 import atexit
 import tempfile
 from pathlib import Path
+from typing import Any
 
 
 class Fault(AssertionError):
@@ -14,3 +15,16 @@ def folder() -> Path:
     made = tempfile.TemporaryDirectory(prefix="questd-fuzz-")
     atexit.register(made.cleanup)
     return Path(made.name)
+
+
+class QuietJournal:
+    """Nothing goes wrong at the journal."""
+
+    def committing(self) -> str:
+        return ""
+
+    def committed(self, items: Any, outcomes: Any) -> None:
+        pass
+
+    def died(self, why: str) -> None:
+        raise Fault(why)

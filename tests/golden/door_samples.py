@@ -160,6 +160,9 @@ REPLIES: tuple[Struct, ...] = (
                     ),
                 ),
                 fault="its actor failed too often",
+                files=12,
+                changing=True,
+                troubles=("/docs/shut: Permission denied",),
             ),
         )
     ),

@@ -92,6 +92,13 @@ SCHEDULE_EVENTS: tuple[Struct, ...] = (
         "ann",
         17,
     ),
+    sc.ScheduleChanged(
+        sc.ScheduleSpec(sc.FilesChanged(("/docs/**/*.md",), 5_000)),
+        "a" * 64,
+        "review",
+        "1.0",
+        "ann",
+    ),
     sc.SchedulePaused("ann"),
     sc.ScheduleResumed("ann", 17),
     sc.ScheduleRemoved("ann"),
@@ -106,6 +113,7 @@ SCHEDULE_EVENTS: tuple[Struct, ...] = (
     sc.ScheduleNoticed(f"{QUEST}:1", 17, b'{"id":"q"}'),
     sc.ScheduleIgnored(f"{QUEST}:9", "depth"),
     sc.ScheduleLooked(17),
+    sc.ScheduleSaw((("/docs/a.md", 12, T_US),), ("/docs/b.md",)),
 )
 
 COMPLETED = ex.Completed(QUEST, 3, b'{"ok":true}', 1_500, 120, 0.25, "a-model", 0.75)

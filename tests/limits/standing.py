@@ -46,6 +46,7 @@ from questd.runtime.deterministic import (
     VirtualClock,
     VirtualTimers,
 )
+from questd.runtime.files import MemoryFiles
 from questd.runtime.journal.memory import MemoryStore
 from questd.runtime.journal.store import Append
 from questd.runtime.keyring import HostKeyring
@@ -98,9 +99,11 @@ class Standing:
         worker: Worker | None = None,
         shelf: Shelf | None = None,
         slow: float = 0.0,
+        files: MemoryFiles | None = None,
     ) -> None:
         """``slow``: the chance that a commit or a read takes up to a second."""
         self.shelf = MemoryShelf() if shelf is None else shelf
+        self.files = MemoryFiles() if files is None else files
         self.clock = VirtualClock(START_US)
         self.agenda = Agenda(self.clock, stream(1, "agenda"))
         self.store = store or MemoryStore(journal_id="standing", clock_us=self.clock.now_us)
@@ -126,6 +129,8 @@ class Standing:
             timers=self.timers,
             journal=self.journal,
             worker=self.worker,
+            lookout=AgendaWorker(self.agenda, lambda: 0),
+            files=self.files,
             random=chance,
             new_quest_id=quest_ids(stream(len(list(self.store.heads())), "ids")),
             shelf=self.shelf,

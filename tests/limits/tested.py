@@ -238,7 +238,21 @@ TESTED: Final[Mapping[str, Tests]] = {
     "actors.schedule.cron": {
         "EXPRESSION_MAX": "schedule/test_cron.py::test_what_is_no_schedule_is_said",
     },
+    "actors.schedule.changes": {
+        "FILES_MAX": "schedule/test_changes.py::test_so_many_files_are_watched_and_one_more_is_refused_or_stops_the_watch",
+        "TOLD_MAX_BYTES": "schedule/test_changes.py::test_the_paths_of_a_change_are_told_up_to_so_many_bytes_and_all_are_counted",
+    },
+    "actors.schedule.asking": {
+        "WATCHERS_MAX": "schedule/test_changes.py::test_so_many_schedules_wait_for_files_and_one_more_is_refused",
+    },
+    "runtime.files": {
+        "ENTRIES_PER_FILE": "runtime/test_files.py::test_entries_that_do_not_match_are_bounded_as_well",
+        "REST_MAX_S": "runtime/test_files.py::test_it_rests_longer_than_it_looks",
+    },
     "actors.schedule.checking": {
+        "PATTERNS_MAX": "schedule/test_changes.py::test_what_cannot_be_watched_is_refused",
+        "PATTERN_MAX": "schedule/test_changes.py::test_what_cannot_be_watched_is_refused",
+        "DEBOUNCE_MAX_MS": "schedule/test_changes.py::test_what_cannot_be_watched_is_refused",
         "INPUTS_MAX_BYTES": "limits/test_schedules.py::test_inputs_of_a_schedule_have_so_many_bytes_and_no_more",
     },
     "actors.control.submitting": dict.fromkeys(("KEY_MAX", "MOMENT_MAX_US"), SUBMITTED),
