@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
-from questd.runtime.errors import JournalBroken, JournalForeign
+from questd.runtime.errors import BrokenChain, JournalBroken, JournalForeign
 from questd.runtime.journal.head_file import (
     HEAD_NAME,
     DurableHead,
@@ -148,7 +148,7 @@ def durable_head(reader: SqliteReader) -> DurableHead:
 
 
 def refuse_other(reader: SqliteReader, durable: DurableHead, claimed: DurableHead) -> None:
-    """JournalForeign unless the database is the journal that the side file speaks of, and no older state of it."""
+    """JournalForeign unless the database is the journal that the side file speaks of, and no older state of it; JournalBroken if nobody can tell."""
     path = reader.path
     advice = (
         f"If this journal is meant to be here, delete {reader.directory / HEAD_NAME} (what it lacks is then given "
@@ -163,7 +163,10 @@ def refuse_other(reader: SqliteReader, durable: DurableHead, claimed: DurableHea
             f"{path} ends with event {durable.seq}, but event {claimed.seq} was acknowledged: it is an older copy, "
             f"or its WAL is damaged. Restore the newest state, {DATABASE_NAME}-wal included. {advice}"
         )
-    crc = reader.crc_of(claimed.seq)
+    try:
+        crc = reader.crc_of(claimed.seq)
+    except BrokenChain as error:
+        raise JournalBroken(f"{path} is damaged: {error}. Run `quest doctor`") from error
     if crc is not None and claimed.crc and crc != claimed.crc:
         raise JournalForeign(
             f"event {claimed.seq} of {path} is not the one that was acknowledged: another copy of this journal "

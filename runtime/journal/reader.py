@@ -24,7 +24,7 @@ from questd.runtime.errors import (
     JournalForeign,
     JournalNewer,
 )
-from questd.runtime.journal.chain import EVENT_COLUMNS, FIRST, Link, Links
+from questd.runtime.journal.chain import EVENT_COLUMNS, FIRST, Link, Links, checked_record
 from questd.runtime.journal.listing import NO_SCHEDULE, Place, anchor_after, page_query, scans
 from questd.runtime.journal.rows import HEAD_COLUMNS, head_of
 from questd.runtime.journal.selection import END_KINDS, ENDINGS_SPAN, passes_scan
@@ -268,9 +268,13 @@ class SqliteReader:
         return seq, crc
 
     def crc_of(self, seq: int) -> int | None:
-        """CRC of the event with this seq; None when it was retired, or never was."""
-        rows = self.ask("select crc from events where seq = ?", (seq,))
-        return self._whole(*rows[0])[0] if rows else None
+        """CRC of the event with this seq; None when it was retired, or never was. BrokenChain when it is not what was written."""
+        rows = self.ask(f"select {EVENT_COLUMNS} from events where seq = ?", (seq,))  # noqa: S608
+        if not rows:
+            return None
+        checked_record(rows[0])
+        (*_, crc) = rows[0]
+        return int(crc)
 
     def head(self, quest: str) -> Head | None:
         """Head of the quest."""

@@ -253,6 +253,18 @@ def test_a_copy_that_went_on_separately_is_left_to_a_person(stories: Stories, pl
         mended(place)
 
 
+def test_a_damaged_last_event_is_no_other_journal(stories: Stories, place: Path) -> None:
+    """Its CRC is what the side file knows the journal by."""
+    story = stories("clean")
+    last = "seq = (select max(seq) from events)"
+    change(story.put(place), f"update events set crc = crc + 1 where {last}")
+    with pytest.raises(JournalBroken, match=r"journal\.db is damaged: event .* Run `quest doctor`"):
+        open_store(place)
+    done = mended(place)
+    assert done is not None
+    check(story, place, done, {})
+
+
 def test_a_newer_programs_journal_is_left_alone(stories: Stories, place: Path) -> None:
     story = stories("clean")
     change(story.put(place), "pragma user_version = 2")
