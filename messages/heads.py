@@ -4,7 +4,7 @@ A head says enough to list a quest, to find it by its idempotency key, and to kn
 reading its events.
 """
 
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec import Struct
 
@@ -24,6 +24,8 @@ TaskStatus = Literal[
     "skipped",
 ]
 TERMINAL = frozenset({"completed", "failed", "cancelled"})
+WAITS_TOLD: Final = 3
+"""Waits that the head of a resting quest names: its first ones. Who needs all folds its events."""
 CHILD_MARK = "."
 """Between a quest's id and the epoch of the attempt that its child is: the id of the child."""
 

@@ -31,7 +31,7 @@ from questd.actors.quest.waiting import said_of
 from questd.actors.quest.writing import Writing, records_of
 from questd.messages.control import Submitted
 from questd.messages.events import Event
-from questd.messages.payload import hold
+from questd.messages.payload import Blob, hold
 from questd.runtime.actor import Actor, ChildFailed, ChildStopped, Ref
 from questd.runtime.errors import JournalError
 from questd.runtime.journal.store import Appended, KeyTaken, VersionConflict
@@ -196,12 +196,16 @@ class QuestSupervisor(Actor):
         """Time of an event: never decreases within a quest, whatever the wall clock does."""
         return max(self._house.clock.now_us(), state.last_us)
 
-    def _do(self, state: QuestState, command: cmd.Command) -> cmd.Rejected | None:
-        """Decide, fold, and gather what follows. Returns the refusal, if it is one."""
+    def _do(
+        self, state: QuestState, command: cmd.Command, blobs: tuple[Blob, ...] = ()
+    ) -> cmd.Rejected | None:
+        """Decide, fold, and gather what follows. Returns the refusal, if it is one. ``blobs``: what its events, if any, refer to."""
         now_us = self._now_us(state)
         decided = core.decide(state, command, now_us)
         if isinstance(decided, cmd.Rejected):
             return decided
+        if decided:
+            self._writing.attach(blobs)
         for event in decided:
             self._fold_in(state, event, now_us)
         while following := core.conclude(state):
@@ -253,9 +257,7 @@ class QuestSupervisor(Actor):
         if not incoming.is_its_own(state, ended):
             self._house.note("outcome.foreign", quest=self.name, instance=ended.instance)
         else:
-            command, blobs = incoming.outcome_command(ended, self._house.random)
-            if self._do(state, command) is None:
-                self._writing.attach(blobs)
+            self._do(state, *incoming.outcome_command(ended, self._house.random))
         if ended.reply is not None:
             heard = mail.Acknowledge((self.name, ended.epoch))
             self._writing.when_durable(partial(ended.reply.tell, heard))
@@ -267,7 +269,7 @@ class QuestSupervisor(Actor):
         for want, place in places.granted:
             if core.still_wants(state, want):
                 self._on_place(state, want.task, place)
-            else:
+            elif core.is_idle(state, want.task):
                 self._asking.refuse(want.task)
         for want, message in places.unroutable:
             if core.still_wants(state, want):
@@ -285,8 +287,7 @@ class QuestSupervisor(Actor):
     def _on_asked(self, state: QuestState, command: cmd.Command, reply: mail.ReplyTo) -> None:
         before = state.version
         command, blobs = incoming.held_command(command)
-        self._writing.attach(blobs)
-        rejected = self._do(state, command)
+        rejected = self._do(state, command, blobs)
         said = said_of(state, command, before)
         changed = state.version > before
         self._writing.answer(reply, incoming.answer_to(rejected, changed=changed, said=said))
@@ -314,8 +315,7 @@ class QuestSupervisor(Actor):
             return
         before, tasks = self._ready, len(state.tasks)
         self._ready = rendered.onto(before)
-        self._writing.attach(rendered.blobs)
-        rejected = self._do(state, rendered.command)
+        rejected = self._do(state, rendered.command, rendered.blobs)
         if len(state.tasks) > tasks:
             self._house.directory.tell(mail.QuestWoke(self.name, len(state.tasks)))
         if rejected is not None:

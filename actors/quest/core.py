@@ -17,7 +17,7 @@ from questd.actors.quest.decide import conclude, decide
 from questd.actors.quest.evolve import evolve
 from questd.actors.quest.outstanding import outstanding
 from questd.actors.quest.timing import elapse, next_wake_us
-from questd.actors.quest.told import head_of, still_wants, waits_of, want_of
+from questd.actors.quest.told import head_of, is_idle, still_wants, waits_of, want_of
 
 __all__ = [
     "ask_in_vain",
@@ -26,6 +26,7 @@ __all__ = [
     "elapse",
     "evolve",
     "head_of",
+    "is_idle",
     "next_wake_us",
     "outstanding",
     "still_wants",

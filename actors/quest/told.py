@@ -2,9 +2,9 @@
 
 from questd.actors.quest.admission import asked_since, queue_reason, queued
 from questd.actors.quest.state import QuestState
-from questd.actors.quest.task import Awaiting, Ready, Retrying, Sleeping, Task, Waiting
+from questd.actors.quest.task import Awaiting, Ready, Retrying, Running, Sleeping, Task, Waiting
 from questd.actors.quest.timing import next_wake_us
-from questd.messages.heads import Head, Wait, Want
+from questd.messages.heads import WAITS_TOLD, Head, Wait, Want
 
 
 def waits_of(state: QuestState, most: int = 50) -> tuple[Wait, ...]:
@@ -81,7 +81,7 @@ def head_of(state: QuestState, *, resting: bool = False) -> Head:
         finished_us=state.finished_us,
         wake_us=next_wake_us(state) if resting else None,
         wants=_wants_by_need(state) if resting else (),
-        waits=waits_of(state, 3) if resting else (),
+        waits=waits_of(state, WAITS_TOLD) if resting else (),
     )
 
 
@@ -95,12 +95,15 @@ def _wants_by_need(state: QuestState) -> tuple[Want, ...]:
 
 
 def still_wants(state: QuestState, want: Want) -> bool:
-    """Is what it asked for what it would ask for now? Somebody else may be its choice since, and asked anew."""
+    """Is what it asked for what it asks for now? Somebody else may be its choice since, or it has asked anew."""
     task = state.task(want.task)
-    if task is None:
-        return False
-    asked = task.asked
-    return want.need == (asked.agent or "", asked.capabilities, asked.tool)
+    return task is not None and task.index in state.admitted and want == want_of(state, want.task)
+
+
+def is_idle(state: QuestState, key: str) -> bool:
+    """Does the task neither ask nor run? Who asks anew gives back by asking what it was given before, and who runs needs its place."""
+    task = state.task(key)
+    return task is None or not (task.index in state.admitted or isinstance(task.state, Running))
 
 
 def want_of(state: QuestState, key: str) -> Want:

@@ -204,6 +204,29 @@ def test_a_place_on_whom_it_asked_before_is_not_what_it_wants() -> None:
     assert core.still_wants(life.state, core.want_of(life.state, "a"))
 
 
+def test_a_place_for_what_it_asked_before_its_retry_is_not_what_it_wants() -> None:
+    life = begun(retry=RetryPolicy(attempts=2, delay_ms=1_000, jitter=0.0))
+    epoch = life.start("a")
+    life.lose(epoch)
+    before = core.want_of(life.state, "a")
+    life.fail(epoch)
+    assert not core.still_wants(life.state, before)
+    life.pass_ms(1_000)
+    assert core.still_wants(life.state, core.want_of(life.state, "a"))
+    assert not core.still_wants(life.state, before)
+
+
+def test_only_who_neither_asks_nor_runs_gives_a_place_back_that_comes_too_late() -> None:
+    life = begun(fallback=(LITE,))
+    assert not core.is_idle(life.state, "a")
+    epoch = life.start("a")
+    assert not core.is_idle(life.state, "a")
+    life.fail(epoch)
+    assert not core.is_idle(life.state, "a")
+    life.run("a")
+    assert core.is_idle(life.state, "a")
+
+
 def test_nobody_wants_a_place_for_a_step_that_is_not_there() -> None:
     life = begun()
     assert not core.still_wants(life.state, Want("q_1", "planned", "worker", (), None, 5, 0))
