@@ -11,13 +11,15 @@ from questd.cli.output import Out, table
 
 def list_signals(options: argparse.Namespace, out: Out) -> int:
     """A table, by quest."""
+    quest = getattr(options, "quest", None)  # not with the bare noun
     with client_of(options) as client:
-        found = client.signal_list(getattr(options, "quest", None))  # not with the bare noun
+        found = client.signal_list(quest)
     if out.as_json:
         out.document({"signals": found})
         return DONE
     if not found:
-        out.say("nobody waits for a signal")
+        nobody = "no resting quest" if quest is None else f"no step of {quest}"
+        out.say(f"{nobody} waits for a signal")
         return DONE
     rows = [
         (each.signal, each.id, each.task, length(between(each.since, None)), clock(each.until))

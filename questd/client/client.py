@@ -23,7 +23,7 @@ from questd.messages import control as ctl
 from questd.messages.address import step_of
 from questd.messages.control import InstanceView
 from questd.messages.definition import QuestDefinition
-from questd.messages.heads import ListFilter
+from questd.messages.heads import WAITS_TOLD, ListFilter
 from questd.messages.payload import encode_json
 from questd.views.events import EventView, LogView, event_view, log_views
 from questd.views.quests import list_row
@@ -275,7 +275,10 @@ class Client(SchedulesOfClient, TemplatesOfClient):
         return SentView(quest, name, done.changed, done.message)
 
     def signal_list(self, quest: str | None = None) -> tuple[AwaitedView, ...]:
-        """The signals that a quest waits for, or all resting quests do."""
+        """The signals that a quest waits for, or all resting quests do.
+
+        The row of a quest names its first waits only: one that may have more is looked at itself.
+        """
         if quest is not None:
             view = self.show(quest)
             return awaited_of(view.id, view.waiting_for)
@@ -284,7 +287,9 @@ class Client(SchedulesOfClient, TemplatesOfClient):
         while True:
             page = self.list(status=("waiting",), payloads=False, limit=LIST_PAGE, after=after)
             for row in page.quests:
-                found += awaited_of(row.id, row.waiting_for)
+                all_told = len(row.waiting_for) < WAITS_TOLD
+                waits = row.waiting_for if all_told else self.show(row.id).waiting_for
+                found += awaited_of(row.id, waits)
             after = page.next
             if after is None:
                 return tuple(found)

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import sqlite3
 import time
 from datetime import datetime
 from typing import Any
@@ -104,6 +105,37 @@ def test_who_sends_too_much_too_late_or_to_nobody_is_told(place: Place) -> None:
         late = place.quest("signal", "send", quest, "payment")
         assert late.returncode == codes.REFUSED
         assert "is cancelled and hears no signal any more" in late.stderr
+
+
+def test_all_signals_that_a_quest_waits_for_are_listed_behind_whatever_else_it_waits_for(
+    place: Place,
+) -> None:
+    agents = [f"  - {{key: a{n}, agent: nobody, tool: say}}\n" for n in range(3)]
+    signals = [f"  - {{key: s{n}, wait_for: go{n}}}\n" for n in range(5)]
+    with place.serving():
+        assert place.quest("signal").stderr == "no resting quest waits for a signal\n"
+        quest = submitted(place, f"name: many\nsteps:\n{''.join((*agents, *signals))}")
+        place.until(lambda: place.json("show", quest)["status"] == "waiting")
+        place.until(lambda: bool(place.json("signal")["signals"]))
+        listed = [row["signal"] for row in place.json("signal")["signals"]]
+        assert listed == ["go0", "go1", "go2", "go3", "go4"]
+
+
+def test_what_a_refused_or_repeated_signal_brought_is_not_kept(place: Place) -> None:
+    text = (
+        "name: held\nsteps:\n  - {key: a, wait_for: go}\n  - {key: b, wait_for: end}\n"
+        "  - {key: busy, agent: writer, tool: wait}\n"
+    )
+    with place.serving(), Client(place.data) as client:
+        quest = submitted(place, text)
+        assert client.signal_send(quest, "go", "first", key="k").state == "taken"
+        assert client.signal_send(quest, "go", "again" * 10_000, key="k").state == "received before"
+        with pytest.raises(Refused):
+            client.signal_send(quest, "go", "late" * 10_000)
+        client.signal_send(quest, "end", "known" * 10_000)
+        client.cancel(quest)
+    with sqlite3.connect(place.data / "journal.db") as journal:
+        assert journal.execute("select count(*) from blobs").fetchone() == (1,)
 
 
 def test_waits_end_on_time_whatever_happens_to_the_daemon(place: Place) -> None:
