@@ -66,11 +66,11 @@ def check_outcome(outcome: Outcome) -> Outcome:
             return outcome
 
 
-def fault_of_result(text: bytes) -> str | None:
+def fault_of_result(text: bytes, what: str = "result") -> str | None:
     """Why this is no payload."""
     if len(text) > PAYLOAD_MAX_BYTES:
-        return f"a result of {len(text)} bytes; {PAYLOAD_MAX_BYTES} are allowed"
-    return None if is_json(text) else "the result is not JSON text"
+        return f"a {what} of {len(text)} bytes; {PAYLOAD_MAX_BYTES} are allowed"
+    return None if is_json(text) else f"the {what} is not JSON text"
 
 
 def _bounded_completion(done: Completed) -> Completed:

@@ -33,4 +33,4 @@ def _fault_of_signal(signal: ctl.SendSignal) -> str | None:
         return f"name: a signal's name has 1 to {NAME_MAX} printable characters"
     if signal.key is not None and not fits(signal.key, KEY_MAX):
         return f"key: an idempotency key has 1 to {KEY_MAX} printable characters"
-    return fault_of_result(signal.payload)
+    return fault_of_result(signal.payload, "payload")

@@ -4,11 +4,13 @@ from typing import Any
 
 import pytest
 
+from questd.actors.control.steering import steered_by
 from questd.actors.quest import commands as cmd
 from questd.actors.quest import core
 from questd.actors.quest.outstanding import outstanding
 from questd.actors.quest.signals import SIGNALS_KEPT_MAX
 from questd.actors.quest.waiting import said_of
+from questd.messages import control as ctl
 from questd.messages import events as ev
 from questd.messages.definition import Awaited, Repeat, StepDefinition
 from questd.messages.failure import Failure
@@ -340,3 +342,8 @@ def test_each_round_sleeps_its_whole_time() -> None:
     assert core.next_wake_us(life.state) == life.now_us + 30_000_000
     assert life.pass_ms(29_999) == []
     assert life.pass_ms(1) == [ev.TaskWoke("cool@2")]
+
+
+def test_a_signal_whose_payload_is_no_json_is_told_so() -> None:
+    wrong = steered_by(ctl.SendSignal("q_1", "payment", b"{"))
+    assert wrong == ctl.Error("invalid", "the payload is not JSON text")
