@@ -159,7 +159,8 @@ class Fold(SignalFold):
         self.sink.add(state.row)
         self._add_definition(state.row)
         for place, key in enumerate(plan.keys):
-            state.steps[key] = StepState(place, plan.needs[place], plan.standing.get(place))
+            step = state.steps[key] = StepState(place, plan.needs[place], plan.standing.get(place))
+            state.hear(step)
 
     def _add_definition(self, row: QuestRow) -> None:
         plan = self.state.plan

@@ -4,6 +4,8 @@ It is the fold of the quest's own events and nothing else, so it may be forgotte
 again from the journal. It holds no payloads.
 """
 
+from collections import Counter
+
 import msgspec
 
 from questd.analytics.batch import DefinitionPart
@@ -132,13 +134,17 @@ class StepState:
 
 
 class QuestState:
-    """An open quest. ``n`` is its last folded event; ``steps`` by the id of their task; ``rounds`` of steps that run again."""
+    """An open quest. ``n`` is its last folded event; ``steps`` by the id of their task; ``rounds`` of steps that run again.
+
+    ``signals`` are those that are kept; ``hearing``: how many steps have not had theirs, by its name.
+    """
 
     __slots__ = (
         "active",
         "attempt_count",
         "attempts",
         "breakpoints",
+        "hearing",
         "n",
         "plan",
         "quest",
@@ -160,6 +166,7 @@ class QuestState:
         self.attempts: dict[int, AttemptRow] = {}
         self.breakpoints: dict[int, BreakpointRow] = {}
         self.signals: dict[int, SignalRow] = {}
+        self.hearing: Counter[str] = Counter()
         self.running = 0
         self.attempt_count = 0
         self.retry_count = 0
@@ -179,6 +186,11 @@ class QuestState:
         """The step in its latest round, and the id of that task."""
         name = address_of(key, None, self.rounds[key]) if key in self.rounds else key
         return self.steps[name], name
+
+    def hear(self, step: StepState) -> None:
+        """One more step, which may wait for a signal."""
+        if step.waits is not None and step.waits.wait_for is not None:
+            self.hearing[step.waits.wait_for.signal] += 1
 
     def count_attempt(self, number: int) -> None:
         """One more; ``number`` is its place within its task."""

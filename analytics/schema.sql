@@ -357,7 +357,7 @@ COMMENT ON COLUMN signals.received_at IS 'When it came.';
 COMMENT ON COLUMN signals.payload IS 'JSON text of what it brought; null above 64 KiB.';
 COMMENT ON COLUMN signals.payload_size IS 'Bytes of what it brought.';
 COMMENT ON COLUMN signals.payload_digest IS 'SHA-256 of what it brought, where that is kept as a blob.';
-COMMENT ON COLUMN signals.status IS 'kept, taken, or dropped (the quest ended, and no step had taken it).';
+COMMENT ON COLUMN signals.status IS 'kept, taken, or dropped (no step was left to take it, or the quest ended).';
 COMMENT ON COLUMN signals.task IS 'The task that took it.';
 COMMENT ON COLUMN signals.finished_at IS 'When it was taken or dropped.';
 COMMENT ON COLUMN signals.kept_us IS 'From received_at to finished_at.';

@@ -59,14 +59,6 @@ class SignalFold(TaskFold):
             task.decided_by = None if signal is None else signal.actor
             self._complete(step, task, event.result)
 
-    def _end_signal(self, n: int, status: str) -> SignalRow | None:
-        row = self.state.signals.pop(n, None)
-        if row is not None:
-            row.status, row.finished_at = status, self.at_us
-            row.kept_us = self.at_us - row.received_at
-            self.sink.touch(row)
-        return row
-
     def _drop_signals(self) -> None:
         """The quest has ended."""
         for n in list(self.state.signals):

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from questd.analytics.batch import Sink
 from questd.analytics.quest_state import Part, Plan, QuestState, StepState
-from questd.analytics.tables import AttemptRow, BreakpointRow, QuestRow, TaskRow, WaitRow
+from questd.analytics.tables import AttemptRow, BreakpointRow, QuestRow, SignalRow, TaskRow, WaitRow
 from questd.messages import events as ev
 from questd.messages.address import address_of, step_of
 from questd.messages.definition import StepDefinition
@@ -89,6 +89,8 @@ class TaskFold:
 
     def _end_task(self, step: StepState, task: TaskRow, status: str) -> None:
         self._end_wait(step, task)
+        if step.waits is not None and task.finished_at is None:
+            self._drop_signals_beyond(step.waits)
         task.status = status
         task.finished_at = self.at_us
         if task.started_at is not None:
@@ -99,6 +101,8 @@ class TaskFold:
         self._set_result(task, result)
         task.failure_kind = task.failure_message = None
         if self.state.plan.plans(step.place):
+            self._end_wait(step, task)  # whether its lost attempt is to be repeated, perhaps
+            task.status = "running"
             return  # until it has been read
         self._end_task(step, task, "completed")
         if not (self.state.active and step.place in self.state.plan.loops):
@@ -143,6 +147,7 @@ class TaskFold:
             waits = step if step.only_waits else None
             joined = self.state.steps[step.key] = StepState(len(self.state.steps), 0, waits)
             joined.part = part
+            self.state.hear(joined)
         for step in steps:
             self._tie(step.key, step.dependencies)
         for step in steps:
@@ -193,6 +198,7 @@ class TaskFold:
             unfinished = sum(other in body for other in plan.waits[place])
             again = StepState(place, unfinished, plan.standing.get(place))
             state.steps[name] = again
+            state.hear(again)
             begun.append((again, name))
         for again, name in begun:
             if not again.unfinished:
@@ -264,6 +270,26 @@ class TaskFold:
             row.status = status
             row.finished_at = self.at_us
             row.wait_us = self.at_us - row.opened_at
+            self.sink.touch(row)
+        return row
+
+    # -- signals -------------------------------------------------------------------------------
+
+    def _drop_signals_beyond(self, waits: StepDefinition) -> None:
+        """A step waits no more, or never will: what is kept, and now nobody is left to take, goes."""
+        if waits.wait_for is None:
+            return
+        name, state = waits.wait_for.signal, self.state
+        state.hearing[name] -= 1
+        kept = [n for n, row in state.signals.items() if row.signal_name == name]
+        for n in kept[max(0, state.hearing[name]) :]:
+            self._end_signal(n, "dropped")
+
+    def _end_signal(self, n: int, status: str) -> SignalRow | None:
+        row = self.state.signals.pop(n, None)
+        if row is not None:
+            row.status, row.finished_at = status, self.at_us
+            row.kept_us = self.at_us - row.received_at
             self.sink.touch(row)
         return row
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from questd.analytics.database import Database, open_database
 from questd.analytics.projection import Projector
 from questd.messages import events as ev
+from questd.messages.definition import Awaited, QuestDefinition, StepDefinition
 from questd.messages.failure import Failure
 from questd.messages.payload import hold
 from questd.runtime.journal.memory import MemoryStore
@@ -231,4 +232,43 @@ def test_equal_definitions_are_kept_once_with_their_graph(writer: Writer, tmp_pa
     edges = rows(database, "SELECT step, depends_on FROM dependencies ORDER BY ALL")
     assert edges == [("b", "a"), ("c", "a"), ("d", "b"), ("d", "c")]
     assert one(database, "SELECT count(*) FROM definition_steps") == (4,)
+    database.close()
+
+
+def test_a_signal_that_nobody_is_left_to_take_is_dropped_at_once(
+    writer: Writer, tmp_path: Path
+) -> None:
+    awaited = Awaited("go")
+    steps = (
+        StepDefinition("a", wait_for=awaited, when="false"),
+        StepDefinition("b", wait_for=awaited, dependencies=("c",)),
+        StepDefinition("c", agent="x"),
+    )
+    writer.submit("q_1", QuestDefinition("two", steps))
+    first = writer.append("q_1", ev.SignalReceived("go", b"1", "ann"))
+    writer.append("q_1", ev.SignalReceived("go", b"2", "bob"))
+    writer.append("q_1", ev.TaskSkipped("a", "when: false"))
+    epoch = writer.attempt("q_1", "c")
+    writer.append("q_1", ev.AttemptCompleted("c", epoch, b"1"), ev.TaskSignalled("b", first, b"1"))
+    database = history(writer, tmp_path)
+    columns = "payload, status, task, kept_us"
+    assert rows(database, f"SELECT {columns} FROM signals ORDER BY seq") == [
+        ("1", "taken", "b", 4_000),
+        ("2", "dropped", None, 1_000),
+    ]
+    database.close()
+
+
+def test_a_late_plan_ends_the_question_whether_to_make_it_again(
+    writer: Writer, tmp_path: Path
+) -> None:
+    writer.submit("q_1", QuestDefinition("p", (StepDefinition("a", agent="x", plan_steps=9),)))
+    epoch = writer.attempt("q_1", "a")
+    opened = ev.BreakpointOpened("a", "lost_attempt", "again?", ("retry", "complete", "fail"))
+    writer.append("q_1", ev.AttemptLost("a", epoch, "gone"), opened)
+    writer.append("q_1", ev.AttemptCompleted("a", epoch, b"[]"))
+    database = history(writer, tmp_path)
+    assert one(database, "SELECT status, wait_us FROM breakpoints") == ("dropped", 1_000)
+    assert one(database, "SELECT kind, wait_us FROM waits") == ("breakpoint", 1_000)
+    assert one(database, "SELECT status FROM tasks") == ("running",)
     database.close()
