@@ -71,9 +71,17 @@ class TaskFold:
         step.task = task
         step.ready_us = self.at_us
         self.sink.add(task)
-        if step.waits is not None and step.waits.when is None:
+        waits = step.waits
+        if waits is not None and waits.when is None and not self._follows_skipped(waits):
             self._stand(step, task)
         return task
+
+    def _follows_skipped(self, step: StepDefinition) -> bool:
+        """Is it to be skipped in the same moment, because one that it depends on was?"""
+        if step.allow_skipped:
+            return False
+        before = (self.state.latest(key)[0].task for key in step.dependencies)
+        return any(task is not None and task.status == "skipped" for task in before)
 
     def _stand(self, step: StepState, task: TaskRow) -> None:
         """It begins to wait, if its step does nothing else."""

@@ -272,3 +272,20 @@ def test_a_late_plan_ends_the_question_whether_to_make_it_again(
     assert one(database, "SELECT kind, wait_us FROM waits") == ("breakpoint", 1_000)
     assert one(database, "SELECT status FROM tasks") == ("running",)
     database.close()
+
+
+def test_what_is_skipped_behind_a_skipped_step_has_not_waited(
+    writer: Writer, tmp_path: Path
+) -> None:
+    steps = (
+        StepDefinition("a", agent="x", when="false"),
+        StepDefinition("b", wait_for=Awaited("go"), dependencies=("a",)),
+        StepDefinition("c", sleep_ms=5, dependencies=("a",), allow_skipped=True),
+    )
+    writer.submit("q_1", QuestDefinition("three", steps))
+    skipped = ev.TaskSkipped("a", "when: false"), ev.TaskSkipped("b", "a was skipped")
+    writer.append("q_1", *skipped)
+    database = history(writer, tmp_path)
+    assert rows(database, "SELECT task, kind FROM waits") == [("c", "timer")]
+    assert one(database, "SELECT status FROM tasks WHERE task = 'b'") == ("skipped",)
+    database.close()
