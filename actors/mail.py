@@ -100,6 +100,13 @@ class AttemptWrote(Struct, frozen=True):
     lines: tuple[LogLine, ...]
 
 
+class ChildStands(Struct, frozen=True):
+    """To a quest, from a step actor: the attempt is a quest that needs nobody to watch it."""
+
+    task: str
+    epoch: int
+
+
 class Recall(Struct, frozen=True):
     """To a step actor: ask the agent to end the attempt."""
 
@@ -145,9 +152,10 @@ class NeverSeen(Struct, frozen=True):
 
 
 class Attached(Struct, frozen=True):
-    """To a step: the instance has the attempt."""
+    """To a step: the instance has the attempt. ``stands``: it is an open quest, on disk, and says when it has ended whoever listens."""
 
     address: Address
+    stands: bool = False
 
 
 class AttemptBegan(Struct, frozen=True):
@@ -173,9 +181,10 @@ class CancelWork(Struct, frozen=True):
 
 
 class Detach(Struct, frozen=True):
-    """To an agent actor: nobody watches this attempt any more."""
+    """To an agent actor: nobody watches this attempt any more, or not this ``step``."""
 
     attempt: AttemptId
+    step: Address = None
 
 
 class Acknowledge(Struct, frozen=True):
@@ -188,6 +197,10 @@ class ChildAsks(Struct, frozen=True):
     """To a quest, from a child of that attempt which has come back: does anybody still wait for it?"""
 
     epoch: int
+
+
+class ChildOver(Struct, frozen=True):
+    """To a quest: a child of it has ended, and no step listened. Only that it is awake counts: it attaches again if it waits for that one."""
 
 
 class ChildEnded(Struct, frozen=True):

@@ -79,6 +79,7 @@ class Wait(Struct, frozen=True, array_like=True):
         "timer",
         "signal",
         "breakpoint",
+        "child",
     ]
     name: str
     since_us: int
@@ -109,6 +110,11 @@ class Head(Struct, frozen=True, array_like=True):
     waits: tuple[Wait, ...] = ()
     parked: str | None = None
     deaths: int = 0
+
+
+def at_rest(head: Head) -> bool:
+    """Does it say of an open quest what it waits for, so that no actor need be there? One whose children run is shown as running."""
+    return head.status == "waiting" or (head.status == "running" and bool(head.waits))
 
 
 class ListFilter(Struct, frozen=True):

@@ -21,6 +21,7 @@ from questd.actors.mail import (
     AttemptEnded,
     CancelWork,
     ChildEnded,
+    ChildOver,
     Detach,
     Invoke,
     NeverSeen,
@@ -34,10 +35,10 @@ from questd.actors.quest.children import tool_of
 from questd.actors.quest.commands import CancelQuest
 from questd.actors.rendering import TextMissing, rendering_failure, text_of
 from questd.actors.texts import read_texts
-from questd.messages.control import Error
+from questd.messages.control import Error, Submitted
 from questd.messages.exchange import AttemptId, Cancelled, Failed, Invocation
 from questd.messages.failure import INTERNAL, Failure
-from questd.messages.heads import TERMINAL, child_id
+from questd.messages.heads import TERMINAL, child_id, parent_of
 from questd.messages.payload import BlobRef
 from questd.runtime.actor import Actor, Ref
 from questd.runtime.errors import JournalError
@@ -90,8 +91,10 @@ class ChildQuests(Actor):
                 self._on_texts(job, texts)
             case CancelWork(attempt, reason):
                 self._cancel(child_id(*attempt), reason)
-            case Detach(attempt):
-                self._forget(child_id(*attempt))
+            case Detach(attempt, step):
+                self._leave(child_id(*attempt), step)
+            case Answered(job, Submitted(created=True)):
+                self._on_begun(job)
             case Answered(job, Error() as error):
                 self._on_refused(job, error)
             case Answered():
@@ -134,7 +137,8 @@ class ChildQuests(Actor):
 
     def _on_standing(self, child: str, watch: _Watch, found: Standing) -> None:
         assert found.head is not None
-        watch.step.tell(Attached(self.ref))
+        alive = found.head.parked is None and found.head.status not in TERMINAL
+        watch.step.tell(Attached(self.ref, stands=alive))
         if found.head.parked is not None:
             self._report(child, Failure(INTERNAL, found.head.parked, None, False))
         elif found.head.status in TERMINAL:
@@ -155,6 +159,12 @@ class ChildQuests(Actor):
         start = StartQuest(known.ready, begun, reply, child=child)
         self._house.directory.tell(start)
 
+    def _on_begun(self, job: int) -> None:
+        """It is on disk. One that was there already may not be yet: then its parent waits beside it."""
+        child = self._children.get(job)
+        if child is not None:
+            self._watches[child].step.tell(Attached(self.ref, stands=True))
+
     def _on_refused(self, job: int, error: Error) -> None:
         """Its actor failed before it had said that the child is on disk; it may be there, and nobody would wait for it."""
         child = self._children.get(job)
@@ -167,6 +177,7 @@ class ChildQuests(Actor):
     def _on_ended(self, ended: ChildEnded) -> None:
         watch = self._watches.get(ended.quest)
         if watch is None:
+            self._wake_parent(ended.quest)
             return
         watch.ended = ended
         if isinstance(ended.output, BlobRef):
@@ -196,8 +207,24 @@ class ChildQuests(Actor):
         self._tell(child, AttemptEnded(attempt[1], Failed(*attempt, failure)))
 
     def _tell(self, child: str, ended: AttemptEnded) -> None:
-        self._watches[child].step.tell(ended)
+        heard = self._watches[child].step.tell(ended)
         self._forget(child)
+        if not heard:  # it went to rest in the same moment
+            self._wake_parent(child)
+
+    def _wake_parent(self, child: str) -> None:
+        """It rests, or is on its way to rest. It attaches again, and hears the end from the child itself."""
+        parent = parent_of(child)
+        assert parent is not None
+        self._house.directory.tell(ToQuest(parent[0], ChildOver()))
+
+    def _leave(self, child: str, step: Ref) -> None:
+        """The step goes, and perhaps its quest to rest. Another step may have come in its place before that was heard."""
+        watch = self._watches.get(child)
+        if watch is not None and watch.step is step:
+            self._forget(child)
+            if watch.ended is not None:
+                self._wake_parent(child)
 
     def _forget(self, child: str) -> None:
         watch = self._watches.pop(child, None)

@@ -14,7 +14,7 @@ from typing import Any, Final
 from msgspec import Struct, structs
 
 from questd.actors.directory.room import Room
-from questd.actors.directory.waking import Alarm, Sleeper, Waking, in_short
+from questd.actors.directory.waking import Alarm, Sleeper, Waking, resting_and_not
 from questd.actors.house import House
 from questd.actors.mail import (
     Answered,
@@ -37,7 +37,7 @@ from questd.actors.quest.own import Submission
 from questd.actors.quest.resting import RestNow
 from questd.messages.control import Submitted
 from questd.messages.failure import INTERNAL, Failure
-from questd.messages.heads import Head, Want, parent_of
+from questd.messages.heads import Head, Want, at_rest, parent_of
 from questd.messages.schedules import is_schedule
 from questd.runtime.actor import Actor, ChildFailed, ChildStopped, Ref, stop
 from questd.runtime.errors import JournalError
@@ -295,7 +295,7 @@ class Directory(Actor):
     def _read_heads(self) -> None:
         def question(store: JournalStore) -> HeadsRead:
             heads = (h for h in store.heads(open_only=True) if not is_schedule(h.quest))
-            return HeadsRead(tuple(in_short(head, MAX_DEATHS) for head in heads))
+            return HeadsRead(resting_and_not(heads, MAX_DEATHS))
 
         self._house.journal.read(question, self.ref.tell)
 
@@ -313,7 +313,7 @@ class Directory(Actor):
                 )
             elif head.deaths > MAX_DEATHS:
                 self._suspects.append(head)
-            elif head.status == "waiting":
+            elif at_rest(head):
                 wants += head.wants
                 if head.wake_us is not None:
                     self._waking.alarms.set(head.quest, head.wake_us)

@@ -1,12 +1,13 @@
 """When resting quests are woken: the index of their times, and the one timer that the directory needs for it."""
 
+from collections.abc import Iterable
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from questd.actors.directory.alarms import Alarms
 from questd.actors.house import House
-from questd.messages.heads import Head
+from questd.messages.heads import Head, at_rest, parent_of
 from questd.runtime.actor import Ref
 from questd.runtime.clock import Timer
 
@@ -50,7 +51,28 @@ class Waking:
         self._at_us = self._timer = None
 
 
+def resting_and_not(heads: Iterable[Head], most_deaths: int) -> tuple["Head | Sleeper", ...]:
+    """The open heads in short. Those that rest until a child has ended which is not open any more are wanted at once."""
+    found: list[Head | Sleeper] = []
+    parents: list[tuple[int, Head]] = []
+    alive: set[str] = set()
+    for head in heads:
+        if head.parked is None and parent_of(head.quest) is not None:
+            alive.add(head.quest)
+        if any(wait.what == "child" for wait in head.waits):
+            parents.append((len(found), head))
+        found.append(in_short(head, most_deaths))
+    for at, head in parents:
+        if _ended_unheard(head, alive):
+            found[at] = in_short(structs.replace(head, wake_us=0), most_deaths)
+    return tuple(found)
+
+
+def _ended_unheard(head: Head, alive: set[str]) -> bool:
+    return any(wait.what == "child" and wait.name not in alive for wait in head.waits)
+
+
 def in_short(head: Head, most_deaths: int) -> Head | Sleeper:
     """What one need know of it."""
-    sleeps = head.status == "waiting" and not head.wants and head.deaths <= most_deaths
+    sleeps = at_rest(head) and not head.wants and head.deaths <= most_deaths
     return (head.quest, head.wake_us) if sleeps else head

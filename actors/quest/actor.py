@@ -19,7 +19,7 @@ from questd.actors.house import House
 from questd.actors.quest import commands as cmd
 from questd.actors.quest import core, incoming, owed
 from questd.actors.quest.asking import Asking
-from questd.actors.quest.children import answer_child, ask_parent, tell_parent
+from questd.actors.quest.children import ask_parent, tell_again, tell_parent
 from questd.actors.quest.own import ITS_OWN, LostRace, Submission
 from questd.actors.quest.plan_reading import Rendered
 from questd.actors.quest.plans import ReadyPlan
@@ -125,10 +125,11 @@ class QuestSupervisor(Actor):
                 self._do(state, cmd.LogAttempt(epoch, lines))
             case mail.AskQuest(command, reply):
                 self._on_asked(state, command, reply)
-            case mail.ChildAsks(epoch):
-                answer_child(self._house, state, epoch)
+            case mail.ChildAsks() | mail.ChildStands() | mail.ChildOver():
+                self._steps.hear(state, message)
             case mail.Wake():
                 self._on_wake(state)
+                tell_again(self._house, state, self._writing)
             case mail.TextsRead(job, texts):
                 self._on_rendered(state, self._renderings.ready(job, texts))
             case Rendered():
@@ -369,7 +370,7 @@ class QuestSupervisor(Actor):
         return not self._busy(state) and self._writing.idle and self.mailbox.empty()
 
     def _busy(self, state: QuestState) -> bool:
-        return bool(state.running or self._steps or self._renderings or self._asking.busy)
+        return self._steps.busy(state) or bool(self._renderings) or self._asking.busy
 
     def _rests_with_this(self, state: QuestState) -> bool:
         """What is about to be written leaves it with nothing to do for long: its head can say so at once."""

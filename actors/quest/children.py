@@ -1,5 +1,6 @@
 """A quest's dealings with quests: places for its children, and the word to its own parent when it has ended."""
 
+from functools import partial
 from typing import Final
 
 from questd.actors.house import House
@@ -7,11 +8,14 @@ from questd.actors.mail import AskQuest, ChildAsks, ChildEnded, Place, ReplyTo, 
 from questd.actors.quest.attempts import counting
 from questd.actors.quest.commands import CancelQuest
 from questd.actors.quest.state import TERMINAL_PHASES, QuestState
+from questd.actors.quest.writing import Writing
 from questd.messages.exchange import ToolSpec
-from questd.messages.heads import child_id, parent_of
+from questd.messages.heads import Head, at_rest, child_id, parent_of
 
 CHILDREN: Final = "quest"
 """The agent, and the instance, of attempts that are quests of their own."""
+CHILDREN_MAX: Final = 100
+"""With more children at once a quest keeps its actor: each that ends would wake it, and it would look for all the others."""
 
 
 def tool_of(template: str) -> ToolSpec:
@@ -40,11 +44,31 @@ def tell_parent(house: House, state: QuestState) -> None:
     house.children.tell(ended)
 
 
+def tell_again(house: House, state: QuestState, writing: Writing) -> None:
+    """Who wakes a child that has ended has not heard how."""
+    if state.phase in TERMINAL_PHASES and parent_of(state.id) is not None:
+        writing.when_durable(partial(tell_parent, house, state))
+
+
 def ask_parent(house: House, state: QuestState) -> None:
     """It has come back from the journal: its parent may have given it up meanwhile, and the word on that been lost."""
-    parent = parent_of(state.id)
-    if parent is not None and state.phase not in TERMINAL_PHASES:
-        house.directory.tell(ToQuest(parent[0], ChildAsks(parent[1])))
+    parent, child = parent_of(state.id), state.id
+    if parent is None or state.phase in TERMINAL_PHASES:
+        return
+    quest, epoch = parent
+
+    def ask(waits: object) -> None:
+        if waits is not True:
+            house.directory.tell(ToQuest(quest, ChildAsks(epoch)))
+
+    house.journal.read(lambda store: is_awaited(store.head(quest), child), ask)
+
+
+def is_awaited(parent: Head | None, child: str) -> bool:
+    """Does a parent say that it rests until the child has ended? It need not be woken to be asked."""
+    if parent is None or not at_rest(parent):
+        return False
+    return any(wait.what == "child" and wait.name == child for wait in parent.waits)
 
 
 def answer_child(house: House, state: QuestState, epoch: int) -> None:

@@ -5,7 +5,9 @@ from functools import partial
 
 from questd.actors.graph import CompiledQuest
 from questd.actors.house import House
-from questd.actors.mail import EndStep, Place, Recall
+from questd.actors.mail import ChildAsks, ChildOver, ChildStands, EndStep, Place, Recall
+from questd.actors.quest.attempts import counting
+from questd.actors.quest.children import CHILDREN_MAX, answer_child
 from questd.actors.quest.materials import Rendering, order_for, rendering_for
 from questd.actors.quest.owed import ReadPlan, Renders, RunAttempt
 from questd.actors.quest.plan_reading import PlanReading, Rendered, plan_reading
@@ -20,12 +22,30 @@ from questd.runtime.actor import Ref
 class Steps:
     """Children by task."""
 
-    __slots__ = ("_house", "_owner", "_steps")
+    __slots__ = ("_house", "_owner", "_standing", "_steps")
 
     def __init__(self, house: House, owner: Ref) -> None:
         self._house = house
         self._owner = owner
         self._steps: dict[str, Ref] = {}
+        self._standing: set[str] = set()
+
+    def hear(self, state: QuestState, said: ChildAsks | ChildStands | ChildOver) -> None:
+        """The word of a child, or about one."""
+        match said:
+            case ChildAsks(epoch):
+                answer_child(self._house, state, epoch)
+            case ChildStands(task, epoch):
+                if counting(state, epoch) is not None and task in self._steps:
+                    self._standing.add(task)
+            case ChildOver():
+                pass  # it is awake, and attaches to those that it waits for
+
+    def busy(self, state: QuestState) -> bool:
+        """Does anything run but quests of their own, which wake this one when they have ended?"""
+        standing = len(self._standing)
+        alone = state.running == len(self._steps) == standing <= CHILDREN_MAX
+        return bool(state.running or self._steps) and not (alone and state.phase == "active")
 
     def __len__(self) -> int:
         return len(self._steps)
@@ -45,11 +65,13 @@ class Steps:
         if task.open_attempt() == due.attempt:
             order = order_for(state, compiled, task, due.attempt, place)
             step = StepActor(self._house, order, self._owner)
+            self._standing.discard(due.task)
             self._steps[due.task] = step.launch(self._house.dispatcher)
 
     def end(self, task: str) -> None:
         """The attempt is over for the quest, however its agent sees it."""
         step = self._steps.pop(task, None)
+        self._standing.discard(task)
         if step is not None:
             step.tell(EndStep(cancel=True))
 
@@ -62,6 +84,7 @@ class Steps:
     def forget(self, task: str) -> None:
         """The step actor is dead."""
         self._steps.pop(task, None)
+        self._standing.discard(task)
 
     def end_all(self) -> None:
         """The quest's actor goes; its successor attaches to what runs."""

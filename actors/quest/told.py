@@ -1,10 +1,12 @@
 """What a quest tells others: its head row, what it wants of the router, why it waits."""
 
+from collections.abc import Iterator
+
 from questd.actors.quest.admission import asked_since, queue_reason, queued
 from questd.actors.quest.state import QuestState
 from questd.actors.quest.task import Awaiting, Ready, Retrying, Running, Sleeping, Task, Waiting
 from questd.actors.quest.timing import next_wake_us
-from questd.messages.heads import WAITS_TOLD, Head, Wait, Want
+from questd.messages.heads import WAITS_TOLD, Head, Wait, Want, child_id
 
 
 def waits_of(state: QuestState, most: int = 50) -> tuple[Wait, ...]:
@@ -47,6 +49,14 @@ def _wait_of(state: QuestState, task: Task) -> Wait | None:
             return None
 
 
+def children_of(state: QuestState) -> Iterator[Wait]:
+    """The quests that its running attempts are. All of them: by these a restart sees which of them have ended unheard."""
+    for task in state.tasks if state.running else ():
+        if isinstance(task.state, Running) and task.step.use is not None:
+            epoch = task.state.attempt.epoch
+            yield Wait(task.key, "child", child_id(state.id, epoch), task.state.attempt.started_us)
+
+
 def _signal_of(task: Task) -> str:
     return "" if task.step.wait_for is None else task.step.wait_for.signal
 
@@ -81,7 +91,7 @@ def head_of(state: QuestState, *, resting: bool = False) -> Head:
         finished_us=state.finished_us,
         wake_us=next_wake_us(state) if resting else None,
         wants=_wants_by_need(state) if resting else (),
-        waits=waits_of(state, WAITS_TOLD) if resting else (),
+        waits=(*children_of(state), *waits_of(state, WAITS_TOLD)) if resting else (),
     )
 
 

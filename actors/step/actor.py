@@ -23,6 +23,7 @@ from questd.actors.mail import (
     AttemptVanished,
     AttemptWrote,
     CancelWork,
+    ChildStands,
     Detach,
     EndStep,
     Invoke,
@@ -116,8 +117,9 @@ class StepActor(Actor):
         place = self._order.place
         if place is None:
             attach = Attach(self.ref, self._order.attempt.instance, self._attempt_id)
-            child = attach.instance == CHILDREN
-            (self._house.children if child else self._house.exchange).tell(attach)
+            if attach.instance == CHILDREN:  # it can be cancelled before it is known how it stands
+                self._address, self._delivered = self._house.children, True
+            (self._address or self._house.exchange).tell(attach)
         else:
             self._send(place.address, place.tool)
 
@@ -144,8 +146,8 @@ class StepActor(Actor):
                 self._on_given(texts, secrets)
             case NeverSeen(address, tools):
                 self._send_again(address, tools)
-            case Attached(address):
-                self._on_attached(address)
+            case Attached(address, stands):
+                self._on_attached(address, stands=stands)
             case Recall(reason):
                 self._recall(reason)
             case TimeIsOver(what):
@@ -161,14 +163,16 @@ class StepActor(Actor):
             case AttemptEnded() | AttemptWrote():
                 self._house.directory.tell(ToQuest(self._order.quest, message))
             case Attached(address) | NeverSeen(address):
-                address.tell(Detach(self._attempt_id))
+                address.tell(Detach(self._attempt_id, self.ref))
             case _:
                 pass
 
     # -- sending ---------------------------------------------------------------------------------
 
-    def _on_attached(self, address: Address) -> None:
+    def _on_attached(self, address: Address, *, stands: bool) -> None:
         self._address, self._delivered = address, True
+        if stands:
+            self._tell_quest(ChildStands(self._order.task, self._attempt_id[1]))
         if self._recalled is not None:
             self._recall(self._recalled)
 
@@ -314,7 +318,7 @@ class StepActor(Actor):
     def _detach(self) -> None:
         """The quest does not care any more: the agent's word on it will go to the quest as a stray."""
         if self._address is not None:
-            self._address.tell(Detach(self._attempt_id))
+            self._address.tell(Detach(self._attempt_id, self.ref))
 
     def _end(self) -> None:
         self._let_go()

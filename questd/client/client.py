@@ -44,6 +44,8 @@ WAIT_MS: Final = 20_000
 """How long one question for news is held open."""
 LIST_PAGE: Final = 1_000
 """Quests that one question of ``signal_list`` asks for."""
+RESTING: Final = ("waiting", "running")
+"""Statuses that a quest at rest can have: one whose children run is shown as running."""
 
 
 class Client(SchedulesOfClient, TemplatesOfClient):
@@ -285,7 +287,7 @@ class Client(SchedulesOfClient, TemplatesOfClient):
         found: list[AwaitedView] = []
         after: str | None = None
         while True:
-            page = self.list(status=("waiting",), payloads=False, limit=LIST_PAGE, after=after)
+            page = self.list(status=RESTING, payloads=False, limit=LIST_PAGE, after=after)
             for row in page.quests:
                 all_told = len(row.waiting_for) < WAITS_TOLD
                 waits = row.waiting_for if all_told else self.show(row.id).waiting_for

@@ -14,6 +14,7 @@ from questd.actors.agent import core as agent_core
 from questd.actors.agent.actor import AgentActor
 from questd.actors.children import actor as children_actor
 from questd.actors.children.actor import ChildQuests
+from questd.actors.directory import waking
 from questd.actors.directory.actor import Directory
 from questd.actors.directory.alarms import Alarms
 from questd.actors.exchange.actor import ExchangeActor
@@ -338,6 +339,8 @@ SABOTEURS: Final = (
     Saboteur("hide the items that failed", items, "on_gathered", hide_failed),
     Saboteur("forget to tell the parent", quest_actor, "tell_parent", giving(None)),
     Saboteur("begin a child that is there", children_actor, "standing_of", never_there),
+    Saboteur("wake no parent that rests", ChildQuests, "_wake_parent", giving(None)),
+    Saboteur("wake nobody at a start", waking, "_ended_unheard", giving(False)),
     Saboteur("leave a child that has ended alone", ChildQuests, "_on_standing", only_attach),
     Saboteur("wake before its time", standing, "_until_us", wake_early),
     Saboteur("lose a kept signal", Signals, "await_", wait_for_the_next),

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from questd.messages.events import EVENT_SCHEMA_VERSION
-from questd.messages.heads import TERMINAL, Head
+from questd.messages.heads import TERMINAL, Head, at_rest
 from questd.runtime.journal.chain import chained_crc
 from questd.runtime.journal.rows import head_row, standing
 from questd.runtime.journal.selection import same_identity
@@ -17,7 +17,6 @@ from questd.runtime.journal.store import Append, Appended, KeyTaken, Refusal, Ve
 Stand = tuple[int, int, int, int]
 """Where a quest stands: version, seq and CRC of its last event, ``standing`` of its head (0: unknown)."""
 
-AT_REST = TERMINAL | {"waiting"}
 NOWHERE: Stand = (0, 0, 0, 0)
 
 
@@ -107,4 +106,6 @@ class Batch:
 
     def at_rest(self) -> list[str]:
         """Quests of the batch that have ended, or only wait: nobody will soon ask where they stand."""
-        return [quest for quest, head in self._heads.items() if head.status in AT_REST]
+        return [
+            quest for quest, head in self._heads.items() if head.status in TERMINAL or at_rest(head)
+        ]

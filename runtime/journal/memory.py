@@ -13,7 +13,7 @@ from threading import RLock
 from msgspec import structs
 
 from questd.messages.events import EVENT_SCHEMA_VERSION, Record
-from questd.messages.heads import CHILD_MARK, Head, ListFilter
+from questd.messages.heads import CHILD_MARK, Head, ListFilter, at_rest
 from questd.messages.schedules import is_schedule
 from questd.runtime.errors import JournalBroken
 from questd.runtime.journal.selection import (
@@ -208,7 +208,7 @@ class MemoryStore:
         with self._lock:
             self._writable()
             for quest, head in self._heads.items():
-                if is_open(head) and head.status != "waiting":
+                if is_open(head) and not at_rest(head):
                     self._heads[quest] = structs.replace(head, deaths=head.deaths + 1)
 
     def forgive_deaths(self) -> None:

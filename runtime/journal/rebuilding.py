@@ -15,7 +15,7 @@ from typing import Any, Final
 from msgspec import Struct, structs
 
 from questd.messages.events import Record
-from questd.messages.heads import Head
+from questd.messages.heads import Head, at_rest
 from questd.runtime.errors import BrokenChain
 from questd.runtime.journal.chain import EVENT_COLUMNS, FIRST, Links, checked_record
 from questd.runtime.journal.head_file import DurableHead
@@ -252,7 +252,7 @@ class Settling:
         """The row that was found when it fits, else what the events tell; None when neither can be had."""
         last = records[-1]
         fits = found is not None and (found[0].version, *found[1:]) == (last.n, last.seq, crc)
-        resting = found is not None and found[0].status == "waiting"
+        resting = found is not None and at_rest(found[0])
         try:
             told = self._told(records, self._definition, resting=resting and fits)
         except Untold as error:

@@ -33,8 +33,8 @@ def shown_status(head: Head) -> str:
 
 
 def waiting_since_us(head: Head) -> int | None:
-    """Since when the longest wait lasts; None when nothing waits."""
-    return min((wait.since_us for wait in head.waits), default=None)
+    """Since when the longest wait lasts; None when nothing waits. A child that runs is nothing that one waits for in vain."""
+    return min((wait.since_us for wait in head.waits if wait.what != "child"), default=None)
 
 
 def same_identity(first: Head, later: Head) -> Head:

@@ -195,7 +195,7 @@ class SqliteStore(SqliteReader):
         """Add one to ``deaths`` of every open head: said at start, before anything runs."""
         self._deaths(
             "update heads set deaths = deaths + 1 "
-            "where parked is null and status in ('pending', 'running')"
+            "where parked is null and status in ('pending', 'running') and waits is null"
         )
 
     def forgive_deaths(self) -> None:

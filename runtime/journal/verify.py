@@ -10,7 +10,7 @@ from typing import Protocol
 from msgspec import Struct, structs
 
 from questd.messages.events import Record
-from questd.messages.heads import Head
+from questd.messages.heads import Head, at_rest
 from questd.runtime.errors import BrokenChain, JournalBroken, JournalError, JournalForeign
 from questd.runtime.journal.head_file import HEAD_NAME, read_durable_head
 from questd.runtime.journal.opening import durable_head, refuse_other
@@ -125,7 +125,7 @@ def _telling(
     if not records or records[-1].n != head.version:
         return
     try:
-        other = told(records, reader.definition, resting=head.status == "waiting")
+        other = told(records, reader.definition, resting=at_rest(head))
     except Untold as error:
         yield Finding("content", f"{head.quest} cannot go on: {error}", head.quest)
         return

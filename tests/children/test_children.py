@@ -316,7 +316,7 @@ def test_a_child_waits_for_signals_of_its_own_and_its_parent_for_the_child() -> 
     quest = begin(house, definition, b"{}")
     child = child_id(quest, EPOCH)
     house.wait(60.0)
-    assert house.house.awake == 1  # the child has gone to rest
+    assert house.house.awake == 0  # both have gone to rest
     assert (head(house, child).status, head(house, quest).status) == ("waiting", "running")
     refused = house.ask(ctl.SendSignal(quest, "go", b"1", "ann"))
     assert refused == ctl.Error("invalid", f"no step of {quest} waits for a signal")

@@ -225,6 +225,9 @@ TESTED: Final[Mapping[str, Tests]] = {
     "actors.control.questions": {
         "READ_BYTES_MAX": "limits/test_answers.py::test_an_append_larger_than_a_frame_reaches_its_watcher_as_a_page",
     },
+    "actors.quest.children": {
+        "CHILDREN_MAX": "children/test_resting.py::test_with_so_many_children_it_rests_and_with_one_more_it_stays",
+    },
     "actors.schedule.scheduler": {
         "SCHEDULES_MAX": "limits/test_schedules.py::test_so_many_schedules_are_kept_and_one_more_is_refused",
     },
