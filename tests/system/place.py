@@ -285,6 +285,8 @@ class Place:
             missing.update({q: h.status for q, h in heads.items() if h.status not in TERMINAL})
             return heads if len(heads) == len(wanted) and not missing else None
 
+        if not wanted:
+            return {}
         try:
             return until("all quests end", ended, deadline_s)
         except AssertionError as error:
