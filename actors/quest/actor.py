@@ -1,13 +1,14 @@
 """The supervisor: the actor that owns one quest.
 
-The thin shell around core.py. It decides and folds at once and *holds* every answer and every effect until the append
-that says so is on disk; several appends may be in flight, in order. A failed append, or any other surprise, ends the
-actor: its memory is discarded, everybody who waits is told, and the directory starts it again from the journal.
+The thin shell around core.py. It decides and folds at once and *holds* every answer and every effect until the append that says so is on
+disk; several appends may be in flight, in order. A failed append, or any other surprise, ends the actor: its memory is discarded,
+everybody who waits is told, what it had not looked at goes to its successor, which the directory starts from the journal.
 
-One turn: messages become commands, commands events. When the batch is over the router is asked for places for tasks that
-have become ready, and its answer joins the same append: the end of one task and the start of the next are one write.
+One turn: messages become commands, commands events. When the batch is over the router is asked for places for tasks that have become
+ready, and its answer joins the same append: the end of one task and the start of the next are one write.
 """
 
+from collections import deque
 from functools import partial
 from typing import Any, assert_never
 
@@ -57,7 +58,7 @@ class QuestSupervisor(Actor):
         self._watched = watched
         self._state: QuestState | None = None
         self._ready: ReadyPlan | None = None
-        self._early: list[Any] = []
+        self._early: deque[Any] = deque()
         self._taking = False
         self._recovery = Recovery(house, quest, self.ref)
         self._writing = Writing(house, quest, self.ref)
@@ -84,6 +85,8 @@ class QuestSupervisor(Actor):
         self._resting.cancel()
         self._steps.end_all()
         self._writing.give_up(why)
+        while self._early:
+            self.on_undelivered(self._early.popleft())
 
     def _part(self) -> None:
         """Without its pen and its timers, which know its address, the actor is in no cycle."""
@@ -162,7 +165,6 @@ class QuestSupervisor(Actor):
     def _on_recorded(self, recorded: Recorded) -> None:
         if recorded.ready is None:
             refuse_unknown(self._house, self.name, self.ref, self._early)
-            self._early.clear()
             self._stop()
             return
         state = self._recovery.take(recorded)
@@ -187,9 +189,8 @@ class QuestSupervisor(Actor):
         self._asking.reclaim(takes)
         ask_parent(self._house, state)
         self._on_wake(state)
-        early, self._early = self._early, []
-        for message in early:
-            self._handle(state, message)
+        while self._early:
+            self._handle(state, self._early.popleft())
 
     # -- commands ------------------------------------------------------------------------------------
 
@@ -349,8 +350,7 @@ class QuestSupervisor(Actor):
         if self._resting.phase == "writing":
             self._may_rest(state)
         elif self._watched:
-            records = records_of(item, appended.seq)
-            self._house.control.tell(mail.QuestAdvanced(item.head, records))
+            self._house.control.tell(mail.QuestAdvanced(item.head, records_of(item, appended.seq)))
 
     def _on_watched(self, on: bool) -> None:
         """What became durable while the request was on its way must not be missed."""

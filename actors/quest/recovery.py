@@ -1,5 +1,6 @@
 """How a quest's actor gets its memory back: it asks the journal's reader, and folds what comes in small bites."""
 
+from collections import deque
 from functools import partial
 from typing import Any, Final
 
@@ -104,10 +105,10 @@ def _grown(ready: ReadyPlan, fold: QuestState) -> Recorded:
     return Recorded(structs.replace(ready, compiled=compile_steps(definition)), grown=True)
 
 
-def refuse_unknown(house: House, quest: str, owner: Ref, messages: list[Any]) -> None:
+def refuse_unknown(house: House, quest: str, owner: Ref, messages: deque[Any]) -> None:
     """There is no such quest: whoever waits for it hears so, and what was given to it goes back."""
-    for message in messages:
-        match message:
+    while messages:
+        match messages.popleft():
             case AskQuest(_, reply):
                 error = Error("not_found", f"there is no quest {quest}")
                 reply.address.tell(Answered(reply.job, error))

@@ -111,6 +111,8 @@ class ScheduleActor(Actor):
                 timer.cancel()
         for reply, _ in (*self._answers, *(self._under_way or ())):
             answer(reply, Error("busy", why, retry_after_ms=500))
+        while self._early:
+            self.on_undelivered(self._early.popleft())
         for quest in self._state.running:
             self._house.heeded.pop(quest, None)
         self._house.watching.pop(self._state.id, None)
