@@ -108,9 +108,9 @@ def rounds() -> QuestDefinition:
 SHAPES = {
     "chain": Shape(chain()),
     "fan-out": Shape(fan_out()),
-    "retries": Shape(retries(), points=4),
-    "lists": Shape(lists(), points=4),
+    "retries": Shape(retries(), points=2),
+    "lists": Shape(lists(), points=2),
     "rounds": Shape(rounds(), points=2),
-    "waits": Shape(waits(), lose_and_decide, {"reattach_grace_s": 1.0, "closed_pipe_s": 0.1}, 3),
+    "waits": Shape(waits(), lose_and_decide, {"reattach_grace_s": 1.0, "closed_pipe_s": 0.1}, 2),
     "cancel": Shape(cancel(), change_mind),
 }

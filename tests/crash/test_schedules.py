@@ -8,10 +8,9 @@ from questd.simulation.references import SHAPES
 from questd.simulation.saboteurs import SABOTEURS
 
 
-@pytest.mark.parametrize("seed", [0, 1])
-def test_a_death_at_any_append_in_any_way_changes_nothing_that_counts(seed: int) -> None:
+def test_a_death_at_any_append_in_any_way_changes_nothing_that_counts() -> None:
     met: dict[tuple[str, str], int] = {}
-    for point, outcome in schedules(range(seed, seed + 1)):
+    for point, outcome in schedules(range(1, 2)):  # the first ones are those of the command line
         replay = f"python -m questd.simulation --crash-point {point.name} --trace"
         assert outcome.violation is None, f"{outcome.violation}\n{replay}"
         if point.commit:

@@ -1,5 +1,7 @@
 """The simulation looks: each breakage of one line is caught, and none is left behind."""
 
+from itertools import chain
+
 import pytest
 
 from questd.simulation.budget_saboteurs import SABOTEURS_OF_BUDGETS
@@ -8,6 +10,17 @@ from questd.simulation.saboteurs import SABOTEURS, Saboteur
 from questd.simulation.schedule_saboteurs import SABOTEURS_OF_SCHEDULES
 
 SEEDS = 2_000
+CAUGHT_LAST = {
+    "begin whatever the daemon knows": 162,
+    "forget how far a trigger has looked": 79,
+    "keep what was fetched over a resync": 355,
+    "lose what was fired at a restart": 127,
+    "pass over an end of a quest": 149,
+    "pass over files that have gone": 79,
+    "recover before the last append": 121,
+    "wake nobody at a start": 193,
+}
+"""The seeds that caught those which few seeds catch: they are tried first, to save time. Where one no longer does the search goes on."""
 ALL = (*SABOTEURS, *SABOTEURS_OF_SCHEDULES, *SABOTEURS_OF_BUDGETS)
 
 
@@ -18,7 +31,8 @@ def name_of(saboteur: Saboteur) -> str:
 @pytest.mark.parametrize("saboteur", ALL, ids=name_of)
 def test_the_simulation_catches(saboteur: Saboteur) -> None:
     with saboteur.at_work():
-        caught = next((o.seed for o in run_seeds(0, SEEDS) if o.violation is not None), None)
+        tried = chain(run_seeds(CAUGHT_LAST.get(saboteur.name, 0), 1), run_seeds(0, SEEDS))
+        caught = next((outcome.seed for outcome in tried if outcome.violation is not None), None)
     assert caught is not None, f"nobody noticed in {SEEDS} seeds: {saboteur.name}"
     whole, _ = run(script_of(caught))
     assert whole.violation is None, "the breakage was left behind, or was not what was caught"
