@@ -85,6 +85,20 @@ def test_an_event_of_a_fan_of_5_000_costs_what_one_of_100_does() -> None:
     assert large < small * HEADROOM
 
 
+def planned(size: int) -> Life:
+    """A chain of so many steps, all of which the first step of the quest has planned."""
+    life = Life(plan_of(step("plan", plan_steps=size), step("end", "plan")))
+    life.submit()
+    life.run("plan", result=b'{"steps":[]}')
+    life.plans("plan", *(step(f"s{n}", *([f"s{n - 1}"] if n else [])) for n in range(size)))
+    run_through(life)
+    return life
+
+
+def test_an_event_of_a_plan_of_9_998_steps_costs_what_one_of_100_does() -> None:
+    assert fold_cost(planned(9_998)) < fold_cost(planned(100)) * HEADROOM
+
+
 def test_a_command_costs_what_its_events_do() -> None:
     def cost(size: int) -> float:
         life = Life(fan(size))
