@@ -9,7 +9,7 @@ SQLite's locks (POSIX).
 
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from threading import Lock
 
@@ -75,13 +75,13 @@ class SqliteStore(SqliteReader):
             raise
 
     def _begin(self, directory: Path, upkeep_s: float | None) -> None:
-        try:
+        with ExitStack() as undo:
+            undo.callback(self._writer.close)
             super().__init__(directory)
+            undo.callback(super().close)
             self._written_head: DurableHead | None = None
             self._upkeep = Upkeep(self.path, self.tend, upkeep_s)
-        except BaseException:
-            self._writer.close()
-            raise
+            undo.pop_all()
 
     @staticmethod
     def open_reader(directory: Path) -> SqliteReader:

@@ -16,6 +16,7 @@ import pytest
 from questd.messages.heads import ListFilter
 from questd.runtime.errors import BrokenChain, JournalBroken, JournalError, JournalLocked
 from questd.runtime.journal import sqlite as sqlite_module
+from questd.runtime.journal import upkeep
 from questd.runtime.journal.head_file import read_durable_head
 from questd.runtime.journal.listing import NEWEST, page_query
 from questd.runtime.journal.lock import DirectoryLock
@@ -374,3 +375,19 @@ def test_space_of_retired_quests_is_given_back(data: Path, open_store: OpenStore
         pass
     store.close()
     assert (data / "journal.db").stat().st_size < before / 2
+
+
+def test_an_upkeep_that_cannot_begin_leaves_nothing_open(
+    data: Path, clock: WallClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    SqliteStore(data, clock_us=clock, new_id=lambda: "j_1", upkeep_s=None).close()
+
+    def failing(*_: object, **__: object) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr(upkeep, "open_connection", failing)
+    with pytest.raises(JournalBroken, match=r"opening .* failed: disk I/O error") as caught:
+        SqliteStore(data, clock_us=clock, new_id=lambda: "j_1")
+    assert caught.value is not None
+    files = (link.resolve() for link in Path("/dev/fd").iterdir() if link.exists())
+    assert [file for file in files if file.is_relative_to(data.resolve())] == []
