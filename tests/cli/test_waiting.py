@@ -4,6 +4,7 @@ import json
 import signal
 import sqlite3
 import time
+from contextlib import closing
 from datetime import datetime
 from typing import Any
 
@@ -134,7 +135,7 @@ def test_what_a_refused_or_repeated_signal_brought_is_not_kept(place: Place) -> 
             client.signal_send(quest, "go", "late" * 10_000)
         client.signal_send(quest, "end", "known" * 10_000)
         client.cancel(quest)
-    with sqlite3.connect(place.data / "journal.db") as journal:
+    with closing(sqlite3.connect(place.data / "journal.db")) as journal:
         assert journal.execute("select count(*) from blobs").fetchone() == (1,)
 
 

@@ -27,6 +27,7 @@ from questd.messages.heads import TERMINAL, Head
 from questd.runtime.errors import Unreachable
 from questd.runtime.nng import Caller
 from tests.crash.mortal import DURABLE, Death
+from tests.system.lines import whole_lines
 from tests.system.place import ROOT, Place, until
 
 DEADLINE_S = 60.0
@@ -284,12 +285,12 @@ class Ground(Place):
 
     def commits(self) -> int:
         """How many there have been (each writes its lines at once; one quest at a time has one line a commit)."""
-        return len((self.folder / DURABLE).read_text().splitlines())
+        return len(whole_lines(self.folder / DURABLE))
 
     def durable(self) -> dict[str, int]:
         """How far each quest was on disk, by the daemons' own word."""
         stands: dict[str, int] = {}
-        for line in (self.folder / DURABLE).read_text().splitlines():
-            quest, version = line.split()
+        for line in whole_lines(self.folder / DURABLE):
+            quest, version = line.decode().split()
             stands[quest] = max(stands.get(quest, 0), int(version))
         return stands

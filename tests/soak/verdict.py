@@ -17,6 +17,7 @@ from questd.runtime.journal.sqlite import SqliteStore
 from questd.runtime.journal.verify import verify
 from tests.analytics.reading import build, tables_of
 from tests.soak.work import Errand
+from tests.system.lines import objects_in
 from tests.system.rules import check_calls, check_completions, check_numbers
 
 Call = dict[str, Any]
@@ -36,12 +37,10 @@ class Verdict(Struct):
 
 
 def calls_of(ledger: Path) -> dict[str, list[Call]]:
-    """Calls of the tools by quest. A line that a killed process left unfinished is none: its tool did nothing yet."""
+    """Calls of the tools by quest."""
     found: dict[str, list[Call]] = {}
-    if ledger.exists():
-        for line in ledger.read_bytes().splitlines():
-            call = json.loads(line)
-            found.setdefault(call["quest"], []).append(call)
+    for call in objects_in(ledger):
+        found.setdefault(call["quest"], []).append(call)
     return found
 
 

@@ -32,6 +32,7 @@ from questd.messages.history import (
 from questd.messages.payload import BlobRef, Payload
 from questd.runtime.errors import Unreachable
 from questd.runtime.nng import Caller
+from tests.system.lines import objects_in
 
 T = TypeVar("T")
 ROOT = Path(__file__).resolve().parents[2]
@@ -91,8 +92,7 @@ class Process:
 
     def notes(self, event: str) -> list[dict[str, Any]]:
         """Events of that name in the log."""
-        lines = [line for line in self.said().splitlines() if line.startswith("{")]
-        return [note for line in lines if (note := json.loads(line))["event"] == event]
+        return [note for note in objects_in(self.log) if note["event"] == event]
 
     def signal(self, number: int) -> None:
         self.popen.send_signal(number)
@@ -306,9 +306,7 @@ class Place:
 
     def calls(self) -> list[dict[str, Any]]:
         """What the tools wrote, in order."""
-        if not self.ledger_file.exists():
-            return []
-        return [json.loads(line) for line in self.ledger_file.read_bytes().splitlines()]
+        return objects_in(self.ledger_file)
 
     def await_calls(self, count: int) -> list[dict[str, Any]]:
         """Until the tools have been called so many times."""
