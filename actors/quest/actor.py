@@ -289,7 +289,7 @@ class QuestSupervisor(Actor):
     def _on_asked(self, state: QuestState, command: cmd.Command, reply: mail.ReplyTo) -> None:
         before = state.version
         command, blobs = incoming.held_command(command)
-        rejected = self._do(state, command, blobs)
+        rejected = incoming.too_large(blobs) or self._do(state, command, blobs)
         said = said_of(state, command, before)
         changed = state.version > before
         self._writing.answer(reply, incoming.answer_to(rejected, changed=changed, said=said))

@@ -19,7 +19,7 @@ from questd.messages.control import Done, Error
 from questd.messages.definition import DEFAULT_TIMEOUT_MS
 from questd.messages.exchange import Cancelled, Completed, Failed
 from questd.messages.failure import VALIDATION, Failure
-from questd.messages.payload import Blob, hold
+from questd.messages.payload import PAYLOAD_MAX_BYTES, Blob, hold
 
 
 def is_its_own(state: QuestState, ended: AttemptEnded) -> bool:
@@ -97,6 +97,15 @@ def held_command(command: Command) -> tuple[Command, tuple[Blob, ...]]:
             return ReceiveSignal(name, payload, actor, key), blobs
         case _:
             return command, ()
+
+
+def too_large(blobs: tuple[Blob, ...]) -> Rejected | None:
+    """What was small enough when it came may not be so once marks stand in the place of secrets."""
+    size = max((len(text) for _, text in blobs), default=0)
+    if size <= PAYLOAD_MAX_BYTES:
+        return None
+    message = f"{size} bytes once its secrets are taken out; {PAYLOAD_MAX_BYTES} are allowed"
+    return Rejected("invalid", message)
 
 
 def answer_to(rejected: Rejected | None, *, changed: bool, said: str) -> Done | Error:

@@ -72,6 +72,16 @@ class Sender:
     def _again(self, what: Callable[[], None]) -> None:
         self._agenda.after(self._chance.between(10 * MILLISECOND, 600 * MILLISECOND), what)
 
+    def _done_or_again(self, reply: Reply | None, again: Callable[[], None]) -> None:
+        """It was done, or refused for good; else it is tried again."""
+        match reply:
+            case Done():
+                self.open -= 1
+            case Error(kind) if kind not in {"busy", "internal"}:
+                self.open -= 1
+            case _:
+                self._again(again)
+
     def send(self, quest: str, sendings: Iterable[Sending]) -> None:
         """Send these, each at its time."""
         for sending in sendings:
@@ -80,16 +90,8 @@ class Sender:
             self._agenda.after(sending.after_us, partial(self._send, signal))
 
     def _send(self, signal: SendSignal) -> None:
-        self._ask(signal, 2 * SECOND, lambda reply: self._on_sent(signal, reply))
-
-    def _on_sent(self, signal: SendSignal, reply: Reply | None) -> None:
-        match reply:
-            case Done():
-                self.open -= 1
-            case Error(kind) if kind not in {"busy", "internal"}:
-                self.open -= 1
-            case _:
-                self._again(lambda: self._send(signal))
+        again = partial(self._send, signal)
+        self._ask(signal, 2 * SECOND, lambda reply: self._done_or_again(reply, again))
 
 
 class Client(Sender):
@@ -138,16 +140,8 @@ class Client(Sender):
 
     def _cancel(self, quest: str) -> None:
         cancel = CancelQuest(quest, f"{self._errand.key} changed its mind", "client")
-        self._ask(cancel, 2 * SECOND, lambda reply: self._on_cancelled(quest, reply))
-
-    def _on_cancelled(self, quest: str, reply: Reply | None) -> None:
-        match reply:
-            case Done():
-                self.open -= 1
-            case Error(kind) if kind not in {"busy", "internal"}:
-                self.open -= 1
-            case _:
-                self._again(lambda: self._cancel(quest))
+        again = partial(self._cancel, quest)
+        self._ask(cancel, 2 * SECOND, lambda reply: self._done_or_again(reply, again))
 
     def _watch(self, quest: str, after: int) -> None:
         wait_ms = self._chance.pick((0, 300, 2_000))
@@ -194,14 +188,10 @@ class Operator(Sender):
 
     def _on_reply(self, resolve: ResolveTask, reply: Reply | None) -> None:
         match reply:
-            case Done():
-                self.open -= 1
             case Error("invalid") if resolve.result is not None and resolve.choice == "more":
                 self._resolve(structs.replace(resolve, result=None))  # it has another budget
-            case Error(kind) if kind not in {"busy", "internal"}:
-                self.open -= 1
             case _:
-                self._again(lambda: self._resolve(resolve))
+                self._done_or_again(reply, partial(self._resolve, resolve))
 
 
 def passing_question(chance: Chance) -> Request:

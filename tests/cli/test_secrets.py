@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from questd.cli import codes
+from questd.client import Client, InvalidInput
 from tests.cli.processes import PATIENCE_S, Place
 
 OUTSIDE = 'tok-7f3c9a "quoted" 5512'
@@ -243,6 +244,21 @@ steps:
             "message": f"the secret file:{word} cannot be read: No such file or directory",
             "task": "late",
         }
+
+
+def test_a_signal_that_grows_too_large_by_its_marks_is_refused(place: Place) -> None:
+    (place.folder / "short").write_text("ab-1")
+    (place.folder / "short").chmod(0o600)
+    (place.folder / "hears.yaml").write_text(
+        "name: hears\ninputs: {key: {secret: true}}\nsteps: [{key: a, wait_for: go}]\noutput: '{{ a.result }}'\n"
+    )
+    with place.serving(), Client(place.data) as client:
+        quest = place.json("submit", "hears.yaml", "-i", f"key=file:{place.folder / 'short'}")["id"]
+        with pytest.raises(InvalidInput, match="bytes once its secrets are taken out"):
+            client.signal_send(quest, "go", "ab-1" * 500_000)
+        assert client.signal_send(quest, "go", "ab-1" * 1_000).state == "taken"
+        place.until(lambda: client.show(quest).status == "completed")
+        assert client.show(quest).output == "[secret key]" * 1_000
 
 
 def test_a_value_in_place_of_a_reference_is_refused_and_not_repeated(place: Place) -> None:
