@@ -63,13 +63,17 @@ def draw_wait(chance: Chance, key: str, dependencies: tuple[str, ...]) -> StepDe
     )
 
 
-def bound_in_loops(steps: list[StepDefinition]) -> list[StepDefinition]:
-    """A step that waits anew in each round does not wait for ever: how many rounds there are, and signals for them, nobody knows."""
+def bound_by_loops(steps: list[StepDefinition]) -> list[StepDefinition]:
+    """A step that waits anew in each round does not wait for ever: how many rounds there are, and signals for them, nobody knows.
+
+    Nor does any other that waits for the same name: the rounds may take all that come.
+    """
     bodies = loops.Loops(QuestDefinition("bound", tuple(steps))).bodies
     again = {key for body in bodies.values() for key in body}
+    taken = {step.wait_for.signal for step in steps if step.wait_for and step.key in again}
     return [
         structs.replace(step, timeout_ms=step.timeout_ms or 1_500)
-        if step.wait_for is not None and step.key in again
+        if step.wait_for is not None and step.wait_for.signal in taken
         else step
         for step in steps
     ]

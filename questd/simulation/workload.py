@@ -19,7 +19,7 @@ from questd.simulation.conditions import draw_condition
 from questd.simulation.items import draw_items
 from questd.simulation.loops import Loops, draw_repeat
 from questd.simulation.plans import MOST
-from questd.simulation.waits import bound_in_loops, draw_wait
+from questd.simulation.waits import bound_by_loops, draw_wait
 
 AGENTS: Final = ("alder", "birch", "cedar")
 NOBODY: Final = "nobody"
@@ -44,7 +44,7 @@ def draw_definition(
         step = _draw(chance, place, steps, templates)
         looped = chance.maybe(0.12) and not step.only_waits
         steps.append(_with_loop(chance, step, steps) if looped else step)
-    steps = bound_in_loops(steps)
+    steps = bound_by_loops(steps)
     secret = chance.maybe(0.25)
     if secret:
         steps = [draw_secret_step(chance, step) if step.use is None else step for step in steps]
