@@ -15,7 +15,7 @@ from questd.analytics.quest_state import Plan, QuestState
 from questd.analytics.schedule_fold import schedule_row
 from questd.messages import events as ev
 from questd.messages.definition import decode_definition
-from questd.messages.payload import Payload
+from questd.messages.payload import Payload, size_of
 from questd.messages.schedules import is_schedule
 
 REMEMBERED_STEPS = 200_000
@@ -88,7 +88,7 @@ class Projector:
     def text(self, payload: Payload) -> tuple[str | None, int, str | None]:
         """A payload's text (None above the limit), its size in bytes, and its digest when it is a blob."""
         digest = None if isinstance(payload, bytes) else payload.digest
-        size = len(payload) if isinstance(payload, bytes) else payload.size
+        size = size_of(payload)
         if size > TEXT_MAX_BYTES:
             return None, size, digest
         data = payload if isinstance(payload, bytes) else self._facts.blob(payload.digest)

@@ -44,6 +44,11 @@ def decode_json(text: bytes) -> Any:
     return _decoder.decode(text)
 
 
+def size_of(payload: Payload) -> int:
+    """Bytes of its text."""
+    return len(payload) if isinstance(payload, bytes) else payload.size
+
+
 def hold(text: bytes) -> tuple[Payload, tuple[Blob, ...]]:
     """The payload to write in an event for this text, and the blob to store beside it, if any."""
     if len(text) <= INLINE_MAX_BYTES:

@@ -2,7 +2,7 @@
 
 from typing import assert_never
 
-from questd.actors.quest import attempts, budgets, items, planning, rounds, waiting
+from questd.actors.quest import attempts, budgets, extent, items, planning, rounds, waiting
 from questd.actors.quest.commands import (
     AbandonAttempts,
     AskForBudget,
@@ -217,6 +217,9 @@ def conclude(state: QuestState) -> Events:
 
     It ends when nothing runs. An active quest that has used up its budget asks for more; it ends by ``RenderOutput``.
     """
+    message = extent.overrun(state) if state.phase == "active" else None
+    if message is not None:
+        return extent.stop(message)
     if state.doomed and state.phase == "active":
         return [_skip_after(state.tasks[index]) for index in state.doomed]
     if state.signals is not None and state.signals.handed and state.phase == "active":

@@ -4,6 +4,7 @@ from typing import Final, assert_never
 
 from questd.actors.quest import (
     budgets,
+    extent,
     fallback,
     items,
     moving,
@@ -43,7 +44,7 @@ from questd.actors.quest.task import (
 from questd.messages import events as ev
 from questd.messages.failure import CANCELLED, TIMEOUT, Failure
 from questd.messages.heads import parent_of
-from questd.messages.payload import NULL, Payload
+from questd.messages.payload import NULL, Payload, size_of
 
 CANCEL_GRACE_US: Final = 10_000_000
 
@@ -66,7 +67,7 @@ def evolve(state: QuestState, event: ev.Event, now_us: int) -> None:
         case ev.AttemptRefused(_, epoch):
             state.refused[epoch] = None
         case ev.AttemptLogged():
-            pass
+            extent.weigh_lines(state, event)
         case ev.TaskFailed():
             _on_task_failed(state, event, now_us)
         case ev.TaskFellBack(key, to):
@@ -195,6 +196,7 @@ def _on_attempt_started(state: QuestState, event: ev.AttemptStarted, now_us: int
 
 def _on_attempt_completed(state: QuestState, event: ev.AttemptCompleted, now_us: int) -> None:
     task = state.at(event.task)
+    state.weight += size_of(event.result)
     if event.tokens or event.cost:
         state.usage.add(event.tokens, event.cost)
     moving.close(state, task)
@@ -257,6 +259,7 @@ def _on_task_failed(state: QuestState, event: ev.TaskFailed, now_us: int) -> Non
 
 
 def _on_task_completed(state: QuestState, task: Task, result: Payload, now_us: int) -> None:
+    state.weight += size_of(result)
     done = Completed(result, now_us, 0, None)
     moving.move(state, task, "task.completed", _done(state, task, done))
 

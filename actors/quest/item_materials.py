@@ -23,10 +23,10 @@ from questd.messages.payload import (
     NULL,
     PAYLOAD_MAX_BYTES,
     Blob,
-    BlobRef,
     Payload,
     encode_json,
     hold,
+    size_of,
 )
 from questd.runtime.errors import BadExpression
 from questd.runtime.expressions import Template
@@ -62,7 +62,7 @@ class ListRendering(Struct, frozen=True):
         return self._expand([encode_json(item) for item in items])
 
     def _expand(self, items: list[bytes]) -> tuple[Command, tuple[Blob, ...]]:
-        size = _size_of(map(len, items))
+        size = _size_of_list(map(len, items))
         if size > PAYLOAD_MAX_BYTES:
             return FailTask(
                 self.key, _too_large(f"a list of {size} bytes; {PAYLOAD_MAX_BYTES}")
@@ -117,7 +117,7 @@ def material_for_list(task: str, for_each: Template, material: Material) -> List
 def material_for_gathering(state: QuestState, task: Task) -> Gathering:
     """To put its items' results together."""
     results = tuple(_result_of(item) for item in items_of(state, task))
-    size = _size_of(p.size if isinstance(p, BlobRef) else len(p) for p in results)
+    size = _size_of_list(size_of(result) for result in results)
     read = results if size <= PAYLOAD_MAX_BYTES else ()
     return Gathering(read, task.key, results, size)
 
@@ -155,7 +155,7 @@ def _list_of(payloads: tuple[Payload, ...], texts: Texts) -> bytes:
     return b"[" + b",".join(text_of(payload, texts) for payload in payloads) + b"]"
 
 
-def _size_of(sizes: Iterable[int]) -> int:
+def _size_of_list(sizes: Iterable[int]) -> int:
     """Of the JSON text of a list: brackets, and a comma between two."""
     each = list(sizes)
     return sum(each) + len(each) + 1

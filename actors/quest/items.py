@@ -32,6 +32,7 @@ from questd.messages import events as ev
 from questd.messages.address import address_of
 from questd.messages.definition import StepDefinition
 from questd.messages.failure import TOO_LARGE, Failure
+from questd.messages.payload import size_of
 
 ITEMS_MAX: Final = 10_000
 """Of one ``for_each``."""
@@ -78,6 +79,7 @@ def on_expanded(state: QuestState, event: ev.TaskExpanded, now_us: int) -> None:
         task.key = address_of(whole.step.key, number, whole.round.number)
         task.number, task.round = whole.number, whole.round
         state.join(task)
+        state.weight += size_of(value)
     moving.move(state, whole, "task.expanded", Spread(now_us))
     moving.let_items(state, items, window_of(whole.step) or count, now_us)
     if not count:
@@ -116,6 +118,7 @@ def on_gathered(state: QuestState, event: ev.TaskGathered, now_us: int) -> None:
     assert task.items is not None
     if task.items.failed:
         state.failed_steps.append(task.step.key)
+    state.weight += size_of(event.result)
     done = Completed(event.result, now_us, 0, None)
     moving.move(state, task, "task.gathered", moving.completed(state, task, done))
 

@@ -19,7 +19,7 @@ from questd.actors.quest.task import Judging, Round, Task
 from questd.messages import events as ev
 from questd.messages.address import address_of
 from questd.messages.failure import BUDGET, TOO_LARGE, Failure
-from questd.messages.payload import Payload
+from questd.messages.payload import Payload, size_of
 
 ROUND_OPTIONS: Final = ("again", "accept", "fail")
 Events = list[ev.Event]
@@ -90,6 +90,7 @@ def send_back(state: QuestState, task: Task, feedback: Payload, now_us: int) -> 
     assert isinstance(task.state, Judging)
     body = dict.fromkeys(state.plan.loops[task.number].body)
     state.sent_back += 1
+    state.weight += size_of(feedback)
     if state.turned is NOTHING_TURNED:
         state.turned = {}
     begun = [_next_round(state, number, body, feedback, task) for number in body]

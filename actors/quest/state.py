@@ -93,7 +93,7 @@ class QuestState:
     ``tasks`` begins with the document's steps. ``grown``: the places of those that came while it ran. ``planned``: the steps that joined
     it; ``edges``: which of them wait for a step (by its number). ``turned``: for a step (by its place in the document) that runs again, the
     place of its latest round's task. ``sent_back``: how often it was, by all its loops.
-    ``standing``: how many wait for a signal or a time. ``signals`` is None where no step waits for one.
+    ``weight``: bytes of what its events hold (extent.py). ``standing``: how many wait for a signal or a time. ``signals`` is None where no step waits for one.
     """
 
     __slots__ = (
@@ -141,12 +141,14 @@ class QuestState:
         "usage",
         "version",
         "version_label",
+        "weight",
     )
 
     def __init__(self, quest: str, plan: Plan) -> None:
         self.id = quest
         self.plan = plan
         self.version = 0
+        self.weight = 0
         self.phase: Phase = "pending"
         self.name = plan.definition.name
         self.version_label = plan.definition.version

@@ -13,7 +13,7 @@ from questd.actors.quest.state import QuestState
 from questd.actors.quest.task import Awaiting, Completed, Sleeping, Task, task_status
 from questd.messages import events as ev
 from questd.messages.failure import TIMEOUT, Failure
-from questd.messages.payload import Payload, encode_json
+from questd.messages.payload import Payload, encode_json, size_of
 
 NAMED: Final = 5
 """So many steps, or names, a refusal tells."""
@@ -99,6 +99,7 @@ def on_received(state: QuestState, event: ev.SignalReceived) -> None:
     assert state.signals is not None
     if event.key is not None:
         state.signals.keys[event.key] = state.version
+    state.weight += size_of(event.payload)
     state.signals.keep(Signal(state.version, event.name, event.payload))
 
 

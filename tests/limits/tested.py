@@ -107,6 +107,10 @@ TESTED: Final[Mapping[str, Tests]] = {
     "actors.quest.attempts": {
         "MAX_LOSSES": "quest/test_lost.py::test_a_task_that_is_lost_too_often_fails_as_agent_lost",
     },
+    "actors.quest.extent": {
+        "EVENTS_MAX": "quest/test_extent.py::test_a_quest_may_have_so_many_events_and_no_more",
+        "WEIGHT_MAX_BYTES": "quest/test_extent.py::test_a_quest_may_hold_so_many_bytes_and_no_more",
+    },
     "actors.quest.items": {
         "ITEMS_MAX": "quest/test_item_materials.py::test_a_list_has_so_many_items_and_no_more",
         "TASKS_MAX": "quest/test_items.py::test_a_quest_has_so_many_tasks_and_no_more",
