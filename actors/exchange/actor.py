@@ -54,12 +54,16 @@ OFFERS_MAX_BYTES: Final = 256 * 1024 * 1024
 
 
 class FrameArrived(Struct, frozen=True):
-    """From a door. ``token`` is what the listener asks for; None where the socket's folder is the guard."""
+    """From a door. ``token`` is what the listener asks for; None where the socket's folder is the guard.
+
+    ``certificate``: of a Hello to a listener that asks for certificates, the name in the one that was shown ("" if it has none).
+    """
 
     door: Answers
     route: Any
     frame: AgentFrame
     token: str | None = None
+    certificate: str | None = None
 
 
 Pipe = tuple[int, int]
@@ -121,8 +125,8 @@ class ExchangeActor(Actor):
 
     def on_receive(self, message: Any) -> None:
         match message:
-            case FrameArrived(door, route, frame, token):
-                self._on_frame(door, route, frame, token)
+            case FrameArrived():
+                self._on_frame(message)
             case Attach():
                 self._on_attach(message)
             case DoorPipeClosed(door, pipe):
@@ -144,10 +148,11 @@ class ExchangeActor(Actor):
 
     # -- frames ----------------------------------------------------------------------------------
 
-    def _on_frame(self, door: Answers, route: Any, frame: AgentFrame, token: str | None) -> None:
+    def _on_frame(self, arrived: FrameArrived) -> None:
+        door, route, frame = arrived.door, arrived.route, arrived.frame
         match frame:
             case Hello():
-                self._on_hello(door, route, frame, token)
+                self._on_hello(arrived, frame)
             case Exchange(incarnation, boot) | Goodbye(incarnation, boot):
                 agent = self._agents.get(incarnation)
                 pipe = (id(door), route.pipe)
@@ -157,9 +162,11 @@ class ExchangeActor(Actor):
                 if agent is None or not known or not agent.tell(Arrived(door, route, frame)):
                     door.send(route, encode_frame(word_of_the_gone(frame, self._house.boot)))
 
-    def _on_hello(self, door: Answers, route: Any, hello: Hello, token: str | None) -> None:
+    def _on_hello(self, frame: FrameArrived, hello: Hello) -> None:
+        door, route = frame.door, frame.route
         pipe = (id(door), route.pipe)
-        denied = self._why_denied(hello, token, pipe)
+        denied = unspoken(hello.protocol) or self._unproven(frame, hello)
+        denied = denied or self._why_denied(hello, pipe)
         if denied is not None:
             self._house.note("agent.denied", agent=hello.agent[:WORD_MAX], why=denied.message)
             door.send(route, encode_frame(denied))
@@ -198,14 +205,22 @@ class ExchangeActor(Actor):
                 del heard[gone]
         heard[incarnation] = max(before or 0, frame.counter)
 
-    def _why_denied(self, hello: Hello, token: str | None, pipe: Pipe) -> Denied | None:
-        denied = unspoken(hello.protocol)
-        if denied is not None:
-            return denied
+    def _unproven(self, frame: FrameArrived, hello: Hello) -> Denied | None:
+        """Is it who it says it is? By the token and the certificate, as far as the listener asks for them."""
+        token, shown = frame.token, frame.certificate
         if token is not None and not hmac.compare_digest(
             token.encode(), (hello.token or "").encode()
         ):
             return Denied(AUTH, "this listener needs the daemon's token, and it was not given")
+        if shown is None:
+            return None
+        if shown != hello.agent:
+            return Denied(AUTH, misnamed(hello.agent[:WORD_MAX], shown))
+        if self._names.get(hello.incarnation, hello.agent) != hello.agent:
+            return Denied(AUTH, "this instance is connected already, under another agent's name")
+        return None
+
+    def _why_denied(self, hello: Hello, pipe: Pipe) -> Denied | None:
         fault = fault_of(hello)
         if fault is not None:
             return Denied(VALIDATION, fault)
@@ -305,3 +320,12 @@ class ExchangeActor(Actor):
         else:
             answer = Error("not_found", f"no connected agent is named {name}")
         reply.address.tell(Answered(reply.job, answer))
+
+
+def misnamed(agent: str, certificate: str) -> str:
+    """What to say to an agent whose certificate has another name."""
+    named = f"names {certificate!r}" if certificate else "has no common name"
+    return (
+        f"the agent calls itself {agent!r} and its certificate {named}: "
+        f"give it a certificate whose common name (CN) is {agent!r}"
+    )

@@ -4,6 +4,7 @@ The exchange and the control door take frames on nng's receiving threads, decode
 frame are answered at once with what is wrong with them; they never reach an actor.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -17,6 +18,7 @@ from questd.messages.control import REQUEST_TAGS, Error, decode_request, encode_
 from questd.messages.exchange import (
     FRAME_MAX_BYTES,
     Denied,
+    Hello,
     decode_agent_frame,
     encode_frame,
 )
@@ -30,15 +32,20 @@ Undecodable = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def open_exchange(
-    house: House, *, token: str | None, name: str, connections: int = CONNECTIONS_MAX
+    house: House,
+    *,
+    token: str | None,
+    name: str,
+    connections: int = CONNECTIONS_MAX,
+    certified: bool = False,
 ) -> Door:
     """A door for agents. ``token``: what they must show; None where the socket's folder is the guard.
 
-    A connection that is silent for a lease is closed: its instance is lost by then, or there is none.
+    ``certified``: it is asked for certificates, and an agent must be named as its certificate is. A connection that is silent for a lease is closed: its instance is lost by then, or there is none.
     """
 
     def receive(route: Route, body: bytes) -> None:
-        take_frame(house, door, route, body, token)
+        take_frame(house, door, route, body, token, door.certificate_name if certified else None)
 
     def closed(pipe: int) -> None:
         house.exchange.tell(DoorPipeClosed(door, pipe))
@@ -77,14 +84,26 @@ def open_control(house: House, *, connections: int = CONNECTIONS_MAX) -> Door:
     return door
 
 
-def take_frame(house: House, door: Answers, route: Any, body: bytes, token: str | None) -> None:
-    """Bytes that came in at the exchange, whatever kind of door they came by."""
+def take_frame(
+    house: House,
+    door: Answers,
+    route: Any,
+    body: bytes,
+    token: str | None,
+    certificate_name: Callable[[int], str | None] | None = None,
+) -> None:
+    """Bytes that came in at the exchange, whatever kind of door they came by. ``certificate_name``: of a connection, where it counts."""
     try:
         frame = decode_agent_frame(body)
     except Undecodable as error:
         door.send(route, encode_frame(_denied(body, error)))
         return
-    house.exchange.tell(FrameArrived(door, route, frame, token))
+    certificate = None
+    if certificate_name is not None and isinstance(frame, Hello):
+        certificate = certificate_name(route.pipe)
+        if certificate is None:
+            return  # its connection is gone: nobody waits for the answer
+    house.exchange.tell(FrameArrived(door, route, frame, token, certificate))
 
 
 def take_request(house: House, door: Answers, route: Any, body: bytes) -> None:

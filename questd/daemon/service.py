@@ -191,6 +191,7 @@ class Daemon:
                 token=listener.token,
                 name=f"exchange-tcp-{number}",
                 connections=connections,
+                certified=listener.tls is not None and listener.tls.authority is not None,
             )
             self._doors.append(door)
             bound = door.listen(listener.url, tls=listener.tls)

@@ -41,6 +41,7 @@ from questd.runtime.nng.library import (
     pynng,
 )
 from questd.runtime.nng.peers import Silence, Unread
+from questd.runtime.nng.subject import name_in
 
 RECEIVE_BUFFER = 64
 """Whole frames that nng holds for the receiving thread; each connection holds one more, and then its peer waits."""
@@ -213,8 +214,9 @@ class Door:
         lib.nng_pipe_close(pipe_handle(pipe))
 
     def certificate_name(self, pipe: int) -> str | None:
-        """Read the common name of the certificate that the peer showed; None without one."""
-        return pipe_text(pipe, b"tls-peer-cn")
+        """The common name of the certificate that the peer showed: "" without one; None without TLS, or when the pipe is dead."""
+        told = pipe_text(pipe, b"tls-peer-cn")
+        return None if told is None else name_in(told)
 
     def _run(self) -> None:
         slot = ffi.new("nng_msg **")

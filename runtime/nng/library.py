@@ -73,10 +73,12 @@ def pipe_handle(pipe: int) -> Any:
 
 
 def pipe_text(pipe: int, option: bytes) -> str | None:
-    """Read a text option of a living pipe; None otherwise."""
+    """Read a text option of a living pipe, "" where it has no value; None of a dead one, or one without that option."""
     slot = ffi.new("char **")
     if lib.nng_pipe_get_string(pipe_handle(pipe), option, slot):
         return None
+    if slot[0] == ffi.NULL:
+        return ""
     text = ffi.string(slot[0]).decode("utf-8", "replace")
     lib.nng_strfree(slot[0])
     return str(text)

@@ -1,41 +1,37 @@
-"""Agents over TLS, from ``quest serve`` to ``quest agent run``: both sides show a certificate, and whoever cannot gets no work."""
+"""Agents over TLS, from ``quest serve`` to ``quest agent run``: both sides show a certificate, and whoever cannot, or whose is another's, gets no work."""
 
 import json
-import subprocess
-from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
+from questd.agent.effects import EXIT_DENIED
 from questd.messages import control as ctl
 from questd.messages.control import Reply, Request, decode_reply, encode_control
 from questd.messages.definition import encode_definition
-from questd.messages.exchange import FRAME_MAX_BYTES
-from questd.runtime.nng import Caller
+from questd.messages.exchange import (
+    FRAME_MAX_BYTES,
+    PROTOCOL_VERSION,
+    DaemonFrame,
+    Denied,
+    Hello,
+    Welcome,
+    decode_daemon_frame,
+    encode_frame,
+)
+from questd.runtime.nng import Caller, TLSSettings
+from tests.certificates import make_certificates
 from tests.network.ground import TOKEN, Ground
 from tests.system.place import Process, chain, until
 
 AGENT = "tests.system.agents.worker:agent"
-
-
-def certificates(folder: Path) -> None:
-    """Of the daemon and of an agent, by one authority; and an agent's by another that nobody knows."""
-    script = """
-    set -e
-    authority() {
-      openssl req -x509 -newkey rsa:2048 -nodes -days 2 -keyout $1.key -out $1.pem -subj /CN=$1
-    }
-    signed() {
-      openssl req -newkey rsa:2048 -nodes -keyout $1.key -out $1.csr -subj /CN=$1
-      printf "subjectAltName=DNS:$1" > $1.ext
-      openssl x509 -req -in $1.csr -CA $2.pem -CAkey $2.key -CAcreateserial -days 2 -out $1.pem -extfile $1.ext
-    }
-    authority ours
-    authority theirs
-    signed localhost ours
-    signed worker ours
-    signed stranger theirs
-    """
-    subprocess.run(["sh", "-c", script], cwd=folder, check=True, capture_output=True)
+CERTIFICATES = (
+    ("worker", "ours", "/O=Acme/CN=worker/OU=team"),
+    ("other", "ours", "/CN=other"),
+    ("nameless", "ours", "/O=worker"),
+    ("stranger", "theirs", "/CN=worker"),
+)
+"""Of agents: each one's file, authority and subject."""
 
 
 class Served:
@@ -44,7 +40,7 @@ class Served:
     def __init__(self, ground: Ground) -> None:
         self.ground = ground
         self.folder = ground.folder
-        certificates(self.folder)
+        make_certificates(self.folder, *CERTIFICATES)
         token = self.folder / "token"
         token.write_text(TOKEN)
         token.chmod(0o600)
@@ -78,6 +74,14 @@ class Served:
             arguments += ["--tls-certificate", str(self.folder / f"{certificate}.pem")]
             arguments += ["--tls-key", str(self.folder / f"{certificate}.key")]
         return self._quest(*arguments)
+
+    def caller(self, certificate: str) -> Caller:
+        """An agent made by hand, with this certificate."""
+        pair = self.folder / f"{certificate}.pem", self.folder / f"{certificate}.key"
+        tls = TLSSettings(*pair, self.folder / "ours.pem", "localhost")
+        caller = Caller(self.url, tls=tls, frame_max=FRAME_MAX_BYTES)
+        self.ground.keep(caller)
+        return caller
 
     def ask(self, request: Request) -> Reply:
         return decode_reply(self._control.request(encode_control(request), 30))
@@ -129,3 +133,46 @@ def test_who_cannot_show_or_trust_a_certificate_gets_no_work(
     until("the quest is completed", lambda: served.completed(quest))
     assert served.agents() == 1
     assert {call["pid"] for call in served.ground.calls()} == {honest.pid}
+
+
+@pytest.mark.parametrize(
+    ("certificate", "said"),
+    [
+        ("other", "its certificate names 'other'"),
+        ("nameless", "its certificate has no common name"),
+    ],
+)
+def test_an_agent_is_denied_whose_certificate_has_another_name(
+    served: Served, certificate: str, said: str
+) -> None:
+    """The authority says who it is, not the agent: work for others would be its own to see."""
+    agent = served.agent(certificate)
+    assert agent.wait() == EXIT_DENIED
+    assert f"the agent calls itself 'worker' and {said}" in agent.said()
+    assert "whose common name (CN) is 'worker'" in agent.said()
+    assert "agent.denied agent=worker" in served.daemon.said()
+    assert said in served.daemon.said()
+    assert served.agents() == 0
+
+
+def test_an_instance_stays_the_agent_that_it_was(served: Served) -> None:
+    """Whoever learns its incarnation and has a certificate of another name cannot go on in its place."""
+    honest, other = served.caller("worker"), served.caller("other")
+    hello = Hello(PROTOCOL_VERSION, "worker", "i" * 32, TOKEN)
+    assert isinstance(greet(honest, hello), Welcome)
+    denied = greet(other, replace(hello, agent="other"))
+    assert isinstance(denied, Denied)
+    assert (denied.kind, denied.fatal) == ("auth", True)
+    assert "under another agent's name" in denied.message
+    assert isinstance(greet(honest, hello), Welcome)
+    assert isinstance(greet(other, replace(hello, agent="other", incarnation="o" * 32)), Welcome)
+
+
+def test_a_wrong_token_is_not_made_good_by_a_certificate(served: Served) -> None:
+    denied = greet(served.caller("worker"), Hello(PROTOCOL_VERSION, "worker", "i" * 32, "guess"))
+    assert isinstance(denied, Denied)
+    assert "token" in denied.message
+
+
+def greet(caller: Caller, hello: Hello) -> DaemonFrame:
+    return decode_daemon_frame(caller.request(encode_frame(hello), 30))
