@@ -23,7 +23,7 @@ COMMENT ON VIEW usage IS 'Attempts that reported tokens, cost or a model, also f
 
 CREATE VIEW quest_usage AS
 SELECT q.seq, q.quest, q.quest_name, q.project, q.status,
-       coalesce(sum(a.tokens), 0)::BIGINT AS tokens,
+       least(coalesce(sum(a.tokens), 0), 9223372036854775807)::BIGINT AS tokens,
        coalesce(sum(a.cost_total), 0) AS cost_total
 FROM quests AS q LEFT JOIN attempts AS a ON a.quest = q.quest
 GROUP BY ALL;
@@ -105,7 +105,7 @@ SELECT agent,
        quantile_cont(duration_us, 0.95) FILTER (status = 'completed') / 1000 AS p95_ms,
        quantile_cont(duration_us, 0.99) FILTER (status = 'completed') / 1000 AS p99_ms,
        avg(queue_us) / 1000 AS mean_queue_ms,
-       sum(tokens)::BIGINT AS tokens,
+       least(sum(tokens), 9223372036854775807)::BIGINT AS tokens,
        sum(cost_total) AS cost_total,
        count(DISTINCT instance) AS instances
 FROM attempts
@@ -124,7 +124,7 @@ SELECT agent, tool,
        quantile_cont(tool_us, 0.5) FILTER (status = 'completed') / 1000 AS p50_ms,
        quantile_cont(tool_us, 0.95) FILTER (status = 'completed') / 1000 AS p95_ms,
        quantile_cont(tool_us, 0.99) FILTER (status = 'completed') / 1000 AS p99_ms,
-       sum(tokens)::BIGINT AS tokens,
+       least(sum(tokens), 9223372036854775807)::BIGINT AS tokens,
        sum(cost_total) AS cost_total
 FROM attempts
 GROUP BY agent, tool;
@@ -179,7 +179,7 @@ LIMIT 100;
 COMMENT ON VIEW flakiest IS 'The 100 steps that are retried or fail most often.';
 
 CREATE VIEW costliest AS
-SELECT quest_name, agent, tool, model, count(*) AS attempts, sum(tokens)::BIGINT AS tokens, sum(cost_total) AS cost_total
+SELECT quest_name, agent, tool, model, count(*) AS attempts, least(sum(tokens), 9223372036854775807)::BIGINT AS tokens, sum(cost_total) AS cost_total
 FROM usage
 GROUP BY ALL
 ORDER BY cost_total DESC, tokens DESC, quest_name, agent, tool, model

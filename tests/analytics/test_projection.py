@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from questd.actors.agent.edge import NUMBER_MAX
 from questd.analytics.database import Database, open_database
 from questd.analytics.projection import Projector
 from questd.messages import events as ev
@@ -105,6 +106,20 @@ def test_failed_attempts_used_something_too_and_a_familys_usage_counts_once(
         ("q_1", 42, 0.75),
         ("q_1.5", 12, 0.5),
     ]
+    database.close()
+
+
+def test_an_agent_that_reports_absurd_numbers_breaks_no_statistics(
+    writer: Writer, tmp_path: Path
+) -> None:
+    writer.submit("q_1")
+    epoch = writer.attempt("q_1", "a")
+    writer.append("q_1", ev.AttemptCompleted("a", epoch, b"1", tokens=NUMBER_MAX))
+    database = history(writer, tmp_path)
+    again = "SELECT attempts.* REPLACE (-i AS seq) FROM attempts, range(1, 1100) AS more(i)"
+    rows(database, f"INSERT INTO attempts {again}")
+    for view in ("quest_usage", "agent_stats", "tool_stats", "costliest"):
+        assert one(database, f"SELECT tokens FROM {view}") == (2**63 - 1,)
     database.close()
 
 
