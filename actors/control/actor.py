@@ -58,6 +58,7 @@ from questd.runtime.journal.store import JournalStore
 QUEST_ID_LENGTH = 20
 READ_EVENTS_MAX = 10_000
 WAIT_MAX_MS = 60_000
+RESTARTING = Error("busy", "the daemon is restarting", retry_after_ms=500)
 
 
 class DaemonFacts(Struct, frozen=True):
@@ -115,7 +116,7 @@ class ControlActor(Actor):
 
     def on_stop(self) -> None:
         for job in list(self._open):
-            self._reply(job, Error("busy", "the daemon is restarting", retry_after_ms=500))
+            self._reply(job, RESTARTING)
 
     def on_failure(self, *_: Any) -> None:
         self.on_stop()
@@ -171,7 +172,8 @@ class ControlActor(Actor):
             case ctl.Ping():
                 self._reply(job, self._info())
             case _ if isinstance(request, ctl.ScheduleRequest):
-                house.scheduler.tell(AskScheduler(request, reply))
+                if not house.scheduler.tell(AskScheduler(request, reply)):
+                    self._reply(job, RESTARTING)
             case ctl.StopDaemon():
                 self._reply(job, ctl.Done())
                 self._facts.stop()

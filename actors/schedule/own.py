@@ -1,5 +1,6 @@
 """Messages between a schedule's actor, the scheduler and those that answer it, and what is said to clients."""
 
+from collections.abc import Callable
 from typing import Any
 
 from msgspec import Struct
@@ -50,6 +51,14 @@ class Do(Struct, frozen=True):
     command: core.Command
     reply: ReplyTo | None = None
     definition: bytes | None = None
+
+
+class Then(Struct, frozen=True):
+    """To the scheduler, from whoever worked something out beside it: go on with this request."""
+
+    reply: ReplyTo
+    outcome: Any
+    resume: Callable[[Any, ReplyTo], None]
 
 
 class Recorded(Struct, frozen=True):

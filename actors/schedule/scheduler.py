@@ -17,7 +17,16 @@ from questd.actors.schedule.actor import ScheduleActor
 from questd.actors.schedule.asking import Looked, unknown
 from questd.actors.schedule.changes import begun
 from questd.actors.schedule.checking import Checked, check_schedule
-from questd.actors.schedule.own import Begin, CarryOn, Do, LookForEnds, NeverWas, Shown
+from questd.actors.schedule.own import (
+    Begin,
+    CarryOn,
+    Do,
+    Fenced,
+    LookForEnds,
+    NeverWas,
+    Shown,
+    Then,
+)
 from questd.actors.schedule.state import patterns_of
 from questd.messages import control as ctl
 from questd.messages.control import Error, Reply, ScheduleView
@@ -31,22 +40,10 @@ from questd.runtime.supervision import Intensity
 SCHEDULES_MAX: Final = 1_000
 
 
-class _Fenced(Struct, frozen=True):
-    """From the journal's writer: what a scheduler before this one had let its schedules append is on disk, or refused."""
-
-
 class _HeadsRead(Struct, frozen=True):
     """From the journal's reader: the schedules that are open. One that was parked is tried again."""
 
     heads: tuple[Head, ...]
-
-
-class _Then(Struct, frozen=True):
-    """From the journal's reader: go on with this request."""
-
-    reply: ReplyTo
-    outcome: Any
-    resume: Callable[[Any, ReplyTo], None]
 
 
 class _ParkHead(Struct, frozen=True):
@@ -73,13 +70,18 @@ class Scheduler(Actor):
         self._ends_seen = False
 
     def on_start(self) -> None:
-        self._house.journal.between(lambda _: _Fenced(), self.ref.tell)
+        self._house.journal.between(lambda _: Fenced(), self.ref.tell)
 
     def on_stop(self) -> None:
         for ref in self._schedules.values():
             stop(ref)
         for asked in self._early or ():
-            self._answer(asked.reply, Error("busy", "the daemon is restarting", 500))
+            self.on_undelivered(asked)
+
+    def on_undelivered(self, message: Any) -> None:
+        """Nobody waits for the answer of a scheduler that is no more."""
+        if isinstance(message, AskScheduler | Then):
+            self._answer(message.reply, Error("busy", "the daemon is restarting", 500))
 
     def after_batch(self) -> None:
         """Triggers hear once of all that has ended in the turn."""
@@ -106,7 +108,7 @@ class Scheduler(Actor):
                 self._carry_on(schedule, by, events)
             case NeverWas(schedule):
                 self._names = {name: one for name, one in self._names.items() if one != schedule}
-            case _Then(reply, outcome, resume):
+            case Then(reply, outcome, resume):
                 self._go_on(reply, outcome, resume)
             case ChildStopped(ref, schedule):
                 if self._schedules.get(schedule) is ref:
@@ -118,7 +120,7 @@ class Scheduler(Actor):
 
     def _on_read(self, message: Any) -> None:
         match message:
-            case _Fenced():
+            case Fenced():
                 self._read_heads()
             case _HeadsRead(heads):
                 self._open(heads)
@@ -250,8 +252,20 @@ class Scheduler(Actor):
         question: Callable[[JournalStore], Any],
         resume: Callable[[Any, ReplyTo], None],
     ) -> None:
+        self._house.journal.read(question, self._then(reply, resume))
+
+    def _then(
+        self, reply: ReplyTo, resume: Callable[[Any, ReplyTo], None]
+    ) -> Callable[[Any], None]:
+        """For whoever works something out beside: to go on with what it says."""
         me = self.ref
-        self._house.journal.read(question, lambda said: me.tell(_Then(reply, said, resume)))
+
+        def go_on(said: Any) -> None:
+            then = Then(reply, said, resume)
+            if not me.tell(then):
+                self.on_undelivered(then)
+
+        return go_on
 
     def _go_on(self, reply: ReplyTo, outcome: Any, resume: Callable[[Any, ReplyTo], None]) -> None:
         if isinstance(outcome, JournalError):
@@ -280,11 +294,8 @@ class Scheduler(Actor):
         if not patterns:
             resume(Looked(), reply)
             return
-        me, files = self.ref, self._house.files
-        self._house.lookout.do(
-            lambda: asking.look_for(patterns, files),
-            lambda said: me.tell(_Then(reply, said, resume)),
-        )
+        files, then = self._house.files, self._then(reply, resume)
+        self._house.lookout.do(lambda: asking.look_for(patterns, files), then)
 
     # -- adding and changing -----------------------------------------------------------------------------
 

@@ -5,9 +5,11 @@ Checked after its turns, whenever it has nothing under way.
 
 from questd.actors.quest import core
 from questd.actors.quest.actor import QuestSupervisor
+from questd.actors.quest.children import CHILDREN
 from questd.actors.quest.owed import WantPlace
 from questd.actors.quest.state import QuestState
 from questd.actors.quest.task import Awaiting, Ready, Retrying, Running, Sleeping
+from questd.actors.router.actor import Router
 from questd.simulation.accounts import Account
 from questd.simulation.daemon import insides
 
@@ -26,6 +28,22 @@ def disagreement(actor: QuestSupervisor, account: Account) -> str | None:
     if owed(live) != owed(durable):
         return f"{account.quest}: its actor owes {owed(live)}, the journal {owed(durable)}"
     return forgotten(live) or unwatched(actor, live)
+
+
+def placeless(actor: QuestSupervisor, router: Router) -> str | None:
+    """An attempt that runs where the router has given its task no place. None while they have something to tell each other."""
+    state, busy = state_of(actor)
+    silent = not (router.mailbox or actor.mailbox or busy or insides(actor)["_asking"].busy)
+    if state is None or not silent:
+        return None
+    held = insides(router)["_state"].held
+    for task in state.tasks:
+        if isinstance(task.state, Running) and task.state.attempt.instance != CHILDREN:
+            instance = task.state.attempt.instance
+            place = held.get((state.id, task.key))
+            if place != instance:
+                return f"{state.id}: {task.key} runs on {instance}, and has a place on {place}"
+    return None
 
 
 def state_of(actor: QuestSupervisor) -> tuple[QuestState | None, bool]:

@@ -18,7 +18,7 @@ from questd.runtime.journal.memory import MemoryStore
 from questd.runtime.journal.store import Append
 from questd.runtime.shelf import MemoryShelf
 from questd.simulation.agents import Body, Instance
-from questd.simulation.agreement import disagreement
+from questd.simulation.agreement import disagreement, placeless
 from questd.simulation.chance import Chance, stream
 from questd.simulation.changing import Desk
 from questd.simulation.clients import Client, Operator, passing_question
@@ -179,7 +179,8 @@ class World:
         if isinstance(actor, QuestSupervisor) and is_alive(actor):
             account = self.ledger.accounts.get(actor.name)
             if account is not None:
-                wrong = disagreement(actor, account)
+                router = self.life.actor(self.life.house.router)
+                wrong = disagreement(actor, account) or placeless(actor, router)
                 if wrong is not None:
                     self.ledger.fail(wrong)
 

@@ -174,8 +174,12 @@ class Standing:
 
     def run(self) -> None:
         """Until nothing is left to do at once; timers stay armed."""
-        while self.dispatcher.run_one() or self._next():
+        while self.step():
             pass
+
+    def step(self) -> bool:
+        """The next thing that is left to do."""
+        return self.dispatcher.run_one() or self._next()
 
     def _next(self) -> bool:
         if not self.agenda:

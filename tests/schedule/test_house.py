@@ -10,7 +10,7 @@ from questd.messages import control as ctl
 from questd.messages.control import Done, Error, ScheduleView
 from questd.messages.definition import InputDefinition, QuestDefinition, encode_definition
 from questd.messages.heads import Head, ListFilter
-from questd.messages.schedules import CatchUp, Cron, Overlap, ScheduleSpec
+from questd.messages.schedules import CatchUp, Cron, FilesChanged, Overlap, ScheduleSpec
 from questd.simulation.running import run, script_of
 from questd.views.heads import head_told
 from tests.limits.standing import Standing, quest, step
@@ -330,3 +330,21 @@ def test_renewals_keep_every_promise_whatever_crashes(monkeypatch: pytest.Monkey
     scripts = [script for seed in range(100) if (script := script_of(seed)).scene.schedules]
     assert len(scripts) > 20
     assert [one.violation for one, _ in map(run, scripts) if one.violation is not None] == []
+
+
+def test_who_asks_is_answered_at_whatever_moment_the_scheduler_fails() -> None:
+    said: list[str] = []
+    for moment in range(40):
+        house = Standing()
+        spec = ScheduleSpec(FilesChanged(("/box/*",)))
+        route = house.post(ctl.AddSchedule("nightly", spec, DEFINITION, "ann"))
+        for _ in range(moment):
+            house.step()
+        house.house.scheduler.tell("what no actor knows")
+        house.wait(2)
+        reply = house.answer(route)
+        assert isinstance(reply, Done | Error), f"moment {moment}: {reply}"
+        said.append(reply.kind if isinstance(reply, Error) else "done")
+    assert said.count("busy") >= 3
+    assert said[-1] == "done"
+    assert set(said) == {"busy", "done"}
