@@ -11,7 +11,7 @@ from questd.actors.quest.state import QuestState
 from questd.actors.quest.task import Awaiting, Ready, Retrying, Running, Sleeping
 from questd.actors.router.actor import Router
 from questd.simulation.accounts import Account
-from questd.simulation.daemon import insides
+from questd.simulation.daemon import insides, is_alive
 
 
 def disagreement(actor: QuestSupervisor, account: Account) -> str | None:
@@ -32,6 +32,8 @@ def disagreement(actor: QuestSupervisor, account: Account) -> str | None:
 
 def placeless(actor: QuestSupervisor, router: Router) -> str | None:
     """An attempt that runs where the router has given its task no place. None while they have something to tell each other."""
+    if not is_alive(router):
+        return None
     state, busy = state_of(actor)
     silent = not (router.mailbox or actor.mailbox or busy or insides(actor)["_asking"].busy)
     if state is None or not silent:

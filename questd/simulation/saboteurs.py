@@ -72,6 +72,7 @@ from questd.simulation.leaks import (
 )
 from questd.simulation.lost_children import never_there, only_attach
 from questd.simulation.lost_items import but_one, hide_failed, last_first, one_key, pass_over
+from questd.simulation.lost_places import give_and_forget, take_any_place
 from questd.simulation.turning import (
     ask_nobody,
     go_on_for_ever,
@@ -359,6 +360,8 @@ SABOTEURS: Final = (
     Saboteur("wait for ever after a restart", ExchangeActor, "_on_grace_over", giving(None)),
     Saboteur("forget running attempts at recovery", core, "outstanding", _forget_running),
     Saboteur("leak places", router_core, "release", giving([])),
+    Saboteur("give a place and forget to whom", router_core, "take", give_and_forget),
+    Saboteur("start on a place for a former choice", core, "still_wants", take_any_place),
     Saboteur("lose large payloads", Writing, "attach", giving(None)),
     Saboteur("acknowledge nothing", agent_core.Session, "acknowledge", _forget_ack),
     Saboteur("let time go back", QuestSupervisor, "_now_us", _wall_time),

@@ -18,6 +18,7 @@ CAUGHT_LAST = {
     "pass over an end of a quest": 149,
     "pass over files that have gone": 79,
     "recover before the last append": 121,
+    "start on a place for a former choice": 955,
     "wake nobody at a start": 193,
 }
 """The seeds that caught those which few seeds catch: they are tried first, to save time. Where one no longer does the search goes on."""
