@@ -1,4 +1,4 @@
-"""What clients ask of schedules: what is worked out beside the scheduler before it can be done, and refusals. Pure but for the look at files."""
+"""What clients ask of schedules: what is worked out before it can be done, what it comes to, and refusals. Pure but for the look at files."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -6,11 +6,18 @@ from typing import Final
 from msgspec import Struct
 
 from questd.actors.schedule import core, cron
-from questd.actors.schedule.changes import FILES_MAX
+from questd.actors.schedule.changes import FILES_MAX, begun
+from questd.actors.schedule.checking import Checked
 from questd.actors.schedule.lookout import TOO_MANY
 from questd.messages import control as ctl
 from questd.messages.control import Error, ScheduleView
-from questd.messages.schedules import Cron, FilesChanged, ScheduleSpec
+from questd.messages.schedules import (
+    Cron,
+    FilesChanged,
+    ScheduleAdded,
+    ScheduleEvent,
+    ScheduleSpec,
+)
 from questd.runtime.files import Files, Sight
 
 WATCHERS_MAX: Final = 100
@@ -28,6 +35,37 @@ def look_for(patterns: tuple[str, ...], files: Files) -> Looked | Error:
     """On the thread that looks. What is there when a schedule is added or resumed has not changed."""
     sight = files.look(patterns, FILES_MAX)
     return Error("refused", f"{TOO_MANY}: watch fewer") if sight.too_many else Looked(sight)
+
+
+def change_of(checked: Checked, looked: Looked) -> core.ChangeIt:
+    """What a change comes to."""
+    request, plan = checked.request, checked.ready.plan
+    return core.ChangeIt(
+        request.spec,
+        plan.digest,
+        plan.definition.name,
+        plan.definition.version,
+        request.actor[:200],
+        checked.mark,
+        looked.sight.files,
+        looked.sight.blind,
+    )
+
+
+def beginning_of(checked: Checked, looked: Looked, now_us: int) -> tuple[ScheduleEvent, ...]:
+    """The first events of a schedule."""
+    request, plan = checked.request, checked.ready.plan
+    added = ScheduleAdded(
+        request.name,
+        request.spec,
+        plan.digest,
+        plan.definition.name,
+        plan.definition.version,
+        request.actor[:200],
+        now_us,
+        mark=checked.mark,
+    )
+    return (added, *begun({}, looked.sight.files))
 
 
 def crowd_of(views: Iterable[ScheduleView], spec: ScheduleSpec, name: str) -> Error | None:

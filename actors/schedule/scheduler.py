@@ -15,7 +15,6 @@ from questd.actors.mail import Answered, AskScheduler, QuestOver, ReplyTo
 from questd.actors.schedule import asking, core
 from questd.actors.schedule.actor import ScheduleActor
 from questd.actors.schedule.asking import Looked, unknown
-from questd.actors.schedule.changes import begun
 from questd.actors.schedule.checking import Checked, check_schedule
 from questd.actors.schedule.own import (
     Begin,
@@ -31,7 +30,7 @@ from questd.actors.schedule.state import patterns_of
 from questd.messages import control as ctl
 from questd.messages.control import Error, Reply, ScheduleView
 from questd.messages.heads import Head
-from questd.messages.schedules import SCHEDULE_IDS, ScheduleAdded, ScheduleEvent, is_schedule
+from questd.messages.schedules import SCHEDULE_IDS, ScheduleEvent, is_schedule
 from questd.runtime.actor import Actor, ChildFailed, ChildStopped, Ref, stop
 from questd.runtime.errors import JournalBroken, JournalError
 from questd.runtime.journal.store import Append, JournalStore
@@ -312,30 +311,20 @@ class Scheduler(Actor):
         self._read(reply, question, look)
 
     def _keep(self, checked: Checked, looked: Looked, reply: ReplyTo) -> None:
-        request, plan = checked.request, checked.ready.plan
-        definition = plan.definition
+        request = checked.request
         crowd = asking.crowd_of(self._views.values(), request.spec, request.name)
         if crowd is not None:
             self._answer(reply, crowd)
         elif isinstance(request, ctl.ChangeSchedule):
-            change = core.ChangeIt(
-                request.spec,
-                plan.digest,
-                definition.name,
-                definition.version,
-                request.actor[:200],
-                checked.mark,
-                looked.sight.files,
-                looked.sight.blind,
-            )
+            change = asking.change_of(checked, looked)
             self._do(request.name, change, reply, checked.ready.data)
         elif request.name in self._names:
-            self._answer(reply, self._same(request, plan.digest))
+            self._answer(reply, self._same(request, checked.ready.plan.digest))
         elif len(self._names) >= SCHEDULES_MAX:
             said = f"SCHEDULES_MAX: there are {len(self._names)} schedules"
             self._answer(reply, Error("refused", f"{said}: remove one, or start a second daemon"))
         else:
-            self._add(request, checked, looked, reply)
+            self._add(request.name, checked, looked, reply)
 
     def _same(self, request: ctl.AddSchedule, digest: str) -> Reply:
         """Added again after an answer that was lost it is no mistake."""
@@ -347,22 +336,10 @@ class Scheduler(Actor):
         said = f"there is a schedule {request.name!r} already"
         return Error("refused", f"{said}: change it, or remove it first")
 
-    def _add(
-        self, request: ctl.AddSchedule, checked: Checked, looked: Looked, reply: ReplyTo
-    ) -> None:
-        plan, schedule = checked.ready.plan, self._house.new_schedule_id()
-        event = ScheduleAdded(
-            request.name,
-            request.spec,
-            plan.digest,
-            plan.definition.name,
-            plan.definition.version,
-            request.actor[:200],
-            self._house.clock.now_us(),
-            mark=checked.mark,
-        )
-        events = (event, *begun({}, looked.sight.files))
-        self._names[request.name] = schedule
+    def _add(self, name: str, checked: Checked, looked: Looked, reply: ReplyTo) -> None:
+        schedule = self._house.new_schedule_id()
+        events = asking.beginning_of(checked, looked, self._house.clock.now_us())
+        self._names[name] = schedule
         self._launch(schedule, Begin(events, checked.ready.data, reply))
 
     def _backfill(self, request: ctl.BackfillSchedule, reply: ReplyTo) -> None:
