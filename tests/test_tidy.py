@@ -47,7 +47,7 @@ MAY_SAY_WHEN = {"actors/graph/durations.py": {"datetime"}}
 PURE_FOLDERS = ("actors/graph",)
 PURE_FILES = frozenset({
     "admission", "attempts", "decide", "evolve", "facts", "fallback", "items", "item_materials", "moving", "planning", "state", "task", "outstanding", "retrying", "rounds", "budgets", "usage", "round_materials", "timing", "told",
-    "commands", "edge", "rendering", "signals", "standing", "waiting", "alarms",
+    "commands", "edge", "rendering", "roles", "signals", "standing", "waiting", "alarms",
 })  # fmt: skip
 """Beside every core.py: the parts that a core is made of."""
 

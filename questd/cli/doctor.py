@@ -61,7 +61,7 @@ def doctor(options: argparse.Namespace, out: Out) -> int:
     with_home = home_of(options)
     done = _repaired(with_home, out) if options.repair else {}
     findings: list[Finding] = []
-    for look in (_program, _settings, _secrets, _directory, _daemon, _journal, _history, _agents):
+    for look in _looks(with_home):
         found = list(_looked(look, with_home))
         findings += found
         if not out.as_json:
@@ -74,6 +74,12 @@ def doctor(options: argparse.Namespace, out: Out) -> int:
     if out.as_json:
         out.document({"healthy": healthy, **done, "findings": findings})
     return DONE if healthy else FAILED
+
+
+def _looks(home: Home) -> tuple[Callable[[Home], Iterator[Finding]], ...]:
+    if home.remote:
+        return _program, _elsewhere, _daemon, _agents
+    return _program, _settings, _secrets, _directory, _daemon, _journal, _history, _agents
 
 
 def _repaired(home: Home, out: Out) -> dict[str, object]:
@@ -167,11 +173,16 @@ def _size(count: float) -> str:
     return f"{count:.1f} TiB"
 
 
+def _elsewhere(_: Home) -> Iterator[Finding]:
+    yield Finding(
+        "data", "ok", "settings, journal and history are looked at on the daemon's own machine"
+    )
+
+
 def _daemon(home: Home) -> Iterator[Finding]:
-    data = home.settings.data
-    address = home.address() if home.connect else find_daemon(data)
+    address = home.address() if home.connect else find_daemon(home.settings.data)
     if address is None:
-        yield _no_daemon(data)
+        yield _no_daemon(home.settings.data)
         return
     info = home.daemon().ask(Ping(), DaemonInfo)
     said = f"questd {info.version}, process {info.pid}, {'ready' if info.ready else 'starting'}"
@@ -180,7 +191,8 @@ def _daemon(home: Home) -> Iterator[Finding]:
         yield Finding(
             "daemon", "warning", f"it is {info.version}, this is {VERSION}", "restart the daemon"
         )
-    yield from _sockets(address)
+    if not home.remote:
+        yield from _sockets(address)
 
 
 def _no_daemon(data: Path) -> Finding:
@@ -267,7 +279,7 @@ def _agents(home: Home) -> Iterator[Finding]:
         return
     instances = home.daemon().ask(ListAgents(), Agents).instances
     connected = {one.agent for one in instances}
-    for agent in home.settings.agents:
+    for agent in () if home.remote else home.settings.agents:
         if agent.name not in connected:
             log = home.settings.data / "logs" / f"{agent.name}.log"
             yield Finding("agents", "broken", f"{agent.name} is not connected", f"look into {log}")

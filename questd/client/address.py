@@ -2,7 +2,9 @@
 
 import os
 import socket
+from contextlib import suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Struct
@@ -11,6 +13,8 @@ from questd.runtime.errors import Unreachable
 
 FILE_NAME = "daemon.json"
 IPC = "ipc://"
+FAR = ("tcp://", "tls+tcp://")
+DIAL_S = 5.0
 
 
 class DaemonAddress(Struct, frozen=True):
@@ -42,17 +46,31 @@ def need_daemon(data: Path) -> DaemonAddress:
     return found
 
 
+def is_far(url: str) -> bool:
+    """Whether it may be on another machine, whose files and other sockets cannot be reached."""
+    return url.startswith(FAR)
+
+
 def answers(url: str) -> bool:
-    """Whether somebody takes calls there. Only of a socket on this machine can that be said without asking."""
-    if not url.startswith(IPC):
-        return True
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.settimeout(1.0)
-        try:
-            probe.connect(url.removeprefix(IPC))
-        except OSError:
-            return False
+    """Whether somebody takes calls there. Of what is no address it is not known: whoever dials it says what is wrong."""
+    try:
+        if url.startswith(IPC):
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+                probe.settimeout(1.0)
+                probe.connect(url.removeprefix(IPC))
+        elif is_far(url) and (place := _host_and_port(url)) is not None:
+            socket.create_connection(place, DIAL_S).close()
+    except OSError:
+        return False
     return True
+
+
+def _host_and_port(url: str) -> tuple[str, int] | None:
+    parts = urlsplit(url)
+    with suppress(ValueError):
+        if parts.hostname and parts.port:
+            return parts.hostname, parts.port
+    return None
 
 
 def _lives(pid: int) -> bool:

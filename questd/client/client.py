@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from questd.client.credentials import Credentials, FilePath
 from questd.client.errors import InvalidInput, NotFound, QuestFailed
 from questd.client.following import Following, Texts
 from questd.client.history import Table
@@ -51,7 +52,8 @@ RESTING: Final = ("waiting", "running")
 class Client(SchedulesOfClient, TemplatesOfClient):
     """Finds the daemon by its data directory, as the command line does: ``data``, ``config`` and ``connect`` are its options.
 
-    Methods that only read work without a daemon too; ``run`` starts one for as long as it takes.
+    Methods that only read work without a daemon too; ``run`` starts one for as long as it takes. ``token_file`` and ``tls_…`` are for
+    an address of another host (docs/remote.md), and by default what ``$QUESTD_TOKEN_FILE`` and ``$QUESTD_TLS_…`` name.
     """
 
     def __init__(
@@ -60,6 +62,11 @@ class Client(SchedulesOfClient, TemplatesOfClient):
         *,
         config: str | Path | None = None,
         connect: str | None = None,
+        token_file: FilePath | None = None,
+        tls_authority: FilePath | None = None,
+        tls_server_name: str | None = None,
+        tls_certificate: FilePath | None = None,
+        tls_key: FilePath | None = None,
         actor: str = "client",
         home: Home | None = None,
     ) -> None:
@@ -67,6 +74,13 @@ class Client(SchedulesOfClient, TemplatesOfClient):
             data=None if data is None else Path(data),
             config=None if config is None else Path(config),
             connect=connect,
+            credentials=Credentials(
+                token_file=token_file,
+                tls_authority=tls_authority,
+                tls_server_name=tls_server_name,
+                tls_certificate=tls_certificate,
+                tls_key=tls_key,
+            ),
         )
         self._actor = actor
 
@@ -359,11 +373,12 @@ class Client(SchedulesOfClient, TemplatesOfClient):
         """Copy the journal as it stands now; the daemon need not be there and is not held up.
 
         ``target``: a directory that is not there yet (serve it to restore), or FILE.db. ``told`` hears (bytes copied, bytes in all).
-        Refused when something is there already.
+        Refused when something is there already, and from another host.
         """
         from questd.runtime.journal.backup import back_up  # noqa: PLC0415 - only here
 
         home = self._home
+        home.need_here("a journal is copied")
         data = home.settings.data if home.connect is None else Path(self.ping().data)
         return back_up(data, Path(target), clock_us=lambda: time.time_ns() // 1_000, told=told)
 

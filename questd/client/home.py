@@ -7,7 +7,8 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from questd.client.address import DaemonAddress, answers, find_daemon, need_daemon
+from questd.client.address import DaemonAddress, answers, find_daemon, is_far, need_daemon
+from questd.client.credentials import Credentials
 from questd.client.history import Ask, local_history, remote_history
 from questd.client.link import DaemonLink, JournalLink, Link
 from questd.messages.control import DaemonInfo, Ping
@@ -16,7 +17,10 @@ from questd.settings import Settings, load_settings
 
 
 class Home:
-    """``connect``: the control address of a daemon, in place of a data directory's. Any thread may use its links."""
+    """``connect``: the control address of a daemon, in place of a data directory's. Any thread may use its links.
+
+    ``credentials`` are shown to a daemon of another host (``remote``), whose files and other sockets cannot be reached.
+    """
 
     def __init__(
         self,
@@ -24,8 +28,11 @@ class Home:
         data: Path | None = None,
         config: Path | None = None,
         connect: str | None = None,
+        credentials: Credentials | None = None,
     ) -> None:
         self.connect = connect
+        self.remote = connect is not None and is_far(connect)
+        self._credentials = credentials or Credentials()
         self._load: Callable[[], Settings] = lambda: load_settings(data=data, config=config)
         self._settings: Settings | None = None
         self._links: list[Link] = []
@@ -51,7 +58,7 @@ class Home:
     def daemon(self) -> DaemonLink:
         """The link to the daemon; asking over it is Unreachable when there is none."""
         if self._daemon is None:
-            self._daemon = DaemonLink(self._control_url)
+            self._daemon = DaemonLink(self._control_url, credentials=self._credentials)
             self._links.append(self._daemon)
         return self._daemon
 
@@ -73,7 +80,8 @@ class Home:
 
     @contextmanager
     def history(self) -> Generator[Ask, None, None]:
-        """Who can be asked for the history."""
+        """Who can be asked for the history. Refused from another host."""
+        self.need_here("the history is asked")
         address = self.address()
         if address is None:
             with local_history(self.settings.data, self.settings.history.memory) as ask:
@@ -85,6 +93,14 @@ class Home:
         else:
             with remote_history(address.history) as ask:
                 yield ask
+
+    def need_here(self, what: str) -> None:
+        """Refused when the daemon may be on another machine. ``what`` is done only on its own: "the history is asked"."""
+        if self.remote:
+            raise Refused(
+                f"{what} on the daemon's own machine, and not over {self.connect}",
+                kind="not_allowed",
+            )
 
     def close(self) -> None:
         """Hang up everywhere."""

@@ -11,12 +11,14 @@ from typing import Any, Final, Protocol, TypeVar, cast
 
 import msgspec
 
+from questd.client.credentials import Credentials, untrusted
 from questd.client.errors import InternalFault, InvalidInput
 from questd.messages import control as ctl
 from questd.messages import templates as tp
 from questd.messages.any_version import version_of
 from questd.messages.control import Reply, Request, decode_reply, encode_control
 from questd.messages.exchange import FRAME_MAX_BYTES
+from questd.messages.remote import encode_borne
 from questd.runtime.errors import BadFrame, Busy, NotFound, QuestdError, Refused, Unreachable
 from questd.runtime.journal.store import JournalStore
 
@@ -25,6 +27,8 @@ ASK_AGAIN_S: Final = 4.0
 PATIENCE_S: Final = 30.0
 """How long ``busy`` and a restart of the daemon are waited out."""
 REDIAL_S: Final = 0.25
+HANDSHAKE_S: Final = 10.0
+LOOK_S: Final = 0.01
 VERSION_S: Final = 2.0
 
 _READING: Final = (
@@ -62,12 +66,20 @@ class Link(Protocol):
 class DaemonLink:
     """Asks the daemon at ``find()``, which is asked again when the daemon was lost (it may have restarted elsewhere).
 
-    A daemon that never answered is not waited for. Any thread.
+    A daemon that never answered is not waited for. ``credentials``: for addresses of other hosts. Any thread.
     """
 
-    def __init__(self, find: Callable[[], str], *, patience_s: float = PATIENCE_S) -> None:
+    def __init__(
+        self,
+        find: Callable[[], str],
+        *,
+        patience_s: float = PATIENCE_S,
+        credentials: Credentials | None = None,
+    ) -> None:
         self._find = find
         self._patience_s = patience_s
+        self._credentials = credentials or Credentials()
+        self._token: str | None = None
         self._caller: Any = None
         self._answered = False
         self._sent = False
@@ -105,26 +117,46 @@ class DaemonLink:
             caller.close()
 
     def _once(self, body: bytes, timeout_s: float) -> Reply:
-        from questd.runtime.nng import Caller  # noqa: PLC0415 - 40 ms, and a local reader needs none
-
         if self._caller is not None and not self._caller.connected:
             self.close()  # it would dial the old address for as long as the answer may take
         if self._caller is None:
-            self._caller = Caller(self._find(), frame_max=FRAME_MAX_BYTES)
+            self._caller = self._dial(self._find())
         self._sent = True
         try:
-            reply = decode_reply(self._caller.request(body, timeout_s))
+            reply = decode_reply(self._caller.request(self._borne(body), timeout_s))
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise BadFrame(misunderstood(error, self._version())) from error
         self._answered = True
         return reply
 
+    def _dial(self, url: str) -> Any:
+        """What is wrong with certificates is told by nobody: then there is no link, though somebody listens."""
+        from questd.runtime.nng import Caller  # noqa: PLC0415 - 40 ms, and a local reader needs none
+
+        self._token = self._credentials.token(url)
+        tls = self._credentials.tls(url)
+        caller = Caller(url, tls=tls, frame_max=FRAME_MAX_BYTES)
+        until_s = time.monotonic() + HANDSHAKE_S
+        while tls is not None and not caller.connected:
+            if time.monotonic() > until_s:
+                caller.close()
+                raise Unreachable(f"{url}: {untrusted(HANDSHAKE_S)}")
+            time.sleep(LOOK_S)
+        return caller
+
     def _version(self) -> str | None:
         """Of the daemon that just answered."""
         try:
-            return version_of(self._caller.request(encode_control(ctl.Ping()), VERSION_S))
+            ping = self._borne(encode_control(ctl.Ping()))
+            return version_of(self._caller.request(ping, VERSION_S))
         except QuestdError:
             return None
+
+    def _borne(self, body: bytes) -> bytes:
+        """The request with the token, where one is asked for."""
+        if self._token is None:
+            return body
+        return encode_borne(self._token, body)
 
 
 def misunderstood(error: Exception, version: str | None) -> str:

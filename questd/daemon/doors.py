@@ -5,16 +5,24 @@ frame are answered at once with what is wrong with them; they never reach an act
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from questd.actors.control.arriving import ClientGone, RequestArrived
+from questd.actors.control.roles import refusal
 from questd.actors.exchange.actor import DoorPipeClosed, FrameArrived
 from questd.actors.exchange.protocols import unspoken
 from questd.actors.house import VERSION, Answers, House
+from questd.daemon.gatekeeper import Gatekeeper
 from questd.messages.any_version import protocol_of, tag_of
-from questd.messages.control import REQUEST_TAGS, Error, decode_request, encode_control
+from questd.messages.control import (
+    REQUEST_TAGS,
+    Error,
+    Request,
+    decode_request,
+    encode_control,
+)
 from questd.messages.exchange import (
     FRAME_MAX_BYTES,
     Denied,
@@ -22,11 +30,16 @@ from questd.messages.exchange import (
     decode_agent_frame,
     encode_frame,
 )
+from questd.messages.remote import Bearer, Role, decode_asked
 from questd.runtime.nng import CONNECTIONS_MAX, UNANSWERED_MAX_BYTES, Door, Route
 
 AGENT_CREDIT = 32
 """Frames an instance may send without waiting for answers: an honest one has four open."""
 CLIENT_CREDIT = 1_000
+CLIENT_SILENCE_MAX_S = 120.0
+"""Of a client of another host. A question for news is answered within a minute (WAIT_MAX_MS), and the next one comes at once."""
+BEARER_TAG = str(Bearer.__struct_config__.tag)
+Decoded = TypeVar("Decoded")
 OVERFLOW = f"UNANSWERED_MAX_BYTES: {UNANSWERED_MAX_BYTES} bytes wait for their answers: try again"
 Undecodable = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -63,11 +76,20 @@ def open_exchange(
     return door
 
 
-def open_control(house: House, *, connections: int = CONNECTIONS_MAX) -> Door:
-    """The door for clients on this machine."""
+def open_control(
+    house: House,
+    *,
+    name: str = "control",
+    connections: int = CONNECTIONS_MAX,
+    gatekeeper: Gatekeeper | None = None,
+) -> Door:
+    """A door for clients: of this machine, whose guard is the socket's folder, or with a gatekeeper of any.
+
+    Beyond a gatekeeper a connection that is silent for longer than any question may wait is closed.
+    """
 
     def receive(route: Route, body: bytes) -> None:
-        take_request(house, door, route, body)
+        take_request(house, door, route, body, gatekeeper)
 
     def closed(pipe: int) -> None:
         house.control.tell(ClientGone(door, pipe))
@@ -76,10 +98,11 @@ def open_control(house: House, *, connections: int = CONNECTIONS_MAX) -> Door:
         receive,
         pipe_closed=closed,
         frame_max=FRAME_MAX_BYTES,
-        name="control",
+        name=name,
         credit=CLIENT_CREDIT,
         connections=connections,
         busy=encode_control(Error("busy", OVERFLOW, retry_after_ms=500)),
+        silence_s=None if gatekeeper is None else CLIENT_SILENCE_MAX_S,
     )
     return door
 
@@ -106,14 +129,38 @@ def take_frame(
     house.exchange.tell(FrameArrived(door, route, frame, token, certificate))
 
 
-def take_request(house: House, door: Answers, route: Any, body: bytes) -> None:
+def take_request(
+    house: House, door: Answers, route: Any, body: bytes, gatekeeper: Gatekeeper | None = None
+) -> None:
     """Bytes that came in at the control door, whatever kind of door they came by."""
+    found = request_in(body, route.pipe, gatekeeper)
+    if isinstance(found, Error):
+        door.send(route, encode_control(found))
+    else:
+        house.control.tell(RequestArrived(door, route, found))
+
+
+def request_in(body: bytes, pipe: int, gatekeeper: Gatekeeper | None) -> Request | Error:
+    """The request, or why there is none. Where nobody keeps the gate a token is not looked at."""
+    asked = _read(body, decode_asked)
+    role: Role | None = None
+    if gatekeeper is not None and not isinstance(asked, Error):
+        known = gatekeeper.role_of(pipe, asked)
+        if isinstance(known, Error):
+            return known
+        role = known
+    if isinstance(asked, Bearer):
+        asked = _read(bytes(asked.request), decode_request)
+    if role is None or isinstance(asked, Error):
+        return asked
+    return refusal(role, asked) or asked
+
+
+def _read(body: bytes, decode: Callable[[bytes], Decoded]) -> Decoded | Error:
     try:
-        request = decode_request(body)
+        return decode(body)
     except Undecodable as error:
-        door.send(route, encode_control(_refused(body, error)))
-        return
-    house.control.tell(RequestArrived(door, route, request))
+        return _refused(body, error)
 
 
 def _denied(body: bytes, error: Exception) -> Denied:
@@ -125,7 +172,7 @@ def _denied(body: bytes, error: Exception) -> Denied:
 
 def _refused(body: bytes, error: Exception) -> Error:
     tag = tag_of(body)
-    if tag is None or tag in REQUEST_TAGS:
+    if tag is None or tag in REQUEST_TAGS or tag == BEARER_TAG:
         return Error("invalid", f"these bytes are no request: {error}")
     return Error(
         "invalid",

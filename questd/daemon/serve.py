@@ -18,12 +18,20 @@ from typing import Any, Final
 
 from questd.actors.house import VERSION, Limits
 from questd.daemon.notes import note_writer
-from questd.daemon.service import Daemon, DaemonPlan, Listener
+from questd.daemon.service import ControlListener, Daemon, DaemonPlan, Listener
+from questd.messages.remote import Role
 from questd.runtime.clock import SystemClock
 from questd.runtime.errors import QuestdError, Unreachable
 from questd.runtime.logs import open_log
 from questd.runtime.nng import TLSSettings
-from questd.settings import ListenSettings, Settings, load_settings, read_token
+from questd.settings import (
+    ControlSettings,
+    ListenSettings,
+    Settings,
+    TCPSettings,
+    load_settings,
+    read_token,
+)
 
 READY_WITHIN_S: Final = 90.0
 EXIT_REFUSED: Final = 7
@@ -51,6 +59,7 @@ def plan_of(settings: Settings) -> DaemonPlan:
             open_quests=limits.open_quests,
         ),
         listeners=listeners_of(settings.listen),
+        control=control_listeners_of(settings.control),
         agents=settings.agents,
         history=settings.history.enabled,
         history_memory=settings.history.memory,
@@ -63,22 +72,33 @@ def plan_of(settings: Settings) -> DaemonPlan:
 
 
 def listeners_of(listen: ListenSettings) -> tuple[Listener, ...]:
-    """The TCP listeners with their token and certificate."""
-    token = None if listen.token_file is None else read_token(listen.token_file)
-    return tuple(
-        Listener(url, token, tls_of(listen) if url.startswith("tls+") else None)
-        for url in listen.tcp
-    )
+    """The TCP listeners for agents with their token and certificate."""
+    file = listen.token_file
+    token = None if file is None else read_token(file, "listen.token_file")
+    return tuple(Listener(url, token, tls_of(url, listen)) for url in listen.tcp)
 
 
-def tls_of(listen: ListenSettings) -> TLSSettings:
-    """The certificate of the listeners, and the authority that must have signed an agent's."""
-    assert listen.tls_certificate is not None
-    assert listen.tls_key is not None
+def control_listeners_of(control: ControlSettings) -> tuple[ControlListener, ...]:
+    """The TCP listeners for clients with each role's token, and their certificate."""
+    if not control.tcp:
+        return ()
+    tokens: dict[Role, str] = {
+        role: read_token(file, f"control.{role}_token_file")
+        for role, file in control.token_files.items()
+    }
+    return tuple(ControlListener(url, tokens, tls_of(url, control)) for url in control.tcp)
+
+
+def tls_of(url: str, doors: TCPSettings) -> TLSSettings | None:
+    """The certificate of a listener, and the authority that must have signed those of who dials it."""
+    if not url.startswith("tls+"):
+        return None
+    assert doors.tls_certificate is not None
+    assert doors.tls_key is not None
     return TLSSettings(
-        certificate=listen.tls_certificate,
-        key=listen.tls_key,
-        authority=listen.tls_authority,
+        certificate=doors.tls_certificate,
+        key=doors.tls_key,
+        authority=doors.tls_authority,
     )
 
 
@@ -106,8 +126,11 @@ def serve(settings: Settings, *, quiet: bool = False, as_json: bool = False) -> 
 
 def ready_line(settings: Settings, daemon: Daemon) -> str:
     """One line for people and scripts: it can be asked now."""
-    tcp = [url for name, url in daemon.addresses.items() if name.startswith("exchange_tcp")]
-    remote = f", agents may dial {', '.join(tcp)}" if tcp else ""
+    doors = {"clients": "control_tcp", "agents": "exchange_tcp"}
+    remote = ""
+    for who, door in doors.items():
+        urls = [url for name, url in daemon.addresses.items() if name.startswith(door)]
+        remote += f", {who} may dial {', '.join(urls)}" if urls else ""
     return f"questd {VERSION} ready: data {settings.data}, pid {os.getpid()}{remote}"
 
 

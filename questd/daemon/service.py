@@ -23,8 +23,10 @@ from questd.actors.quest.plans import PlanCache
 from questd.daemon.address import AddressFile, socket_folder
 from questd.daemon.composition import World, compose
 from questd.daemon.doors import open_control, open_exchange
+from questd.daemon.gatekeeper import Gatekeeper
 from questd.daemon.ids import quest_ids
 from questd.daemon.retention import Retention
+from questd.messages.remote import Role
 from questd.runtime.actor import Ref
 from questd.runtime.clock import SystemClock, ThreadTimers
 from questd.runtime.descriptors import keep_reserve, raise_limit, share
@@ -57,12 +59,21 @@ class Listener(Struct, frozen=True):
     tls: TLSSettings | None = None
 
 
+class ControlListener(Struct, frozen=True):
+    """A TCP address for clients. ``tokens``: what makes whom of a client; never none."""
+
+    url: str
+    tokens: dict[Role, str]
+    tls: TLSSettings | None = None
+
+
 class DaemonPlan(Struct, frozen=True):
     """What one daemon is to be. ``drain_s``: how long running attempts may take to end when it stops."""
 
     data: Path
     limits: Limits = Limits()
     listeners: tuple[Listener, ...] = ()
+    control: tuple[ControlListener, ...] = ()
     agents: tuple[AgentSettings, ...] = ()
     history: bool = True
     history_memory: str | None = None
@@ -177,7 +188,7 @@ class Daemon:
         self._folder = folder
         descriptors = raise_limit()
         keep_reserve(descriptors)
-        room = share(descriptors, 2 + len(self._plan.listeners))
+        room = share(descriptors, 2 + len(self._plan.listeners) + len(self._plan.control))
         connections = min(room, self._plan.limits.connections)
         control = open_control(house, connections=connections)
         self._doors.append(control)
@@ -185,6 +196,11 @@ class Daemon:
         exchange = open_exchange(house, token=None, name="exchange", connections=connections)
         self._doors.append(exchange)
         self.addresses["exchange"] = exchange.listen(f"ipc://{folder}/e")
+        self._open_doors_to_others(house, connections)
+        if self._plan.history:
+            self.addresses["history"] = f"ipc://{folder}/h"
+
+    def _open_doors_to_others(self, house: House, connections: int) -> None:
         for number, listener in enumerate(self._plan.listeners):
             door = open_exchange(
                 house,
@@ -196,8 +212,13 @@ class Daemon:
             self._doors.append(door)
             bound = door.listen(listener.url, tls=listener.tls)
             self.addresses[f"exchange_tcp_{number}"] = bound
-        if self._plan.history:
-            self.addresses["history"] = f"ipc://{folder}/h"
+        for number, remote in enumerate(self._plan.control):
+            name = f"control-tcp-{number}"
+            keeper = Gatekeeper(remote.tokens, name, self._note)
+            door = open_control(house, name=name, connections=connections, gatekeeper=keeper)
+            self._doors.append(door)
+            bound = door.listen(remote.url, tls=remote.tls)
+            self.addresses[f"control_tcp_{number}"] = bound
 
     def _start_processes(self) -> None:
         if self._plan.history:

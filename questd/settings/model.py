@@ -9,6 +9,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from questd.messages.remote import Role
 from questd.runtime.errors import BadSettings
 
 Restart = Literal["permanent", "transient", "temporary"]
@@ -30,15 +31,41 @@ class AgentSettings(Struct, frozen=True, kw_only=True):
     within_s: float = 5.0
 
 
-class ListenSettings(Struct, frozen=True, kw_only=True):
-    """TCP listeners for agents: ``tcp://HOST:PORT`` or ``tls+tcp://HOST:PORT``; none by default."""
+class TCPSettings(Struct, frozen=True, kw_only=True):
+    """TCP listeners: ``tcp://HOST:PORT`` or ``tls+tcp://HOST:PORT``; none by default.
+
+    ``tls_authority``: who must have signed the certificates of those who dial; without it they need none.
+    """
 
     tcp: tuple[str, ...] = ()
-    token_file: Path | None = None
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     tls_authority: Path | None = None
     insecure: bool = False
+
+
+class ListenSettings(TCPSettings, frozen=True, kw_only=True):
+    """For agents, who share one token."""
+
+    token_file: Path | None = None
+
+
+class ControlSettings(TCPSettings, frozen=True, kw_only=True):
+    """For clients: whose token it is says what they may do."""
+
+    viewer_token_file: Path | None = None
+    operator_token_file: Path | None = None
+    admin_token_file: Path | None = None
+
+    @property
+    def token_files(self) -> dict[Role, Path]:
+        """Those that there are, by role."""
+        files: dict[Role, Path | None] = {
+            "viewer": self.viewer_token_file,
+            "operator": self.operator_token_file,
+            "admin": self.admin_token_file,
+        }
+        return {role: path for role, path in files.items() if path is not None}
 
 
 class LimitSettings(Struct, frozen=True, kw_only=True):
@@ -86,6 +113,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     file: Path | None = None
     agents: tuple[AgentSettings, ...] = ()
     listen: ListenSettings = ListenSettings()
+    control: ControlSettings = ControlSettings()
     limits: LimitSettings = LimitSettings()
     retention: RetentionSettings = RetentionSettings()
     history: HistorySettings = HistorySettings()
@@ -94,20 +122,20 @@ class Settings(Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
 
 
-def read_token(path: Path) -> str:
-    """The token in a file that only its owner may read. BadSettings says what is wrong with it."""
+def read_token(path: Path, field: str) -> str:
+    """The token in a file that only its owner may read. BadSettings says what is wrong with it, and that ``field`` names it."""
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
         token = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise BadSettings(f"listen.token_file: {path} cannot be read: {error}") from None
+        raise BadSettings(f"{field}: {path} cannot be read: {error}") from None
     if mode & 0o077:
         raise BadSettings(
-            f"listen.token_file: {path} may be read by others (mode {mode:04o}): chmod 600 {path}"
+            f"{field}: {path} may be read by others (mode {mode:04o}): chmod 600 {path}"
         )
     if not token:
         raise BadSettings(
-            f"listen.token_file: {path} is empty: write a long random text into it, "
+            f"{field}: {path} is empty: write a long random text into it, "
             'as from `python -c "import secrets; print(secrets.token_urlsafe(32))"`'
         )
     return token

@@ -5,25 +5,28 @@ Invariant: what comes out was checked as a whole. Knows the file's words; the mo
 
 import re
 from collections.abc import Iterable
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final, TypeVar
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Struct
 
 from questd.runtime.errors import BadSettings
 from questd.settings.finding import FILE_NAME, data_directory, find_file
+from questd.settings.listening import (
+    Control,
+    Listen,
+    control_settings,
+    listen_settings,
+    warnings_of,
+)
 from questd.settings.model import (
     AgentSettings,
     HistorySettings,
     LimitSettings,
-    ListenSettings,
     Restart,
     RetentionSettings,
     Settings,
-    read_token,
 )
 
 REPLICAS_MAX: Final = 1_000
@@ -47,15 +50,6 @@ class _Agent(Struct, frozen=True, forbid_unknown_fields=True):
     restart: Restart = "permanent"
     restarts: int = 3
     within: Duration = 5
-
-
-class _Listen(Struct, frozen=True, forbid_unknown_fields=True):
-    tcp: str | list[str] = []
-    token_file: str | None = None
-    tls_certificate: str | None = None
-    tls_key: str | None = None
-    tls_authority: str | None = None
-    insecure: bool = False
 
 
 class _Limits(Struct, frozen=True, forbid_unknown_fields=True):
@@ -90,7 +84,8 @@ class _File(Struct, frozen=True, forbid_unknown_fields=True):
     data: str | None = None
     drain: Duration = 10
     agents: dict[str, Any] = {}
-    listen: _Listen = _Listen()
+    listen: Listen = Listen()
+    control: Control = Control()
     limits: _Limits = _Limits()
     retention: _Retention = _Retention()
     history: _History = _History()
@@ -100,7 +95,8 @@ class _File(Struct, frozen=True, forbid_unknown_fields=True):
 _TABLES: Final[dict[str, type[Struct]]] = {
     "": _File,
     "agents": _Agent,
-    "listen": _Listen,
+    "listen": Listen,
+    "control": Control,
     "limits": _Limits,
     "retention": _Retention,
     "history": _History,
@@ -172,7 +168,8 @@ def _instead(name: str, known: Iterable[str]) -> str:
 
 
 def _settings(found: _File, file: Path, data: Path | None) -> Settings:
-    listen = _listen(found.listen, file.parent)
+    listen = listen_settings(found.listen, file.parent)
+    control = control_settings(found.control, listen, file.parent)
     if len(found.agents) > AGENTS_MAX:
         raise BadSettings(f"agents: {len(found.agents)} are named; {AGENTS_MAX} are allowed")
     return Settings(
@@ -180,6 +177,7 @@ def _settings(found: _File, file: Path, data: Path | None) -> Settings:
         file=file,
         agents=tuple(_agent(name, agent, file.parent) for name, agent in found.agents.items()),
         listen=listen,
+        control=control,
         limits=_limits(found.limits),
         retention=RetentionSettings(
             days=_least("retention.days", found.retention.days, 1, RETENTION_MAX_DAYS),
@@ -188,7 +186,7 @@ def _settings(found: _File, file: Path, data: Path | None) -> Settings:
         history=_history(found.history),
         drain_s=_seconds("drain", found.drain),
         secrets=_secrets(found.secrets),
-        warnings=_warnings(listen),
+        warnings=warnings_of(listen, control),
     )
 
 
@@ -223,77 +221,6 @@ def _agent(name: str, written: object, folder: Path) -> AgentSettings:
         restart=agent.restart,
         most_restarts=_least(f"{field}.restarts", agent.restarts, 0),
         within_s=_seconds(f"{field}.within", agent.within),
-    )
-
-
-def _listen(listen: _Listen, folder: Path) -> ListenSettings:
-    def path(text: str | None) -> Path | None:
-        return None if text is None else (folder / Path(text).expanduser()).absolute()
-
-    urls = [listen.tcp] if isinstance(listen.tcp, str) else listen.tcp
-    checked = ListenSettings(
-        tcp=tuple(_url(url) for url in urls),
-        token_file=path(listen.token_file),
-        tls_certificate=path(listen.tls_certificate),
-        tls_key=path(listen.tls_key),
-        tls_authority=path(listen.tls_authority),
-        insecure=listen.insecure,
-    )
-    for url in checked.tcp:
-        _check_listener(url, checked)
-    if checked.tcp and checked.token_file is not None:
-        read_token(checked.token_file)
-    return checked
-
-
-def _url(text: str) -> str:
-    url = text if "://" in text else f"tcp://{text}"
-    try:
-        parts = urlsplit(url)
-        whole = parts.scheme in ("tcp", "tls+tcp") and parts.hostname and parts.port is not None
-    except ValueError:
-        whole = False
-    if not whole:
-        raise BadSettings(
-            f"listen.tcp: {text!r} is not an address: write tcp://127.0.0.1:7411 or tls+tcp://0.0.0.0:7411"
-        )
-    return url
-
-
-def _check_listener(url: str, listen: ListenSettings) -> None:
-    tls = url.startswith("tls+")
-    if tls and (listen.tls_certificate is None or listen.tls_key is None):
-        raise BadSettings(f"listen.tcp: {url} needs listen.tls_certificate and listen.tls_key")
-    if listen.insecure:
-        return
-    if listen.token_file is None:
-        raise BadSettings(
-            f"listen.tcp: {url} needs listen.token_file (a file of mode 0600): without a token anybody "
-            "who reaches the port could offer tools. `insecure = true` allows that, and warns"
-        )
-    if not tls and not _is_loopback(url):
-        raise BadSettings(
-            f"listen.tcp: {url} is open to other hosts and needs TLS: write tls+tcp://… with "
-            "listen.tls_certificate and listen.tls_key. `insecure = true` allows it without, and warns"
-        )
-
-
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _warnings(listen: ListenSettings) -> tuple[str, ...]:
-    if not listen.insecure:
-        return ()
-    bare = "without a token" if listen.token_file is None else "without TLS"
-    return tuple(
-        f"listen.insecure: {url} is served {bare}"
-        for url in listen.tcp
-        if listen.token_file is None or not (url.startswith("tls+") or _is_loopback(url))
     )
 
 

@@ -82,8 +82,9 @@ class Place:
         (folder / "writer.py").write_text(AGENT)
         for tool in ("say", "fail", "wait", "pay"):
             (folder / f"{tool}.yaml").write_text(document(tool))
-        names = ("QUESTD_DATA", "QUESTD_CONNECT", "QUESTD_BOOT")
-        self.env = {name: value for name, value in os.environ.items() if name not in names}
+        self.env = {
+            name: value for name, value in os.environ.items() if not name.startswith("QUESTD_")
+        }
 
     @property
     def data(self) -> Path:

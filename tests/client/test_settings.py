@@ -76,6 +76,8 @@ def test_an_agent_is_imported_from_the_folder_of_its_file(tmp_path: Path) -> Non
         ("= 3", "is not TOML"),
         ('[listen]\ntcp = "0.0.0.0"', "listen.tcp: '0.0.0.0' is not an address"),
         ('[listen]\ntcp = "tcp://127.0.0.1:7411"', "needs listen.token_file"),
+        ('[control]\ntcp = "0.0.0.0"', "control.tcp: '0.0.0.0' is not an address: write tcp://127.0.0.1:7412"),
+        ('[control]\ntoken_file = "a"', "[control] has no setting 'token_file': did you mean"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_named_with_its_field_and_what_to_write(
@@ -107,6 +109,64 @@ def test_a_listener_for_other_hosts_needs_tls_or_a_word_that_warns(tmp_path: Pat
     assert insecure.warnings == ("listen.insecure: tcp://0.0.0.0:7411 is served without TLS",)
     bare = load(tmp_path, '[listen]\ntcp = "tcp://127.0.0.1:7411"\ninsecure = true')
     assert bare.warnings == ("listen.insecure: tcp://127.0.0.1:7411 is served without a token",)
+
+
+def with_tokens(tmp_path: Path, **tokens: str) -> None:
+    for name, text in tokens.items():
+        (tmp_path / name).touch(mode=0o600)
+        (tmp_path / name).write_text(text)
+
+
+def test_a_control_door_needs_a_token_whatever_is_insecure(tmp_path: Path) -> None:
+    text = '[control]\ntcp = "127.0.0.1:7412"\n'
+    assert "needs control.viewer_token_file, operator_token_file or admin" in fault(tmp_path, text)
+    assert "with `insecure = true` neither" in fault(tmp_path, text + "insecure = true")
+    text += 'operator_token_file = "operator"\n'
+    assert f"control.operator_token_file: {tmp_path / 'operator'} cannot be" in fault(
+        tmp_path, text
+    )
+    with_tokens(tmp_path, operator="")
+    assert "control.operator_token_file" in fault(tmp_path, text)
+    with_tokens(tmp_path, operator="a long random text")
+    control = load(tmp_path, text).control
+    assert control.tcp == ("tcp://127.0.0.1:7412",)
+    assert control.token_files == {"operator": tmp_path / "operator"}
+    (tmp_path / "operator").chmod(0o640)
+    assert "(mode 0640): chmod 600" in fault(tmp_path, text)
+
+
+def test_a_control_door_for_other_hosts_needs_tls_or_a_word_that_warns(tmp_path: Path) -> None:
+    with_tokens(tmp_path, admin="a long random text")
+    text = '[control]\ntcp = ["0.0.0.0:7412", "tcp://[::1]:7412"]\nadmin_token_file = "admin"\n'
+    assert "control.tcp: tcp://0.0.0.0:7412 is open to other hosts and needs TLS" in fault(
+        tmp_path, text
+    )
+    insecure = load(tmp_path, text + "insecure = true")
+    assert insecure.warnings == ("control.insecure: tcp://0.0.0.0:7412 is served without TLS",)
+    text = text.replace('"0.0.0.0', '"tls+tcp://0.0.0.0')
+    assert "needs control.tls_certificate and control.tls_key" in fault(tmp_path, text)
+    loaded = load(tmp_path, text + 'tls_certificate = "c.pem"\ntls_key = "k.pem"')
+    assert loaded.control.tls_key == tmp_path / "k.pem"
+    assert loaded.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("viewer", "operator"), ("operator", "admin"), ("viewer", "admin"), ("agents", "viewer")],
+)
+def test_no_two_roles_have_one_token(tmp_path: Path, first: str, second: str) -> None:
+    """Agents are in no role, and their hosts know their token."""
+    tokens = {"viewer": "one", "operator": "two", "admin": "three", "agents": "four"}
+    with_tokens(tmp_path, **tokens | {second: f" {tokens[first]}\n"})
+    text = (
+        '[listen]\ntcp = "127.0.0.1:7411"\ntoken_file = "agents"\n[control]\ntcp = "127.0.0.1:7412"\n'
+        'viewer_token_file = "viewer"\noperator_token_file = "operator"\nadmin_token_file = "admin"\n'
+    )
+    said = fault(tmp_path, text)
+    assert "holds the same token as" in said
+    for name in (first, second):
+        assert ("listen.token_file" if name == "agents" else f"control.{name}_token_file") in said
+    assert tokens[first] not in said.replace(str(tmp_path), "")
 
 
 def test_config_must_exist(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
+from questd.actors.control.roles import NEEDED, ROLES
 from tests.docs.keys import expression_names, keys, later
 from tests.limits.tested import SETTINGS_TESTED, TESTED
 
@@ -99,7 +100,7 @@ def wire_type(kind: Any) -> str:
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if kind in PLAIN:
         return PLAIN[kind]
-    if kind is Any:
+    if kind in {Any, msgspec.Raw}:
         return "any"
     if origin is tuple:
         if arguments[-1] is ...:
@@ -342,6 +343,19 @@ def _defines_a_bound(name: str) -> bool:
     return any("MAX" in limit for limit in limits_of(importlib.import_module(f"questd.{name}")))
 
 
+# -- roles -----------------------------------------------------------------------------------------
+
+
+def roles(_argument: str, meanings: Kept) -> str:
+    """What each role may ask beside what those before it may, by the tags of the requests."""
+    rows: list[tuple[str, str, str]] = []
+    for role in ROLES:
+        tags = [kind.__struct_config__.tag for kind, needed in NEEDED.items() if needed == role]
+        requests = ", ".join(f"`{tag}`" for tag in tags)
+        rows.append((f"`{role}`", requests, meanings.get(f"`{role}`", "")))
+    return table(("role", "requests, beside those of the rows above", "so it may"), rows)
+
+
 def shown(value: float | str) -> str:
     """A number as people read it."""
     return f"{value:,}" if isinstance(value, int | float) else value
@@ -357,6 +371,7 @@ MAKERS: Final[Mapping[str, Callable[[str, Kept], str]]] = {
     "keys": keys,
     "later": later,
     "expression": expression_names,
+    "roles": roles,
 }
 
 

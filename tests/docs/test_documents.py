@@ -51,7 +51,9 @@ def test_no_meaning_is_left_empty(page: Path) -> None:
     assert [line for line in blocks.splitlines() if line.endswith("|  |")] == [], ANEW
 
 
-@pytest.mark.parametrize("name", ["exchange", "control", "history", "events", "schedules"])
+@pytest.mark.parametrize(
+    "name", ["exchange", "control", "history", "events", "schedules", "remote"]
+)
 def test_every_message_is_in_the_protocol(name: str) -> None:
     module = importlib.import_module(f"questd.messages.{name}")
     described = blocks(ROOT / "docs" / "protocol.md", "message")

@@ -38,6 +38,7 @@ from questd.simulation.historian import whole
 from questd.simulation.journal import SimulatedJournal
 from questd.views import QuestFold, event_view, list_row, log_views, quest_view
 from questd.views.decoding import shown_event
+from tests.fuzz.afar import from_afar
 from tests.fuzz.place import Fault, QuietJournal
 
 BOOT = "boot"
@@ -201,7 +202,8 @@ class Ground:
         return route
 
     def client_says(self, line: int, body: bytes) -> Route | None:
-        """A request comes in at the control door."""
+        """A request comes in at the control door, and what other hosts could do with it is looked at."""
+        from_afar(body)
         route = self.clients.ask(line)
         if route is not None:
             take_request(self.house, self.clients, route, body)

@@ -1,12 +1,13 @@
 """One value of every message of the control and of the history door; each field differs from its default."""
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from questd.messages import control as ctl
 from questd.messages import history as hi
 from questd.messages import templates as tp
 from questd.messages.events import Record
 from questd.messages.heads import Head, ListFilter
+from questd.messages.remote import Bearer
 from tests.golden.samples import HEAD_PARTS, QUEST, SCHEDULE, SPEC, T_US
 
 DIGEST = "338e907d220ddc5336a9e4213c051dd95a8a8fd5e22e88e65d8ded79a785538c"
@@ -33,6 +34,8 @@ HEAD = Head(
 )
 
 TEMPLATE = tp.TemplateRow("leaf", "1.0", "does a part", 3, T_US, archived=True)
+
+BEARER = Bearer("a long random text", Raw(ctl.encode_control(ctl.CancelQuest(QUEST, "why", "ann"))))
 
 REQUESTS: tuple[Struct, ...] = (
     ctl.Ping(),

@@ -18,6 +18,7 @@ from questd.messages import control as ctl
 from questd.messages import events as ev
 from questd.messages import exchange as ex
 from questd.messages import history as hi
+from questd.messages import remote as rm
 from questd.messages import schedules as sc
 from questd.messages.definition import (
     QuestDefinition,
@@ -93,6 +94,12 @@ FAMILIES = {
         ctl.encode_control,
         decode_control,
     ),
+    "remote": Family(
+        "remote-1.json",
+        (door_samples.BEARER,),
+        msgspec.msgpack.encode,
+        lambda _, data: rm.decode_asked(data),
+    ),
     "history": Family(
         "history-1.2.json",
         (*door_samples.HISTORY_REQUESTS, *door_samples.HISTORY_REPLIES),
@@ -121,9 +128,14 @@ def name_of(message: Struct) -> str:
 
 def fields_of(message: Struct) -> dict[str, Any]:
     """By name, as JSON says them."""
-    named = {name: getattr(message, name) for name in message.__struct_fields__}
+    named = {name: plain(getattr(message, name)) for name in message.__struct_fields__}
     fields: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(named))
     return fields
+
+
+def plain(value: Any) -> Any:
+    """What stands in a message as bytes of another one."""
+    return msgspec.msgpack.decode(value) if isinstance(value, msgspec.Raw) else value
 
 
 def golden_of(family: Family, message: Struct) -> Golden:

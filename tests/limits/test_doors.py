@@ -9,7 +9,9 @@ from queue import SimpleQueue
 
 import pytest
 
+from questd.actors.control.actor import WAIT_MAX_MS
 from questd.daemon import doors
+from questd.daemon.gatekeeper import Gatekeeper
 from questd.messages import control as ctl
 from questd.messages.control import decode_reply, encode_control
 from questd.messages.exchange import FRAME_MAX_BYTES, Denied, decode_daemon_frame
@@ -17,6 +19,7 @@ from questd.runtime import descriptors
 from questd.runtime.errors import Unreachable
 from questd.runtime.nng import Caller, Door, Route, door
 from tests.limits.standing import Standing
+from tests.network.raw import Wire
 from tests.system.place import Place, chain, until
 
 FRAME_MAX = 64 * 1024
@@ -189,6 +192,31 @@ def test_every_door_says_busy_in_its_own_language(tmp_path: Path) -> None:
     finally:
         control.stop()
         exchange.stop()
+
+
+def test_a_client_of_another_host_that_says_nothing_is_hung_up_on_and_one_here_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No question waits for so long: who is silent is gone, or is nobody."""
+    assert doors.CLIENT_SILENCE_MAX_S * 1_000 >= 2 * WAIT_MAX_MS
+    monkeypatch.setattr(doors, "CLIENT_SILENCE_MAX_S", 0.5)
+    house = Standing().house
+    keeper = Gatekeeper({"viewer": "token"}, "far", lambda *_, **__: None)
+    far, here = doors.open_control(house, gatekeeper=keeper), doors.open_control(house)
+    try:
+        urls = far.listen("tcp://127.0.0.1:0"), here.listen(f"ipc://{tmp_path}/c")
+        far.start()
+        here.start()
+        with Wire(urls[0]) as remote, Wire(urls[1]) as local:
+            assert isinstance(decode_reply(remote.ask(b"\xc0")), ctl.Error)
+            assert isinstance(decode_reply(local.ask(b"\xc0")), ctl.Error)
+            with pytest.raises(ConnectionResetError):
+                remote.receive()
+            assert (far.silent, here.silent) == (1, 0)
+            assert isinstance(decode_reply(local.ask(b"\xc0")), ctl.Error)
+    finally:
+        far.stop()
+        here.stop()
 
 
 def test_a_process_gets_the_descriptors_that_it_may_have() -> None:

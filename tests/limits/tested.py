@@ -192,10 +192,11 @@ TESTED: Final[Mapping[str, Tests]] = {
     "agent.start": {
         "TOOLS_MAX_BYTES": "limits/test_sdk.py::test_the_offer_of_an_agent_fits_or_it_does_not_start",
     },
-    "daemon.doors": dict.fromkeys(
-        ("AGENT_CREDIT", "CLIENT_CREDIT"),
-        "limits/test_doors.py::test_one_unanswered_request_too_many_is_hung_up_on",
-    ),
+    "daemon.doors": {
+        "AGENT_CREDIT": "limits/test_doors.py::test_one_unanswered_request_too_many_is_hung_up_on",
+        "CLIENT_CREDIT": "limits/test_doors.py::test_one_unanswered_request_too_many_is_hung_up_on",
+        "CLIENT_SILENCE_MAX_S": "limits/test_doors.py::test_a_client_of_another_host_that_says_nothing_is_hung_up_on_and_one_here_is_not",
+    },
     "runtime.nng.door": {
         "UNANSWERED_MAX": "limits/test_doors.py::test_one_unanswered_request_too_many_is_hung_up_on",
         "UNANSWERED_MAX_BYTES": "limits/test_doors.py::test_bytes_that_wait_for_answers_are_bounded_over_all_connections",
