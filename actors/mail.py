@@ -5,7 +5,7 @@ Actors know each other's messages, never each other's code: whoever sends import
 
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from questd.messages.control import Reply, ScheduleRequest, TaskProgress
 from questd.messages.events import LogLine, Record
@@ -19,12 +19,16 @@ Address = Any
 
 
 class Place(Struct, frozen=True):
-    """A unit of credit on an instance, and the tool to call there. ``address`` is the instance's agent actor."""
+    """A unit of credit on an instance, and the tool to call there. ``address`` is the instance's agent actor.
+
+    ``passed_on``: it was granted before this actor of the quest had asked, and the router may have thought otherwise since.
+    """
 
     agent: str
     instance: str
     tool: ToolSpec
     address: Address
+    passed_on: bool = False
 
 
 # -- quest → router, router → quest ---------------------------------------------------------------
@@ -67,6 +71,11 @@ class Places(Struct, frozen=True):
     unroutable: tuple[tuple[Want, str], ...] = ()
     settled: bool = False
     absent: tuple[str, ...] = ()
+
+    def passed_on(self) -> "Places":
+        """For the quest's next actor."""
+        granted = [(want, structs.replace(place, passed_on=True)) for want, place in self.granted]
+        return Places(tuple(granted), self.unroutable)
 
 
 # -- quest ↔ step ----------------------------------------------------------------------------------

@@ -98,8 +98,8 @@ class QuestSupervisor(Actor):
         """It came while the actor was going: the directory brings it to the next one."""
         if isinstance(message, ITS_OWN):
             return
-        if isinstance(message, mail.Places) and message.settled:
-            message = mail.Places(message.granted, message.unroutable)
+        if isinstance(message, mail.Places):
+            message = message.passed_on()
         self._house.directory.tell(mail.ToQuest(self.name, message))
 
     def on_receive(self, message: Any) -> None:
@@ -186,7 +186,7 @@ class QuestSupervisor(Actor):
                 self._steps.recall(due.task, due.reason)
             else:
                 state.due.append(due)
-        self._asking.reclaim(takes)
+        self._asking.claim(takes)
         ask_parent(self._house, state)
         self._on_wake(state)
         while self._early:

@@ -61,9 +61,11 @@ class Asking:
         self._releases[task] = None
 
     def hold(self, task: str, place: Place) -> None:
-        """The task got this place."""
+        """The task got this place. One that was passed on is claimed: the router may have given it up."""
         self._releases.pop(task, None)
         self._places[task] = place
+        if place.passed_on:
+            self.claim([(task, place.instance)])
 
     def refuse(self, task: str) -> None:
         """The place that just came is not needed."""
@@ -93,8 +95,8 @@ class Asking:
         self.awaiting = settle.answer
         self._house.router.tell(settle)
 
-    def reclaim(self, takes: list[tuple[str, str]]) -> None:
-        """These (task, instance) have run since before the actor started. Children take no place of the router's."""
+    def claim(self, takes: list[tuple[str, str]]) -> None:
+        """These (task, instance) are taken, as was said to an actor before this one. Children take no place of the router's."""
         held = tuple((task, instance) for task, instance in takes if instance != CHILDREN)
         if held:
             self._house.router.tell(Settle(self._quest, self._owner, takes=held))

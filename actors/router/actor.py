@@ -100,7 +100,7 @@ class Router(Actor):
         actor = self._quests.get(quest)
         if actor is not None and actor.tell(places):
             return
-        if not self._house.directory.tell(ToQuest(quest, places)):
+        if not self._house.directory.tell(ToQuest(quest, places.passed_on())):
             # The next directory says anew what its quests want; what this one was given is free again.
             core.release(self._state, [(quest, want.task) for want, _ in places.granted])
 

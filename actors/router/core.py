@@ -78,17 +78,28 @@ Grant = tuple[Want, Place]
 
 def settle(state: RouterState, said: Settle, now_us: int) -> tuple[list[Grant], list[Unroutable]]:
     """What a quest says of its tasks, all at once. Who asks, or asks no more, holds no place, even if one is on its way to it."""
-    for task, instance in said.takes:
-        take(state, (said.quest, task), instance)
+    needs = _claim(state, said)
     drop(state, said.quest, said.drops)
     asking = [each.task for each in said.wants]
     holders = [(said.quest, task) for task in (*said.releases, *said.drops, *asking)]
     freed = [state.held.get(holder, "") for holder in holders]
-    needs = release(state, holders)
+    needs += release(state, holders)
     granted, left = hand_on(state, said.wants, freed, now_us)
     wanted, unroutable = want(state, left)
     granted += serve(state, dict.fromkeys((*needs, *wanted)))
     return granted, unroutable
+
+
+def _claim(state: RouterState, said: Settle) -> list[Need]:
+    """Who has a place asks for none, and gives back what it was given instead."""
+    needs: list[Need] = []
+    for task, instance in said.takes:
+        holder = (said.quest, task)
+        if state.held.get(holder) != instance:
+            _unwant(state, holder)
+            needs += release(state, [holder])
+            take(state, holder, instance)
+    return needs
 
 
 def join(state: RouterState, instance: Instance) -> tuple[list[Grant], list[Unroutable]]:

@@ -25,3 +25,19 @@ def test_who_asks_no_more_holds_no_place_that_is_still_on_its_way_to_it() -> Non
     state = router(instance())
     assert ask(state, want("t"), want("behind", quest="other")) == [("t", "i")]
     assert says(state, drops=("t",)) == [("behind", "i")]
+
+
+def test_who_has_a_place_asks_for_none() -> None:
+    state = router()
+    assert says(state, want("t")) == []
+    core.settle(state, Settle("q", None, takes=(("t", "i"),)), 0)
+    assert core.join(state, instance("i")) == ([], [])
+    assert state.held == {("q", "t"): "i"}
+
+
+def test_who_was_passed_a_place_gives_back_what_it_got_instead() -> None:
+    state = router(instance("i", "a"), instance("j", "b"))
+    assert ask(state, want("t", "b"), want("behind", "b", "other")) == [("t", "j")]
+    granted, _ = core.settle(state, Settle("q", None, takes=(("t", "i"),)), 0)
+    assert served(granted) == [("behind", "j")]
+    assert state.held == {("q", "t"): "i", ("other", "behind"): "j"}
