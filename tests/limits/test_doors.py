@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -245,6 +246,14 @@ def place(tmp_path: Path) -> Iterator[Place]:
         found.close()
 
 
+def is_answered(caller: Caller) -> bool:
+    try:
+        reply = decode_reply(caller.request(encode_control(ctl.Ping()), 1.0))
+    except Unreachable:
+        return False
+    return isinstance(reply, ctl.DaemonInfo)
+
+
 def test_more_connections_than_descriptors_leave_a_daemon_that_works(place: Place) -> None:
     """Without a bound the journal found no descriptor, and the daemon ended."""
     daemon = place.start_daemon(descriptors=250)
@@ -252,11 +261,9 @@ def test_more_connections_than_descriptors_leave_a_daemon_that_works(place: Plac
     before = place.submit(chain(2))
     place.await_end([before])
     crowd = [place.caller(place.addresses["control"]) for _ in range(300)]
-    assert isinstance(
-        decode_reply(crowd[0].request(encode_control(ctl.Ping()), 10.0)), ctl.DaemonInfo
-    )
-    with pytest.raises(Unreachable):
-        crowd[-1].request(encode_control(ctl.Ping()), 0.5)
+    with ThreadPoolExecutor(60) as pool:  # who is let in is for the system to say
+        let_in = sum(pool.map(is_answered, crowd))
+    assert 0 < let_in < len(crowd)
     quest = place.submit(chain(3))
     assert place.await_end([quest])[quest].status == "completed"
     assert daemon.popen.poll() is None
