@@ -188,6 +188,7 @@ class QuestSupervisor(Actor):
                 state.due.append(due)
         self._asking.claim(takes)
         ask_parent(self._house, state)
+        self._take_due(state)  # before time makes something else of it
         self._on_wake(state)
         while self._early:
             self._handle(state, self._early.popleft())
@@ -290,8 +291,7 @@ class QuestSupervisor(Actor):
         before = state.version
         command, blobs = incoming.held_command(command)
         rejected = incoming.too_large(blobs) or self._do(state, command, blobs)
-        said = said_of(state, command, before)
-        changed = state.version > before
+        changed, said = state.version > before, said_of(state, command, before)
         self._writing.answer(reply, incoming.answer_to(rejected, changed=changed, said=said))
 
     def _on_wake(self, state: QuestState) -> None:

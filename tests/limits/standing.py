@@ -100,11 +100,12 @@ class Standing:
         shelf: Shelf | None = None,
         slow: float = 0.0,
         files: MemoryFiles | None = None,
+        start_us: int = START_US,
     ) -> None:
-        """``slow``: the chance that a commit or a read takes up to a second."""
+        """``slow``: the chance that a commit or a read takes up to a second. ``start_us``: when it is, at the start."""
         self.shelf = MemoryShelf() if shelf is None else shelf
         self.files = MemoryFiles() if files is None else files
-        self.clock = VirtualClock(START_US)
+        self.clock = VirtualClock(start_us)
         self.agenda = Agenda(self.clock, stream(1, "agenda"))
         self.store = store or MemoryStore(journal_id="standing", clock_us=self.clock.now_us)
         self.dispatcher = SeededDispatcher(stream(1, "dispatcher"))
