@@ -41,7 +41,7 @@ class QuestResting(Struct, frozen=True):
 
 
 class Settle(Struct, frozen=True):
-    """From a quest: which tasks ask for places, ask no more, gave their place back, or hold one since before a restart.
+    """From a quest: which tasks ask for places, ask no more, gave their place back, or have one that an actor of it before this one was given.
 
     Who asks, or asks no more, holds none: a place that is still on its way to it is free again. Answered at once by ``Places`` when ``answer`` is set. ``takes``: (task, instance).
     """

@@ -215,11 +215,11 @@ def _abandon(state: QuestState) -> Events | Rejected:
 def conclude(state: QuestState) -> Events:
     """What must follow, until nothing does: tasks are skipped because of skipped ones, or take their signals; a stopping quest ends.
 
-    It ends when nothing runs. An active quest that has used up its budget asks for more; it ends by ``RenderOutput``.
+    It ends when nothing runs. An active quest that is too large stops; one that has used up its budget asks for more; else it ends by
+    ``RenderOutput``.
     """
-    message = extent.overrun(state) if state.phase == "active" else None
-    if message is not None:
-        return extent.stop(message)
+    if state.phase == "active" and (stopped := extent.stop(state)):
+        return stopped
     if state.doomed and state.phase == "active":
         return [_skip_after(state.tasks[index]) for index in state.doomed]
     if state.signals is not None and state.signals.handed and state.phase == "active":

@@ -14,17 +14,14 @@ EVENTS_MAX: Final = 1_000_000
 WEIGHT_MAX_BYTES: Final = 1024 * 1024 * 1024
 
 
-def overrun(state: QuestState) -> str | None:
-    """Which bound is reached, in words."""
+def stop(state: QuestState) -> list[ev.Event]:
+    """It goes no further when a bound is reached; empty before."""
     if state.version >= EVENTS_MAX:
-        return f"the quest has {state.version} events; {EVENTS_MAX} are allowed"
-    if state.weight > WEIGHT_MAX_BYTES:
-        return f"the quest holds {state.weight} bytes; {WEIGHT_MAX_BYTES} are allowed"
-    return None
-
-
-def stop(message: str) -> list[ev.Event]:
-    """It goes no further."""
+        message = f"the quest has {state.version} events; {EVENTS_MAX} are allowed"
+    elif state.weight > WEIGHT_MAX_BYTES:
+        message = f"the quest holds {state.weight} bytes; {WEIGHT_MAX_BYTES} are allowed"
+    else:
+        return []
     return [ev.QuestStopping(Failure(TOO_LARGE, message, None, False))]
 
 

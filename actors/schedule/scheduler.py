@@ -78,7 +78,7 @@ class Scheduler(Actor):
             self.on_undelivered(asked)
 
     def on_undelivered(self, message: Any) -> None:
-        """Nobody waits for the answer of a scheduler that is no more."""
+        """Who asked a scheduler that is no more is told to come again. Any thread."""
         if isinstance(message, AskScheduler | Then):
             self._answer(message.reply, Error("busy", "the daemon is restarting", 500))
 

@@ -1,7 +1,8 @@
-"""The daemon's sockets: bytes in, one message to an actor out. Nothing is decided here.
+"""The daemon's sockets: bytes in, one message to an actor out.
 
 The exchange and the control door take frames on nng's receiving threads, decode them there, and post. Bytes that are no
-frame are answered at once with what is wrong with them; they never reach an actor.
+frame, and requests that a client of another host may not make, are answered at once with what is wrong with them; they never
+reach an actor. Nothing else is decided here.
 """
 
 from collections.abc import Callable
@@ -54,7 +55,8 @@ def open_exchange(
 ) -> Door:
     """A door for agents. ``token``: what they must show; None where the socket's folder is the guard.
 
-    ``certified``: it is asked for certificates, and an agent must be named as its certificate is. A connection that is silent for a lease is closed: its instance is lost by then, or there is none.
+    ``certified``: it is asked for certificates, and an agent must be named as its certificate is. A connection that is silent for a
+    lease is closed: its instance is lost by then, or there is none.
     """
 
     def receive(route: Route, body: bytes) -> None:

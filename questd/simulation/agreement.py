@@ -1,4 +1,4 @@
-"""A live supervisor must agree with the fold of what is durable, and must not have forgotten anything it owes.
+"""A live supervisor must agree with the fold of what is durable, must not have forgotten anything it owes, and runs nothing without a place.
 
 Checked after its turns, whenever it has nothing under way.
 """
